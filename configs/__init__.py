@@ -1,0 +1,1 @@
+"""Configurations of the scenarios: one YAML per scenario and system."""
