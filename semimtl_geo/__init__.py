@@ -1,0 +1,1 @@
+"""Semi-supervised multi-task learning for land cover and heights from orthophotos."""

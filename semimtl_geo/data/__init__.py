@@ -1,0 +1,1 @@
+"""Data sets: domains of scenes, official archives, augmentation."""

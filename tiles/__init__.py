@@ -1,0 +1,1 @@
+"""Rasters in, rasters out: georeferenced sampling for training and mosaics of predictions."""

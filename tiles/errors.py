@@ -1,0 +1,25 @@
+"""The one error that a user can mend."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+
+class InputError(Exception):
+    """Something the user gave cannot be used; one line says what to do.
+
+    The command line prints the line and exits with code 2. Anything else that is raised is a
+    defect of the program and keeps its traceback.
+
+    Args:
+        source: The file, setting or argument that is at fault.
+        fault: What is wrong with it.
+        remedy: What the user can do.
+    """
+
+    def __init__(self, source: str | PathLike[str], fault: str, remedy: str) -> None:
+        self.source = str(source)
+        self.fault = fault
+        self.remedy = remedy
+        line = f"{self.source}: {fault}; {remedy}"
+        super().__init__(" ".join(line.split()))
