@@ -1,0 +1,179 @@
+"""The data of a training run: batches over K domains, each with the labels it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import lightning
+import torch
+from lightning.pytorch.utilities import CombinedLoader
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchgeo.datasets import GeoDataset
+
+from semimtl_geo.data.augment import Augmentation
+from semimtl_geo.systems import SYSTEMS, Kind, SystemName
+from tiles.errors import InputError
+from tiles.sampling import GridChips, RandomChips
+from tiles.scenes import LabelKind, scene_dataset
+
+TASK_KINDS: dict[LabelKind, Kind] = {"classes": "segmentation", "values": "depth"}
+
+LABELS: Final[dict[str, LabelKind]] = {"landcover": "classes", "height": "values"}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """All scenes of one sensor and place.
+
+    Attributes:
+        supervised: The tasks whose labels may be used; the others are never opened.
+        bands: Band numbers of the orthophotos, from 1, in the order that the network wants.
+        folder: Its folder in the data set's root, if not called as the domain: with ``train/``,
+            ``val/`` and ``test/``, each with ``image/`` and, where there are any, ``landcover/``
+            and ``height/``.
+    """
+
+    supervised: list[str] = field(default_factory=list)
+    bands: list[int] = field(default_factory=lambda: [1, 2, 3])
+    folder: str | None = None
+
+
+class DomainsDataModule(lightning.LightningDataModule):
+    """Chips of K domains, side by side.
+
+    A training batch is ``{domain: {"image": float32 [B, C, H, W] in 0..1, task: [B, H, W]}}``; a
+    validation batch holds one domain. Unknown image pixels show the mean colour.
+
+    Attributes:
+        supervised: Per domain, the tasks whose labels may be used, as
+            :class:`semimtl_geo.trainer.SemiMTL` wants them.
+
+    Args:
+        root: Folder of the domains' folders.
+        domains: The domains, by name.
+        labels: What the label folders hold, by task.
+        system: Labels of tasks that it does not train are not read, nor are domains that it would
+            learn nothing from.
+        gsd: Ground sampling distance in metres that every domain is read at; each domain's own if
+            None.
+        crop: Edge of a chip in pixels.
+        batch_size: Chips per domain.
+        iterations: Iterations of Algorithm 1 per epoch.
+        workers: Reading processes per domain; 0 reads in the training process.
+        seed: Of the chips drawn.
+        augmentation: Of training chips, on the device that trains.
+        fill: Colour of unknown image pixels, per band.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        domains: dict[str, Domain],
+        labels: dict[str, LabelKind] = LABELS,
+        system: SystemName = "semimtl",
+        gsd: float | None = None,
+        crop: int = 384,
+        batch_size: int = 4,
+        iterations: int = 500,
+        workers: int = 2,
+        seed: int = 0,
+        augmentation: Augmentation = Augmentation(),
+        fill: Sequence[float] = (0.485, 0.456, 0.406),
+    ) -> None:
+        super().__init__()
+        for name, domain in domains.items():
+            for task in domain.supervised:
+                if task not in labels:
+                    raise InputError(
+                        f"domain {name}", f"no label is called {task}", f"use {sorted(labels)}"
+                    )
+        self.supervised = {name: list(domain.supervised) for name, domain in domains.items()}
+        self.labels: dict[str, dict[str, LabelKind]] = {
+            name: {
+                task: labels[task]
+                for task in domain.supervised
+                if SYSTEMS[system].trains(TASK_KINDS[labels[task]])
+            }
+            for name, domain in domains.items()
+        }
+        self.domains = {
+            name: domain
+            for name, domain in domains.items()
+            if SYSTEMS[system].reads_unlabelled or self.labels[name]
+        }
+        self.root = Path(root)
+        self.gsd = gsd
+        self.crop = crop
+        self.batch_size = batch_size
+        self.iterations = iterations
+        self.workers = workers
+        self.seed = seed
+        self.augment = augmentation.build()
+        self.fill = torch.tensor(list(fill)).view(-1, 1, 1)
+
+    def folder(self, name: str, split: str) -> Path:
+        """Where a domain's scenes of a split are."""
+        return self.root / (self.domains[name].folder or name) / split
+
+    def dataset(self, name: str, split: str) -> GeoDataset:
+        """The scenes of a domain; labels that are not supervised are not opened."""
+        return scene_dataset(
+            self.folder(name, split), self.labels[name], self.domains[name].bands, self.gsd
+        )
+
+    def train_dataloader(self) -> CombinedLoader:
+        """Random chips of all domains, ``iterations`` batches of them."""
+        loaders = {}
+        for number, name in enumerate(self.domains):
+            dataset = self.dataset(name, "train")
+            length = self.iterations * self.batch_size
+            chips = RandomChips(dataset, self.crop, length, self.seed + 7919 * number)
+            loaders[name] = DataLoader(
+                dataset,
+                batch_size=self.batch_size,
+                sampler=chips,
+                collate_fn=self._collate,
+                num_workers=self.workers,
+                persistent_workers=self.workers > 0,
+                pin_memory=torch.cuda.is_available(),
+            )
+        return CombinedLoader(loaders, mode="min_size")
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        """Every validation scene of the domains that have labels, on a grid of chips."""
+        loaders: list[DataLoader[Any]] = []
+        for name in self.domains:
+            if self.labels[name] and self.folder(name, "val").is_dir():
+                dataset = self.dataset(name, "val")
+
+                def collate(samples: list[dict[str, Tensor]], name: str = name) -> Any:
+                    return {name: self._collate(samples)}
+
+                loaders.append(
+                    DataLoader(
+                        dataset,
+                        batch_size=self.batch_size,
+                        sampler=GridChips(dataset, self.crop),
+                        collate_fn=collate,
+                    )
+                )
+        return loaders
+
+    def on_after_batch_transfer(
+        self, batch: dict[str, dict[str, Tensor]], dataloader_idx: int
+    ) -> dict[str, dict[str, Tensor]]:
+        """Augment training batches, on their device."""
+        if self.trainer is not None and self.trainer.training:
+            return {name: self.augment(data) for name, data in batch.items()}
+        return batch
+
+    def _collate(self, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        batch = {key: torch.stack([s[key] for s in samples]) for key in samples[0]}
+        images = batch["image"]
+        batch["image"] = torch.where(torch.isnan(images), self.fill, images)
+        return batch
+

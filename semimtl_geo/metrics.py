@@ -1,0 +1,136 @@
+"""The paper's scores (section 4.1): pAcc, mIoU, AbR, RMSE, accuracies under a threshold, and ΔM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+LOWER_IS_BETTER: Final = frozenset({"AbR", "RMSE"})
+
+
+class SegmentationScores(Metric):
+    """Pixel accuracy, mean IoU, and the IoU of each class, over all pixels seen.
+
+    A class that occurs neither in truth nor in prediction has no IoU (NaN) and does not enter the
+    mean.
+
+    Args:
+        classes: Class names.
+        unknown: The value of pixels that do not count.
+    """
+
+    full_state_update = False
+    confusion: Tensor
+
+    def __init__(self, classes: Sequence[str], unknown: int) -> None:
+        super().__init__()
+        self.classes = tuple(classes)
+        self.unknown = unknown
+        size = (len(classes), len(classes))
+        self.add_state("confusion", torch.zeros(size, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count pixels.
+
+        Args:
+            prediction: Class indices, int ``[..., H, W]``; ``unknown`` does not count.
+            target: Class indices, int ``[..., H, W]``; ``unknown`` does not count.
+        """
+        target = torch.where(prediction == self.unknown, self.unknown, target).long()
+        known = target != self.unknown
+        self.confusion += multiclass_confusion_matrix(
+            prediction[known].long(), target[known], num_classes=len(self.classes)
+        )
+
+    def compute(self) -> dict[str, Tensor]:
+        """Scores in percent: ``pAcc``, ``mIoU``, and ``IoU/<class>``."""
+        confusion = self.confusion.double()
+        hits = confusion.diagonal()
+        union = confusion.sum(0) + confusion.sum(1) - hits
+        iou = torch.where(union > 0, hits / union, torch.nan)
+        scores = {"pAcc": 100 * hits.sum() / confusion.sum(), "mIoU": 100 * iou.nanmean()}
+        return scores | {
+            f"IoU/{name}": 100 * value for name, value in zip(self.classes, iou, strict=True)
+        }
+
+
+class DepthScores(Metric):
+    """Absolute relative error, root mean square error, and accuracies under a threshold.
+
+    Relative scores need a truth above zero: pixels at or below ``relative_above`` (flat ground, or
+    infinitely far) enter RMSE alone.
+
+    Args:
+        relative_above: The truth above which AbR and the deltas count, in the task's unit.
+    """
+
+    full_state_update = False
+    squares: Tensor
+    relative: Tensor
+    within: Tensor
+    count: Tensor
+    positive: Tensor
+
+    def __init__(self, relative_above: float = 0.0) -> None:
+        super().__init__()
+        self.relative_above = relative_above
+        for name, shape in (
+            ("squares", ()),
+            ("relative", ()),
+            ("within", (3,)),
+            ("count", ()),
+            ("positive", ()),
+        ):
+            self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Sum errors.
+
+        Args:
+            prediction: ``[..., H, W]``, in the task's unit; NaN does not count.
+            target: ``[..., H, W]``; NaN does not count.
+        """
+        known = ~(torch.isnan(prediction) | torch.isnan(target))
+        guess, truth = prediction[known].double(), target[known].double()
+        self.squares += (guess - truth).square().sum()
+        self.count += truth.numel()
+        above = truth > self.relative_above
+        guess, truth = guess[above], truth[above]
+        self.relative += ((guess - truth).abs() / truth).sum()
+        # A guess at or below zero is infinitely many times too small.
+        ratio = torch.where(guess > 0, torch.maximum(guess / truth, truth / guess), torch.inf)
+        self.within += torch.stack([(ratio < 1.25**i).sum() for i in (1, 2, 3)])
+        self.positive += truth.numel()
+
+    def compute(self) -> dict[str, Tensor]:
+        """``AbR`` (ratio), ``RMSE`` (the task's unit), ``delta1`` to ``delta3`` (percent)."""
+        within = 100 * self.within / self.positive
+        return {
+            "AbR": self.relative / self.positive,
+            "RMSE": (self.squares / self.count).sqrt(),
+            "delta1": within[0],
+            "delta2": within[1],
+            "delta3": within[2],
+        }
+
+
+def multi_task_gain(scores: Mapping[str, float], baseline: Mapping[str, float]) -> float:
+    """Equation 10: mean relative gain over the single-task networks, in percent.
+
+    Args:
+        scores: The multi-task network's score per task, keyed by metric (``mIoU``, ``RMSE``).
+        baseline: The single-task networks' scores, with the same keys.
+
+    Returns:
+        ΔM; above zero where the multi-task network is better.
+    """
+    gains = [
+        (baseline[key] - value if key in LOWER_IS_BETTER else value - baseline[key]) / baseline[key]
+        for key, value in scores.items()
+    ]
+    return 100 * sum(gains) / len(gains)

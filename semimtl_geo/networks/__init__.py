@@ -1,0 +1,1 @@
+"""The generator (encoder, one decoder per task) and the discriminators."""

@@ -1,0 +1,58 @@
+"""The discriminator of section 3.4: where does each pixel's label or prediction come from?"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+SMALLEST_INPUT = 32
+"""Five layers of stride 2 leave one cell of an input of this size."""
+
+
+class Discriminator(nn.Module):
+    """Five 4x4 convolutions of stride 2, then up-sampling to the input's size.
+
+    The first four are spectrally normalised and followed by a leaky ReLU of slope 0.2; the channels
+    are 64, 128, 256, 512 and the number of sources.
+
+    Args:
+        in_channels: Channels of a label map as the task shows it.
+        sources: Classes to tell apart (K + 1: ground truth, and predictions on K domains).
+        width: Channels of the first layer; the paper's is 64.
+    """
+
+    def __init__(self, in_channels: int, sources: int, width: int = 64) -> None:
+        super().__init__()
+        channels = [in_channels, width, 2 * width, 4 * width, 8 * width]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(channels):
+            layers += [
+                spectral_norm(nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1)),
+                nn.LeakyReLU(0.2),
+            ]
+        layers.append(nn.Conv2d(channels[-1], sources, kernel_size=4, stride=2, padding=1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, label_map: Tensor) -> Tensor:
+        """Judge label maps.
+
+        Args:
+            label_map: ``[B, in_channels, H, W]``, H and W at least 32.
+
+        Returns:
+            Logits ``[B, sources, H, W]``.
+
+        Raises:
+            ValueError: If the maps are too small for five halvings.
+        """
+        size = label_map.shape[-2:]
+        if min(size) < SMALLEST_INPUT:
+            raise ValueError(
+                f"a discriminator needs at least {SMALLEST_INPUT} x {SMALLEST_INPUT} px, "
+                f"got {size[0]} x {size[1]}"
+            )
+        logits: Tensor = self.layers(label_map).float()
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)

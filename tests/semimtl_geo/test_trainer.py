@@ -1,0 +1,249 @@
+"""One iteration against Algorithm 1, written out here with plain autograd and no Lightning."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from semimtl_geo.trainer import AdversarialWeights, Optimisation, SemiMTL
+from tests.semimtl_geo.conftest import Batch, make_batch
+
+TWO = {"a": ["landcover"], "b": ["height"]}
+THREE = {"a": ["landcover"], "b": ["height"], "c": []}
+
+
+class FreezePowerIteration(lightning.Callback):
+    """Spectral norm changes its vectors at every forward pass in training mode, so that the number
+    of passes would show. Nothing else in a discriminator depends on the mode."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        pl_module.discriminators.eval()
+
+
+def fit(model: SemiMTL, batch: Batch, steps: int = 1) -> lightning.Trainer:
+    trainer = lightning.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[FreezePowerIteration()],
+    )
+    loader: DataLoader[Any] = DataLoader([batch] * steps, batch_size=None)
+    trainer.fit(model, loader)
+    return trainer
+
+
+def berhu(prediction: Tensor, target: Tensor) -> Tensor:
+    error = (prediction - target)[~target.isnan()].abs()
+    c = (error.max() / 5).item()
+    return torch.stack([e if e <= c else (e * e + c * c) / (2 * c) for e in error]).mean()
+
+
+def algorithm_1(
+    model: SemiMTL, batch: Batch, mode: str, lr: float, discriminator_lr: float, intra: float,
+    inter: float,
+) -> nn.Module:
+    """The paper's lines, one by one. Returns the model after one iteration."""
+    model = copy.deepcopy(model).train()
+    model.discriminators.eval()
+    names = list(batch)
+    sgd = torch.optim.SGD(
+        model.generator.parameters(), lr, momentum=0.9, weight_decay=1e-4
+    )
+    adam = torch.optim.Adam(
+        model.discriminators.parameters(), discriminator_lr, betas=(0.9, 0.99)
+    )
+    labelled = {
+        task: [i for i, name in enumerate(names) if task in batch[name]]
+        for task in ("landcover", "height")
+    }
+    kept: list[tuple[str, int, Tensor, Tensor | None, Tensor | None]] = []
+    for i, name in enumerate(names):
+        k = 1 if mode == "binary" else i + 1
+        model.generator.use_domain(i)
+        outputs = model.generator(batch[name]["image"])
+        total = torch.zeros(())
+        for task, weight in (("landcover", 1.0), ("height", 0.5)):
+            truth = batch[name].get(task)
+            if task == "landcover":
+                shown = torch.softmax(outputs[task], 1)
+            else:
+                shown = 3.0 * outputs[task]
+            probability = torch.softmax(model.discriminators[task](shown), 1)
+            if truth is not None:
+                if task == "landcover":
+                    known = truth != 255
+                    picked = F.log_softmax(outputs[task], 1).movedim(1, -1)[known]
+                    total = total - weight * picked.gather(1, truth[known][:, None]).mean()
+                    label = F.one_hot(torch.where(known, truth, 0), 3).movedim(-1, 1).float()
+                else:
+                    known = ~truth.isnan()
+                    total = total + weight * berhu(outputs[task][:, 0], truth / 10)
+                    label = 3.0 * truth[:, None] / 10
+                label = torch.where(known[:, None], label, shown.detach())
+                total = total - intra * probability[:, 0].log().mean()  # (3)
+                kept.append((task, k, shown.detach(), label, known))
+            else:
+                if mode == "m1":  # (4)
+                    p = probability[:, [j + 1 for j in labelled[task]]].sum(1)
+                elif mode == "m3":  # (6)
+                    p = 1 - probability[:, k]
+                else:  # (5)
+                    p = probability[:, 0]
+                total = total - inter * p.log().mean()
+                kept.append((task, k, shown.detach(), None, None))
+        sgd.zero_grad()
+        total.backward()
+        sgd.step()
+    adam.zero_grad()
+    for task, k, shown, label, known in kept:  # (2), (9)
+        discriminator = model.discriminators[task]
+        (-torch.softmax(discriminator(shown), 1)[:, k].log().mean()).backward()
+        if label is not None and known is not None:
+            of_truth = torch.softmax(discriminator(label), 1)[:, 0][known]
+            (-of_truth.log().mean()).backward()
+    adam.step()
+    return model
+
+
+@pytest.mark.parametrize("domains", [TWO, THREE], ids=["two", "three"])
+@pytest.mark.parametrize(
+    ("system", "mode"),
+    [("semimtl_m1", "m1"), ("semimtl", "m2"), ("semimtl_m3", "m3"), ("semisd", "binary")],
+)
+def test_training_step_is_algorithm_1(
+    make_model: Callable[..., SemiMTL], system: str, mode: str, domains: dict[str, list[str]]
+) -> None:
+    # Learning rates and lambdas at which every term leaves a trace far above the tolerance.
+    lr, discriminator_lr, intra, inter = 0.1, 0.01, 0.5, 0.3
+    model = make_model(
+        system=system,
+        domains=domains,
+        adversarial=AdversarialWeights(intra, inter),
+        optimisation=Optimisation(lr=lr, discriminator_lr=discriminator_lr),
+    )
+    for layer in model.modules():  # random masks would need the same draws
+        if isinstance(layer, nn.Dropout2d):
+            layer.p = 0.0
+    batch = make_batch(domains)
+    before = copy.deepcopy(model)
+    expected = algorithm_1(model, batch, mode, lr, discriminator_lr, intra, inter)
+    fit(model, batch)
+
+    for (name, got), want, old in zip(
+        model.named_parameters(), expected.parameters(), before.parameters(), strict=True
+    ):
+        assert got.grad is not None
+        assert want.grad is not None
+        assert torch.allclose(got.grad, want.grad, rtol=1e-4, atol=1e-5), name
+        # Adam's first step is the sign of the gradient, so that weights say less than gradients.
+        if name.startswith("generator"):
+            assert torch.allclose(got, want, rtol=1e-4, atol=1e-5), name
+        assert not torch.equal(got, old), f"{name} was not trained"
+
+
+def test_an_iteration_counts_once(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model()
+    trainer = fit(model, make_batch(TWO), steps=3)
+    assert trainer.global_step == 3
+    # The polynomial has arrived at zero.
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 0.0
+
+
+def test_d_is_frozen_while_g_is_stepped(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model(optimisation=Optimisation(discriminator_lr=0.0))
+    old = copy.deepcopy(model.discriminators.state_dict())
+    fit(model, make_batch(TWO))
+    new = model.discriminators.state_dict()
+    assert all(torch.equal(old[key], new[key]) for key in old)
+
+
+def test_jtl_is_semimtl_without_adversary(make_model: Callable[..., SemiMTL]) -> None:
+    batch = make_batch(TWO)
+    jtl = make_model(system="jtl")
+    semimtl = make_model(adversarial=AdversarialWeights(0.0, 0.0))
+    semimtl.generator.load_state_dict(jtl.generator.state_dict())
+    for model in (jtl, semimtl):
+        torch.manual_seed(0)
+        for layer in model.modules():
+            if isinstance(layer, nn.Dropout2d):
+                layer.p = 0.0
+        fit(model, batch)
+    assert not jtl.discriminators
+    for (name, a), b in zip(
+        jtl.generator.named_parameters(), semimtl.generator.parameters(), strict=True
+    ):
+        # Weight decay reaches the unlabelled decoder only where it has a gradient, if one of zero.
+        if not name.startswith("decoders"):
+            assert torch.allclose(a, b, atol=1e-6), name
+
+
+@pytest.mark.parametrize("batchnorm", ["per_domain", "alternating", "mixed"])
+def test_batchnorm_modes(make_model: Callable[..., SemiMTL], batchnorm: str) -> None:
+    """Statistics after one iteration, against the means of what the first layer saw."""
+    model = make_model(system="jtl", batchnorm=batchnorm, optimisation=Optimisation(lr=0.0))
+    batch = make_batch(TWO)
+    batch["b"]["image"] = batch["b"]["image"] * 0.2
+    seen: list[Tensor] = []
+    convolution = next(m for m in model.generator.modules() if isinstance(m, nn.Conv2d))
+    convolution.register_forward_hook(lambda _m, _i, output: seen.append(output.detach()))
+    fit(model, batch)
+    means = [s.mean((0, 2, 3)) for s in seen]
+    state = model.generator.state_dict()
+    keys = [key for key in state if key.endswith("running_mean")]
+    if batchnorm == "per_domain":
+        assert torch.allclose(state[keys[0]], 0.1 * means[0], atol=1e-6)
+        assert torch.allclose(state[keys[1]], 0.1 * means[1], atol=1e-6)
+        assert not torch.allclose(means[0], means[1], atol=1e-3)
+    elif batchnorm == "alternating":
+        assert torch.allclose(state[keys[0]], 0.09 * means[0] + 0.1 * means[1], atol=1e-6)
+    else:
+        assert len(seen) == 1
+        assert len(seen[0]) == 4
+        assert torch.allclose(state[keys[0]], 0.1 * means[0], atol=1e-6)
+
+
+def test_every_term_is_logged(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model()
+    trainer = fit(model, make_batch(TWO))
+    terms = {name.removeprefix("train/") for name in trainer.logged_metrics}
+    assert terms == {
+        f"{domain}/{task}/{term}"
+        for domain, supervised in TWO.items()
+        for task in ("landcover", "height")
+        for term in (
+            ("supervised", "intra", "discriminator/prediction", "discriminator/truth")
+            if task in supervised
+            else ("inter", "discriminator/prediction")
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("system", "trained", "read"),
+    [
+        ("stl_seg", ["landcover"], ["a"]),
+        ("stl_depth", ["height"], ["b"]),
+        ("da_seg", ["landcover"], ["a", "b"]),
+        ("da_depth", ["height"], ["a", "b"]),
+        ("jtl", ["landcover", "height"], ["a", "b"]),
+        ("semisd", ["landcover", "height"], ["a", "b"]),
+    ],
+)
+def test_what_a_system_trains_and_reads(
+    make_model: Callable[..., SemiMTL], system: str, trained: list[str], read: list[str]
+) -> None:
+    model = make_model(system=system)
+    assert [task.name for task in model.tasks] == trained
+    assert model.domains == read
+    fit(model, {name: data for name, data in make_batch(TWO).items() if name in read})

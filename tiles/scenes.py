@@ -1,0 +1,319 @@
+"""Scenes as torchgeo data sets: orthophotos, class rasters, value rasters, and their intersection.
+
+The one file that works around torchgeo (0.8). Compared with its RasterDataset, what is read here
+
+- has unknown pixels as 255 (classes) and NaN (values), whatever the file's nodata is, and does not
+  take nodata for a height; pixels unknown in the orthophoto are unknown in every label;
+- is resampled to one ground sampling distance as suits it: averaged (images, values) or by majority
+  (classes), in one windowed read rather than a nearest-neighbour warp;
+- keeps fractional heights, and keeps every label under a key of its own;
+- does not pass over files that cannot be read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import torch
+from numpy.typing import NDArray
+from rasterio.enums import MaskFlags, Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+from torch import Tensor
+from torchgeo.datasets import DatasetNotFoundError, GeoDataset, IntersectionDataset, RasterDataset
+
+from tiles.errors import InputError
+
+UNKNOWN_CLASS = 255
+"""The class of pixels that nobody knows, in every batch and map."""
+
+LabelKind = Literal["classes", "values"]
+Sample = dict[str, Any]
+
+_TOUCH = 1e-3
+"""Scenes that share less than this part of a pixel do not overlap; they touch."""
+
+
+class _Rasters(RasterDataset):
+    """GeoTIFFs of one folder, read at one ground sampling distance.
+
+    Args:
+        folder: Where the files are; ``*.tif`` in it and below it count.
+        key: The key of its data in a sample.
+        gsd: Ground sampling distance in units of the CRS; the first file's if None.
+        crs: The CRS to read in; the first file's if None.
+
+    Raises:
+        InputError: If there are none, or one cannot be read or has no CRS.
+    """
+
+    filename_glob = "*.tif"
+    finer = Resampling.bilinear
+    coarser = Resampling.average
+
+    def __init__(
+        self, folder: str | PathLike[str], key: str, gsd: float | None = None, crs: Any = None
+    ) -> None:
+        self.key = key
+        self._handles: dict[str, Any] = {}
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise InputError(folder, "no such folder", f"put the {key} GeoTIFFs there")
+        for file in sorted(folder.rglob(self.filename_glob)):
+            _check_file(file)
+        try:
+            super().__init__(folder, crs=crs, res=gsd, cache=False)
+        except DatasetNotFoundError as error:
+            raise InputError(folder, "holds no .tif files", f"put the {key} there") from error
+        self._extents = self.index.geometry.bounds.to_numpy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Open files stay in the process that opened them."""
+        return {**self.__dict__, "_handles": {}}
+
+    def __getitem__(self, query: Any) -> Sample:
+        """Read a chip.
+
+        Args:
+            query: Slices of x, y and t, as torchgeo's samplers yield them.
+
+        Returns:
+            ``{key: tensor}``, see :meth:`convert`.
+
+        Raises:
+            InputError: If a file cannot be read.
+            IndexError: If no file has a pixel there.
+        """
+        x, y = query[0], query[1]
+        merged: NDArray[np.float32] | None = None
+        for path in self._at(x, y):
+            chip = self._read(path, x, y)
+            # Where files overlap, the first that knows a pixel has its say.
+            merged = chip if merged is None else np.where(np.isnan(merged), chip, merged)
+            if not np.isnan(merged).any():
+                break
+        if merged is None:
+            raise IndexError(f"no {self.key} at {query}")
+        return {self.key: self.convert(merged)}
+
+    def convert(self, data: NDArray[np.float32]) -> Tensor:
+        """Bring ``[bands, H, W]`` with NaN for unknown into the form of a batch."""
+        raise NotImplementedError  # abstract: the subclasses below are the whole family
+
+    def _at(self, x: slice, y: slice) -> list[str]:
+        left, bottom, right, top = self._extents.T
+        margin = _TOUCH * self.res[0]
+        hit = (
+            (left < x.stop - margin)
+            & (right > x.start + margin)
+            & (bottom < y.stop - margin)
+            & (top > y.start + margin)
+        )
+        return [str(path) for path in self.index.filepath.to_numpy()[hit]]
+
+    def _open(self, path: str) -> Any:
+        if path not in self._handles:
+            source = rasterio.open(path)
+            if source.crs != self.crs:
+                source = WarpedVRT(source, crs=self.crs, resampling=self.finer)
+            self._handles[path] = source
+        return self._handles[path]
+
+    def _read(self, path: str, x: slice, y: slice) -> NDArray[np.float32]:
+        """``[bands, H, W]`` of one file, NaN where it knows nothing or has no pixels."""
+        source = self._open(path)
+        xres, yres = self.res
+        height, width = round((y.stop - y.start) / yres), round((x.stop - x.start) / xres)
+        # The part of the chip that lies in the file, in whole chip pixels.
+        bounds = source.bounds
+        first_col = max(0, math.ceil((bounds.left - x.start) / xres - 0.5))
+        last_col = min(width, math.floor((bounds.right - x.start) / xres + 0.5))
+        first_row = max(0, math.ceil((y.stop - bounds.top) / yres - 0.5))
+        last_row = min(height, math.floor((y.stop - bounds.bottom) / yres + 0.5))
+        bands = self._bands(source)
+        chip = np.full((len(bands), height, width), np.nan, np.float32)
+        if last_col <= first_col or last_row <= first_row:
+            return chip
+        step_x, step_y = xres / source.res[0], yres / source.res[1]
+        window = Window(
+            (x.start - bounds.left) / source.res[0] + first_col * step_x,
+            (bounds.top - y.stop) / source.res[1] + first_row * step_y,
+            (last_col - first_col) * step_x,
+            (last_row - first_row) * step_y,
+        )
+        window = _inside(window, source.width, source.height)
+        shape = (last_row - first_row, last_col - first_col)
+        resampling = self.coarser if max(step_x, step_y) > 1 else self.finer
+        try:
+            part = source.read(
+                bands, window=window, out_shape=(len(bands), *shape), resampling=resampling
+            ).astype(np.float32)
+            if any(MaskFlags.all_valid not in flags for flags in source.mask_flag_enums):
+                mask = source.dataset_mask(
+                    window=window, out_shape=shape, resampling=Resampling.nearest
+                )
+                part[:, mask == 0] = np.nan
+        except RasterioError as error:
+            raise InputError(path, f"cannot be read ({error})", "replace the file") from error
+        chip[:, first_row:last_row, first_col:last_col] = self.scaled(part, source.dtypes[0])
+        return chip
+
+    def _bands(self, source: Any) -> list[int]:
+        return [1]
+
+    def scaled(self, data: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
+        """Bring a file's values into the batch's unit."""
+        return data
+
+
+class Orthophotos(_Rasters):
+    """Images: float32 ``[bands, H, W]`` in 0..1; unknown pixels are NaN.
+
+    Args:
+        folder: Where the GeoTIFFs are.
+        bands: Band numbers, from 1.
+        gsd: Ground sampling distance; the first file's if None.
+    """
+
+    is_image = True
+
+    def __init__(
+        self, folder: str | PathLike[str], bands: Sequence[int], gsd: float | None = None
+    ) -> None:
+        self.numbers = list(bands)
+        super().__init__(folder, "image", gsd)
+        for path in self.index.filepath:
+            with rasterio.open(path) as source:
+                if source.count < max(self.numbers):
+                    raise InputError(
+                        path,
+                        f"has {source.count} bands, band {max(self.numbers)} is wanted",
+                        "choose other bands",
+                    )
+
+    def _bands(self, source: Any) -> list[int]:
+        return self.numbers
+
+    def scaled(self, data: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
+        """Integers by the largest of their type; floats are in 0..1 already."""
+        if dtype.startswith("float"):
+            return data
+        return data / np.float32(np.iinfo(dtype).max)
+
+    def convert(self, data: NDArray[np.float32]) -> Tensor:
+        """A pixel is known if all its bands are."""
+        data[:, np.isnan(data).any(axis=0)] = np.nan
+        return torch.from_numpy(data)
+
+
+class ClassRasters(_Rasters):
+    """Class indices: int64 ``[H, W]``; unknown pixels are 255."""
+
+    is_image = False
+    finer = Resampling.nearest
+    coarser = Resampling.mode
+
+    def convert(self, data: NDArray[np.float32]) -> Tensor:
+        """NaN becomes 255."""
+        return torch.from_numpy(np.where(np.isnan(data[0]), UNKNOWN_CLASS, data[0])).long()
+
+
+class ValueRasters(_Rasters):
+    """Values such as heights in metres: float32 ``[H, W]``; unknown pixels are NaN."""
+
+    is_image = False
+
+    def convert(self, data: NDArray[np.float32]) -> Tensor:
+        """As it is."""
+        return torch.from_numpy(data[0])
+
+
+LABELS: dict[LabelKind, type[ClassRasters] | type[ValueRasters]] = {
+    "classes": ClassRasters,
+    "values": ValueRasters,
+}
+
+
+class Scenes(IntersectionDataset):
+    """Two data sets where both have data, their samples joined key by key."""
+
+    def __init__(self, first: GeoDataset, second: GeoDataset, source: Path) -> None:
+        # The second is made with the first's CRS and resolution, so that torchgeo changes neither.
+        try:
+            super().__init__(first, second, collate_fn=_join)
+        except RuntimeError as error:
+            raise InputError(
+                source, "images and labels do not overlap anywhere", "check their georeferences"
+            ) from error
+
+
+def scene_dataset(
+    root: str | PathLike[str],
+    labels: Mapping[str, LabelKind],
+    bands: Sequence[int],
+    gsd: float | None = None,
+) -> GeoDataset:
+    """Scenes of one domain and split.
+
+    Labels that are not named are never opened.
+
+    Args:
+        root: Folder with ``image/`` and one folder per label (``landcover/``, ``height/``).
+        labels: The labels to read, by folder name.
+        bands: Band numbers of the orthophotos, from 1.
+        gsd: Ground sampling distance to read at, in units of the CRS; that of the first file if
+            None.
+
+    Returns:
+        A torchgeo data set. A sample has ``image``: float32 ``[bands, H, W]`` in 0..1, NaN where
+        unknown; and each label, unknown wherever the image is.
+
+    Raises:
+        InputError: If a folder or file is missing, unreadable, or does not overlap the others.
+    """
+    root = Path(root)
+    images = Orthophotos(root / "image", bands, gsd)
+    dataset: GeoDataset = images
+    for name, kind in labels.items():
+        label = LABELS[kind](root / name, name, gsd=images.res[0], crs=images.crs)
+        dataset = Scenes(dataset, label, root / name)
+    return dataset
+
+
+def _join(samples: Sequence[Sample]) -> Sample:
+    joined: Sample = {}
+    for sample in samples:
+        joined |= sample
+    known = ~torch.isnan(joined["image"]).any(dim=0)
+    for key, data in joined.items():
+        if key != "image":
+            unknown = torch.nan if data.is_floating_point() else UNKNOWN_CLASS
+            joined[key] = torch.where(known, data, unknown)
+    return joined
+
+
+def _inside(window: Window, width: int, height: int) -> Window:
+    """Cut off the rounding errors by which a window leaves its file."""
+    left, top = max(0.0, window.col_off), max(0.0, window.row_off)
+    right = min(float(width), window.col_off + window.width)
+    bottom = min(float(height), window.row_off + window.height)
+    return Window(left, top, right - left, bottom - top)
+
+
+def _check_file(file: Path) -> None:
+    try:
+        with rasterio.open(file) as source:
+            crs, transform = source.crs, source.transform
+    except RasterioError as error:
+        raise InputError(file, "cannot be read as a raster", "replace or remove it") from error
+    if crs is None:
+        raise InputError(file, "has no CRS", "assign one, with gdal_edit -a_srs for example")
+    if not (transform.b == transform.d == 0 and transform.a > 0 > transform.e):
+        raise InputError(file, "is rotated or not north-up", "warp it, with gdalwarp for example")
