@@ -5,22 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-import pandas as pd
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
-from torchgeo.samplers import GeoSampler, RandomGeoSampler
+from torchgeo.samplers import GeoSampler
 
 from tiles.errors import InputError
 from tiles.grid import tile_starts
+from tiles.scenes import TOUCH
 
 Query = tuple[slice, slice, slice]
 
 
-class RandomChips(RandomGeoSampler):
+class _Chips(GeoSampler):
+    """Square chips on the pixel grids of scenes, counted from a scene's top left corner.
+
+    Args:
+        dataset: The scenes.
+        size: Edge of a chip in pixels.
+    """
+
+    def __init__(self, dataset: GeoDataset, size: int) -> None:
+        super().__init__(dataset)
+        self.size = size
+        self.scenes = _extents(self.index.geometry.bounds.to_numpy(), TOUCH * self.res[0])
+        self.time = slice(self.index.index.left.min(), self.index.index.right.max())
+
+    def pixels(self, scene: int) -> tuple[float, float]:
+        """Rows and columns of a scene; what is left of a pixel counts as its part."""
+        left, bottom, right, top = self.scenes[scene]
+        return (top - bottom) / self.res[1], (right - left) / self.res[0]
+
+    def query(self, scene: int, row: int, column: int) -> Query:
+        """The chip whose first pixel is a scene's pixel (row, column)."""
+        xres, yres = self.res
+        left, _, _, top = self.scenes[scene]
+        x, y = float(left + column * xres), float(top - row * yres)
+        return slice(x, x + self.size * xres), slice(y - self.size * yres, y), self.time
+
+
+class RandomChips(_Chips):
     """Random chips, each from a scene drawn by its area, so that a batch mixes scenes.
 
     Every pass yields other chips; the same seed and pass yield the same ones, whatever else draws
-    random numbers.
+    random numbers. torchgeo's own sampler takes the global random numbers, never draws a scene's
+    last row and column, and refuses most scenes that are just as large as a chip.
 
     Args:
         dataset: The scenes.
@@ -33,30 +63,43 @@ class RandomChips(RandomGeoSampler):
     """
 
     def __init__(self, dataset: GeoDataset, size: int, length: int, seed: int) -> None:
-        super().__init__(dataset, size, length)
-        if not self.bounds:
+        super().__init__(dataset, size)
+        # Whole pixels: the first row and column where a chip may begin are 0, these are the last.
+        last = [[int(n + TOUCH) - size for n in self.pixels(i)] for i in range(len(self.scenes))]
+        self.last = {scene: ends for scene, ends in enumerate(last) if min(ends) >= 0}
+        if not self.last:
             raise InputError(
                 f"crop of {size} px", "no scene is as large", "use a smaller crop or larger scenes"
             )
+        self.length = length
         self.seed = seed
         self.passes = 0
 
     def __iter__(self) -> Iterator[Query]:
         """Yield the chips of one pass."""
-        # torch.multinomial inside torchgeo's sampler ignores its `generator`, so that the global
-        # one must be seeded; fork_rng gives it back as it was.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed + 1_000_003 * self.passes)
-            queries = list(super().__iter__())
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.passes)
         self.passes += 1
-        return iter(queries)
+        scenes = list(self.last)
+        areas = torch.tensor([np.prod(self.pixels(scene)) for scene in scenes])
+        drawn = torch.multinomial(areas, self.length, replacement=True, generator=generator)
+        places = torch.rand(self.length, 2, generator=generator, dtype=torch.float64)
+        for number, place in zip(drawn.tolist(), places.tolist(), strict=True):
+            scene = scenes[number]
+            row, column = (
+                int(share * (end + 1)) for share, end in zip(place, self.last[scene], strict=True)
+            )
+            yield self.query(scene, row, column)
+
+    def __len__(self) -> int:
+        """Number of chips per pass."""
+        return self.length
 
 
-class GridChips(GeoSampler):
+class GridChips(_Chips):
     """Chips that cover every scene from its top left corner; the last ones end where it ends.
 
     A scene smaller than a chip gives one chip, which overhangs to the right and below and is
-    unknown there.
+    unknown there, unless another scene follows.
 
     Args:
         dataset: The scenes.
@@ -65,24 +108,13 @@ class GridChips(GeoSampler):
     """
 
     def __init__(self, dataset: GeoDataset, size: int, overlap: int = 0) -> None:
-        super().__init__(dataset)
-        xres, yres = self.res
+        super().__init__(dataset, size)
         self.queries: list[Query] = []
-        intervals = [pd.Interval(span.left, span.right) for span in self.index.index]
-        for (left, bottom, right, top), span in zip(
-            self.index.geometry.bounds.to_numpy(), intervals, strict=True
-        ):
-            columns = tile_starts(max(1, round((right - left) / xres)), size, overlap)
-            rows = tile_starts(max(1, round((top - bottom) / yres)), size, overlap)
-            for row, column in product(rows, columns):
-                x, y = left + column * xres, top - row * yres
-                self.queries.append(
-                    (
-                        slice(x, x + size * xres),
-                        slice(y - size * yres, y),
-                        slice(span.left, span.right),
-                    )
-                )
+        for scene in range(len(self.scenes)):
+            rows, columns = (
+                tile_starts(max(1, round(pixels)), size, overlap) for pixels in self.pixels(scene)
+            )
+            self.queries += [self.query(scene, *start) for start in product(rows, columns)]
 
     def __iter__(self) -> Iterator[Query]:
         """Yield the chips, scene by scene, row by row."""
@@ -91,3 +123,30 @@ class GridChips(GeoSampler):
     def __len__(self) -> int:
         """Number of chips."""
         return len(self.queries)
+
+
+def _extents(bounds: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+    """Leave out what lies within another extent, and slivers where two scenes touch.
+
+    An intersection of overlapping images and labels has such parts: the first image with the second
+    label is part of the first image with its own.
+
+    Args:
+        bounds: Left, bottom, right and top, ``[N, 4]``.
+        margin: What counts as touching.
+
+    Returns:
+        The others, in their order.
+    """
+    outward = np.array([1.0, 1.0, -1.0, -1.0])
+    kept = []
+    for number, extent in enumerate(bounds):
+        left, bottom, right, top = extent
+        around = ((bounds - extent) * outward <= margin).all(axis=1)
+        within = ((extent - bounds) * outward <= margin).all(axis=1)
+        twins = around & within
+        # Of twins the first is kept.
+        redundant = (around & ~twins).any() or twins[:number].any()
+        if not redundant and min(right - left, top - bottom) > margin:
+            kept.append(number)
+    return bounds[kept]

@@ -22,7 +22,7 @@ import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags, Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -37,8 +37,11 @@ UNKNOWN_CLASS = 255
 LabelKind = Literal["classes", "values"]
 Sample = dict[str, Any]
 
-_TOUCH = 1e-3
+TOUCH = 1e-3
 """Scenes that share less than this part of a pixel do not overlap; they touch."""
+
+OPEN_FILES = 64
+"""Files that one data set holds open: a process may not open many more than a thousand."""
 
 
 class _Rasters(RasterDataset):
@@ -109,7 +112,7 @@ class _Rasters(RasterDataset):
 
     def _at(self, x: slice, y: slice) -> list[str]:
         left, bottom, right, top = self._extents.T
-        margin = _TOUCH * self.res[0]
+        margin = TOUCH * self.res[0]
         hit = (
             (left < x.stop - margin)
             & (right > x.start + margin)
@@ -120,9 +123,14 @@ class _Rasters(RasterDataset):
 
     def _open(self, path: str) -> Any:
         if path not in self._handles:
-            source = rasterio.open(path)
+            if len(self._handles) >= OPEN_FILES:
+                self._handles.pop(next(iter(self._handles))).close()
+            try:
+                source = rasterio.open(path)
+            except RasterioError as error:
+                raise _unreadable(path, error) from error
             if source.crs != self.crs:
-                source = WarpedVRT(source, crs=self.crs, resampling=self.finer)
+                source = warped(source, crs=self.crs, resampling=self.finer)
             self._handles[path] = source
         return self._handles[path]
 
@@ -160,8 +168,15 @@ class _Rasters(RasterDataset):
                     window=window, out_shape=shape, resampling=Resampling.nearest
                 )
                 part[:, mask == 0] = np.nan
+            # GDAL takes alpha for a mask only as the second or fourth of as many bands.
+            alphas = [i for i, c in enumerate(source.colorinterp, 1) if c == ColorInterp.alpha]
+            if alphas:
+                alpha = source.read(
+                    alphas, window=window, out_shape=(len(alphas), *shape)
+                )  # nearest
+                part[:, (alpha == 0).any(axis=0)] = np.nan
         except RasterioError as error:
-            raise InputError(path, f"cannot be read ({error})", "replace the file") from error
+            raise _unreadable(path, error) from error
         chip[:, first_row:last_row, first_col:last_col] = self.scaled(part, source.dtypes[0])
         return chip
 
@@ -188,6 +203,8 @@ class Orthophotos(_Rasters):
         self, folder: str | PathLike[str], bands: Sequence[int], gsd: float | None = None
     ) -> None:
         self.numbers = list(bands)
+        if not self.numbers or min(self.numbers) < 1:
+            raise InputError(f"bands {self.numbers}", "no such bands", "number them from 1")
         super().__init__(folder, "image", gsd)
         for path in self.index.filepath:
             with rasterio.open(path) as source:
@@ -285,6 +302,28 @@ def scene_dataset(
         label = LABELS[kind](root / name, name, gsd=images.res[0], crs=images.crs)
         dataset = Scenes(dataset, label, root / name)
     return dataset
+
+
+def warped(source: Any, **settings: Any) -> Any:
+    """A raster on another grid, unknown where the raster has no pixels.
+
+    Args:
+        source: An open raster.
+        **settings: The grid, as rasterio's WarpedVRT wants it.
+    """
+    # Without nodata, GDAL would have the ground beyond the raster's edge be zero, and known.
+    if source.nodata is None and ColorInterp.alpha not in source.colorinterp:
+        kind = np.dtype(source.dtypes[0])
+        if kind in (np.uint8, np.uint16):  # of these GDAL knows alpha
+            settings["add_alpha"] = True
+        else:
+            unused = math.nan if kind.kind == "f" else np.iinfo(kind).max
+            settings |= {"src_nodata": unused, "nodata": unused}
+    return WarpedVRT(source, **settings)
+
+
+def _unreadable(path: str, error: Exception) -> InputError:
+    return InputError(path, f"cannot be read ({error})", "replace the file")
 
 
 def _join(samples: Sequence[Sample]) -> Sample:

@@ -1,0 +1,203 @@
+"""The rolling band: the rows of one panel that are still being blended."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tiles.blend import axis_weights
+from tiles.geotiff import ClassMap, Layer, MapWriter
+from tiles.grid import Panel, Plan
+from tiles.reader import Bools, Strip
+from tiles.resample import resample
+
+# Rows that are finished at a time: few, so that they stay in the processor's cache.
+CHUNK = 64
+
+
+class Shelf:
+    """Rows of booleans by their number in the raster, put on below and taken off above."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._pieces: deque[tuple[int, Bools]] = deque()
+        self._stop = 0
+
+    def put(self, rows: Bools) -> None:
+        """Put rows [h, width] below the last ones."""
+        if len(rows):
+            self._pieces.append((self._stop, rows))
+            self._stop += len(rows)
+
+    def get(self, start: int, stop: int) -> Bools:
+        """The rows [start, stop)."""
+        found = [
+            rows[max(start - at, 0) : stop - at]
+            for at, rows in self._pieces
+            if at < stop and at + len(rows) > start
+        ]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def drop(self, start: int) -> None:
+        """Forget whole pieces above the row `start`."""
+        while self._pieces and self._pieces[0][0] + len(self._pieces[0][1]) <= start:
+            self._pieces.popleft()
+
+
+class Band:
+    """Blends the tiles of one panel, and writes rows as soon as no further tile reaches them.
+
+    Args:
+        plan: The plan.
+        panel: Which columns of it.
+        layers: The maps.
+        writers: Where their rows go.
+    """
+
+    def __init__(
+        self, plan: Plan, panel: Panel, layers: Sequence[Layer], writers: Mapping[str, MapWriter]
+    ) -> None:
+        self._plan, self._panel, self._layers, self._writers = plan, panel, layers, writers
+        work, self._width = plan.work, panel.stop - panel.start
+        self._row_weights = torch.from_numpy(axis_weights(plan.rows, plan.tile, work.height))
+        self._column_weights = torch.from_numpy(axis_weights(plan.columns, plan.tile, work.width))
+        # When resampling, the last rows stay for the next ones' sake.
+        history = len(plan.onto_source[0].index) + 1 if plan.resamples else 0
+        size = (min(plan.tile, work.height) + history, panel.work[1] - panel.work[0])
+        self._sums = {layer.name: torch.zeros(layer.channels, *size) for layer in layers}
+        self._blocks: dict[str, npt.NDArray[Any]] = {
+            layer.name: np.empty((plan.block, self._width), layer.dtype) for layer in layers
+        }
+        self._known, self._work_known = Shelf(self._width), Shelf(size[1])
+        self._top = 0  # row of the work grid that is the band's first
+        self._row = 0  # row of tiles that is being added
+        self._done = 0  # rows of the map that are finished
+
+    def learn(self, strip: Strip) -> None:
+        """Take note of what is known in rows to come."""
+        self._known.put(strip.known)
+        if self._plan.resamples:
+            self._work_known.put(strip.work)
+
+    def add(self, scores: Mapping[str, torch.Tensor], row: int, column: int) -> None:
+        """Add one predicted tile; tiles come by rows.
+
+        Args:
+            scores: float32 [K, S, S] for each layer.
+            row: The tile's row in the plan.
+            column: Its column in the plan.
+        """
+        while self._row < row:
+            self._row += 1
+            self._finish(self._plan.rows[self._row])
+        plan, (left, right) = self._plan, self._panel.work
+        start = plan.columns[column]
+        x = slice(max(left - start, 0), min(right - start, plan.tile))
+        height = min(plan.tile, plan.work.height)
+        weight = torch.outer(self._row_weights[row, :height], self._column_weights[column, x])
+        top, at = plan.rows[row] - self._top, start + x.start - left
+        scratch = torch.empty_like(weight)
+        for name, sums in self._sums.items():
+            target = sums[:, top : top + height, at : at + weight.shape[1]]
+            for score, total in zip(scores[name], target, strict=True):
+                # Not fused: that rounds differently in vector tails, hence with the panel's cut.
+                torch.mul(score[:height, x], weight, out=scratch)
+                total += scratch
+
+    def finish(self) -> None:
+        """Write all rows that are left."""
+        for row in self._plan.rows[self._row + 1 :]:
+            self._finish(row)
+        self._finish(self._plan.work.height)
+
+    def _finish(self, limit: int) -> None:
+        """Write what can be made of the work rows above `limit`, then roll the band there."""
+        plan, stop, keep = self._plan, limit, limit
+        if plan.resamples:
+            taps = plan.onto_source[0]
+            stop = int(np.searchsorted(taps.stop, limit, side="right"))
+        while self._done < stop:
+            end = min(stop, self._done + CHUNK, (self._done // plan.block + 1) * plan.block)
+            self._encode(self._done, end)
+            self._done = end
+        self._known.drop(self._done)
+        if plan.resamples:
+            if self._done < plan.source.height:
+                keep = min(limit, int(taps.first[self._done]))
+            self._work_known.drop(keep)
+        for sums in self._sums.values():
+            _roll(sums, keep - self._top)
+        self._top = keep
+
+    def _encode(self, start: int, stop: int) -> None:
+        """Finish the rows [start, stop) of the map, which lie in one row of blocks."""
+        block = self._plan.block
+        at = start // block * block
+        rows = slice(start - at, stop - at)
+        known = self._known.get(start, stop)
+        unknown = torch.from_numpy(~known)
+        for layer in self._layers:
+            target = self._blocks[layer.name]
+            if not known.any():
+                target[rows] = layer.nodata
+            else:
+                values = self._on_source(self._sums[layer.name], start, stop)
+                encode(layer, values, unknown, torch.from_numpy(target[rows]))
+            if stop % block == 0 or stop == self._plan.source.height:
+                self._writers[layer.name].write(target[: stop - at], at, self._panel.start)
+
+    def _on_source(self, sums: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        """Blended scores [K, stop - start, width] on the map's grid."""
+        plan, panel = self._plan, self._panel
+        if not plan.resamples:
+            return sums[:, start - self._top : stop - self._top]
+        rows, columns = plan.onto_source
+        first, end = rows.reach(start, stop)
+        known = self._work_known.get(first, end).copy()
+        made, _ = resample(
+            sums[:, first - self._top : end - self._top],
+            torch.from_numpy(known),
+            rows.local(start, stop, first, end - first),
+            columns.local(panel.start, panel.stop, panel.work[0], known.shape[1]),
+        )
+        return made
+
+
+def _roll(sums: torch.Tensor, rows: int) -> None:
+    """Move all rows up by so many, in place, and clear those that come free below."""
+    height = sums.shape[1]
+    if rows == 0:
+        return
+    for start in range(rows, height, rows):  # pieces that do not overlap their targets
+        stop = min(start + rows, height)
+        sums[:, start - rows : stop - rows] = sums[:, start:stop]
+    sums[:, max(height - rows, 0) :] = 0
+
+
+def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: torch.Tensor) -> None:
+    """Turn blended scores into pixels of a map.
+
+    Args:
+        layer: The map.
+        values: float32 [K, h, w].
+        unknown: bool [h, w].
+        target: [h, w] of the layer's type, written to.
+    """
+    best = values[0].clone()
+    if isinstance(layer, ClassMap):
+        target.zero_()
+        for number, score in enumerate(values[1:], start=1):
+            target.masked_fill_(score > best, number)
+            torch.maximum(best, score, out=best)
+    best.masked_fill_(unknown, layer.nodata)
+    if bool(best.isnan().any()):
+        raise ValueError(f"predict answered NaN for {layer.name!r}")
+    if isinstance(layer, ClassMap):
+        target.masked_fill_(unknown, layer.nodata)
+    else:
+        target.copy_(best)

@@ -1,0 +1,180 @@
+"""The mosaicker: cuts a raster into overlapping tiles, has them predicted, blends, streams out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import torch
+
+from tiles.band import Band
+from tiles.errors import InputError
+from tiles.geotiff import Layer, MapWriter
+from tiles.grid import BLOCK, Plan
+from tiles.reader import Feed, Raster, Strip, ahead
+
+Answer = Mapping[str, torch.Tensor | npt.NDArray[Any]]
+
+# Megabytes that GDAL may keep of blocks; by default it takes a share of the machine's memory.
+GDAL_CACHE = 128
+
+
+def mosaic(
+    raster: str | PathLike[str],
+    predict: Callable[[torch.Tensor], Answer],
+    layers: Sequence[Layer],
+    out: Mapping[str, Path],
+    *,
+    tile: int = 512,
+    overlap: int | None = None,
+    batch_size: int = 4,
+    gsd: float | None = None,
+    bands: Sequence[int] | None = None,
+    fill: Sequence[float] | float = 0.0,
+    panel: int = 8192,
+    tags: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Path]:
+    """Map a raster of any size with any network.
+
+    The maps lie on the raster's own grid. Pixels that are unknown in the raster (nodata, alpha 0,
+    masked, NaN) are nodata in every map, and no others are. Memory depends on the tile, the
+    panel and the number of channels, not on the raster.
+
+    Args:
+        raster: A georeferenced image, anything that GDAL reads.
+        predict: From a batch, float32 [B, C, S, S] with the raster's values as they are, to
+            {layer name: [B, K, S, S]}: K scores (probabilities or logits) for a `ClassMap` of K
+            classes, K = 1 for a `ValueMap`. All tiles have the same size; batches are full but
+            for the last of a panel.
+        layers: The maps wanted.
+        out: The file of each layer, by the layer's name.
+        tile: Pixels along a tile (S).
+        overlap: Pixels that neighbouring tiles share at least; by default half a tile.
+        batch_size: Tiles per batch (B).
+        gsd: Ground sampling distance in metres that the network expects. The raster is resampled
+            to it, and the predictions back; by default, and within 1 %, nothing is resampled.
+        bands: Numbers of the bands to read (C of them), from 1; by default all but alpha.
+        fill: What the network sees in place of unknown pixels, one value or one per band.
+        panel: Columns that are worked on at a time.
+        tags: Where the maps come from; written into every file.
+        progress: Called with the number of tiles done and the number of all tiles.
+
+    Returns:
+        The files by layer name.
+
+    Raises:
+        InputError: Something that the user can mend; no file was made then.
+    """
+    overlap = tile // 2 if overlap is None else overlap
+    if batch_size < 1:
+        raise InputError("batch_size", f"{batch_size} is no number of tiles", "give 1 or more")
+    files = _check_files(raster, layers, out)
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
+        source = stack.enter_context(Raster(raster, bands))
+        try:
+            resampled = gsd is not None and not source.grid.has_gsd(gsd)
+            work = source.grid.resampled(gsd) if resampled and gsd is not None else source.grid
+        except InputError as error:
+            raise InputError(f"{source.name}: {error.source}", error.fault, error.remedy) from error
+        plan = Plan(source.grid, work, tile, overlap, panel, BLOCK)
+        filling = _fill(fill, len(source.bands))
+        writers = {
+            layer.name: stack.enter_context(MapWriter(files[layer.name], layer, source.grid, tags))
+            for layer in layers
+        }
+        with torch.no_grad():
+            _run(source, plan, predict, layers, writers, batch_size, filling, progress)
+        for writer in writers.values():
+            writer.convert()
+        for writer in writers.values():
+            writer.publish()
+    return files
+
+
+def _run(
+    source: Raster,
+    plan: Plan,
+    predict: Callable[[torch.Tensor], Answer],
+    layers: Sequence[Layer],
+    writers: Mapping[str, MapWriter],
+    batch_size: int,
+    fill: npt.NDArray[np.float32],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Work through all panels."""
+    before, predicted = 0, False
+    for panel in plan.panels:
+        band = Band(plan, panel, layers, writers)
+        feed = Feed(source, plan, panel, batch_size, fill)
+        # Closed before the raster is, for its thread reads from it.
+        with closing(ahead(iter(feed))) as items:
+            for item in items:
+                if isinstance(item, Strip):
+                    band.learn(item)
+                    continue
+                predicted = True
+                answer = predict(item.images)
+                scores = {layer.name: _scores(answer, layer, item.images) for layer in layers}
+                for number, (row, column) in enumerate(item.tiles):
+                    band.add({name: all_[number] for name, all_ in scores.items()}, row, column)
+                if progress is not None:
+                    row, column = item.tiles[-1]
+                    done = row * len(panel.tiles) + column - panel.tiles[0] + 1
+                    progress(before + done, plan.count)
+        band.finish()
+        if before + len(plan.rows) * len(panel.tiles) == plan.count and not predicted:
+            raise InputError(source.name, "has no known pixel", "check its nodata value or mask")
+        before += len(plan.rows) * len(panel.tiles)
+        if progress is not None:
+            progress(before, plan.count)
+
+
+def _scores(answer: Answer, layer: Layer, images: torch.Tensor) -> torch.Tensor:
+    """What `predict` answered for one layer, float32 [B, K, S, S] on the CPU."""
+    if layer.name not in answer:
+        raise ValueError(f"predict answered {sorted(answer)}, not {layer.name!r}")
+    scores = torch.as_tensor(answer[layer.name]).to("cpu", torch.float32)
+    wanted = (len(images), layer.channels, *images.shape[-2:])
+    if scores.shape != wanted:
+        raise ValueError(f"predict answered {tuple(scores.shape)} for {layer.name!r}, not {wanted}")
+    return scores
+
+
+def _fill(fill: Sequence[float] | float, bands: int) -> npt.NDArray[np.float32]:
+    values = np.atleast_1d(np.asarray(fill, dtype=np.float32))
+    if values.shape not in ((1,), (bands,)):
+        fault = f"has {values.size} values for {bands} bands"
+        raise InputError("fill", fault, "give one value, or one per band")
+    return np.broadcast_to(values, (bands,))
+
+
+def _check_files(
+    raster: str | PathLike[str], layers: Sequence[Layer], out: Mapping[str, Path]
+) -> dict[str, Path]:
+    """The files by layer, checked before any work is done."""
+    names = [layer.name for layer in layers]
+    files = {name: Path(path) for name, path in out.items()}
+    if not names or len(set(names)) < len(names) or set(names) != set(files):
+        raise ValueError(f"layers {names} and files for {sorted(files)} do not match")
+    if len({path.resolve() for path in files.values()}) < len(files):
+        raise ValueError("every layer needs a file of its own")
+    for path in files.values():
+        folder = path.parent
+        if not folder.is_dir():
+            raise InputError(path, f"its folder {folder} does not exist", "create it first")
+        if path.is_dir():
+            raise InputError(path, "is a folder", "name a file")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            fault = f"its folder {folder} cannot be written to"
+            raise InputError(path, fault, "choose another or change its rights")
+        if path.exists() and Path(raster).exists() and path.samefile(raster):
+            raise InputError(path, "is the raster itself", "choose another name")
+    return files
