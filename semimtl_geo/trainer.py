@@ -168,8 +168,6 @@ class SemiMTL(lightning.LightningModule):
             generator_losses: list[Tensor] = []
             for domain, outputs in self._predict(mini_batch):
                 for task in self.tasks:
-                    if task.name not in outputs:
-                        continue
                     output, target = outputs[task.name], mini_batch[domain].get(task.name)
                     terms = f"{domain}/{task.name}"
                     if target is not None:
@@ -199,15 +197,10 @@ class SemiMTL(lightning.LightningModule):
         return [{domain: data} for domain, data in batch.items()]
 
     def _predict(self, mini_batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Forward the tasks of each domain that something is to be learnt from."""
-        wanted = [
-            task.name
-            for task in self.tasks
-            if self.alignment is not None or any(task.name in data for data in mini_batch.values())
-        ]
+        """Forward all tasks, also those without a loss: their decoders' statistics need it."""
         self.generator.use_domain(self.domains.index(next(iter(mini_batch))))
         images = [data["image"] for data in mini_batch.values()]
-        outputs = self.generator(torch.cat(images), wanted)
+        outputs = self.generator(torch.cat(images))
         sizes = [len(image) for image in images]
         parts = {name: output.split(sizes) for name, output in outputs.items()}
         for i, domain in enumerate(mini_batch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -81,7 +82,11 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
         InputError: If the configuration or the data cannot be used.
     """
     try:
-        cli = TrainingCLI(_with_bases(args), callbacks)
+        with warnings.catch_warnings():
+            # Lightning's own calls of what jsonargparse renamed, and of what it does not expect
+            # (arguments that do not come from the shell): nothing that a user can mend.
+            warnings.filterwarnings("ignore", module="lightning.pytorch.cli")
+            cli = TrainingCLI(_with_bases(args), callbacks)
     except ArgumentError as error:
         raise InputError("semimtl-geo train", str(error), "see semimtl-geo train --help") from error
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.config.resume, weights_only=True)

@@ -176,4 +176,3 @@ class DomainsDataModule(lightning.LightningDataModule):
         images = batch["image"]
         batch["image"] = torch.where(torch.isnan(images), self.fill, images)
         return batch
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -120,12 +120,11 @@ class Generator(nn.Module):
         """Forward with a domain's BatchNorm statistics, where there are any of its own."""
         use_domain(self, domain)
 
-    def forward(self, images: Tensor, tasks: Collection[str] | None = None) -> dict[str, Tensor]:
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Predict.
 
         Args:
             images: float32 ``[B, bands, H, W]`` in 0..1, of any H and W.
-            tasks: Names of the tasks wanted; all of them if None.
 
         Returns:
             Per task, float32 ``[B, channels, H, W]``: class scores, or scaled values.
@@ -137,5 +136,4 @@ class Generator(nn.Module):
                 decoder(deepest).float(), size=size, mode="bilinear", align_corners=False
             )
             for name, decoder in self.decoders.items()
-            if tasks is None or name in tasks
         }

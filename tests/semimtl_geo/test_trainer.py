@@ -24,7 +24,9 @@ class FreezePowerIteration(lightning.Callback):
     """Spectral norm changes its vectors at every forward pass in training mode, so that the number
     of passes would show. Nothing else in a discriminator depends on the mode."""
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
         pl_module.discriminators.eval()
 
 
@@ -50,19 +52,20 @@ def berhu(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def algorithm_1(
-    model: SemiMTL, batch: Batch, mode: str, lr: float, discriminator_lr: float, intra: float,
+    model: SemiMTL,
+    batch: Batch,
+    mode: str,
+    lr: float,
+    discriminator_lr: float,
+    intra: float,
     inter: float,
 ) -> nn.Module:
     """The paper's lines, one by one. Returns the model after one iteration."""
     model = copy.deepcopy(model).train()
     model.discriminators.eval()
     names = list(batch)
-    sgd = torch.optim.SGD(
-        model.generator.parameters(), lr, momentum=0.9, weight_decay=1e-4
-    )
-    adam = torch.optim.Adam(
-        model.discriminators.parameters(), discriminator_lr, betas=(0.9, 0.99)
-    )
+    sgd = torch.optim.SGD(model.generator.parameters(), lr, momentum=0.9, weight_decay=1e-4)
+    adam = torch.optim.Adam(model.discriminators.parameters(), discriminator_lr, betas=(0.9, 0.99))
     labelled = {
         task: [i for i, name in enumerate(names) if task in batch[name]]
         for task in ("landcover", "height")
@@ -75,10 +78,7 @@ def algorithm_1(
         total = torch.zeros(())
         for task, weight in (("landcover", 1.0), ("height", 0.5)):
             truth = batch[name].get(task)
-            if task == "landcover":
-                shown = torch.softmax(outputs[task], 1)
-            else:
-                shown = 3.0 * outputs[task]
+            shown = torch.softmax(outputs[task], 1) if task == "landcover" else 3.0 * outputs[task]
             probability = torch.softmax(model.discriminators[task](shown), 1)
             if truth is not None:
                 if task == "landcover":

@@ -1,0 +1,170 @@
+"""``semimtl-geo``: train, evaluate, map, cities, demo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from tiles.errors import InputError
+
+# Torch takes seconds to import: each command imports what it needs.
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(self.prog, message, f"see {self.prog} --help")
+
+
+def _train(args: Sequence[str]) -> None:
+    from semimtl_geo.training import train
+
+    print(f"trained: {train(args)}")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from semimtl_geo.compare import make_row, to_markdown
+    from semimtl_geo.evaluation import evaluate
+    from semimtl_geo.mapping import Mapper
+    from semimtl_geo.progress import progress_bar
+
+    mapper = Mapper.load(args.checkpoint)
+    rows, scores = [], {}
+    for scenes in args.scenes:
+        name = scenes.resolve().parent.name
+        known = name in mapper.card.domains and mapper.card.batchnorm == "per_domain"
+        domain = args.domain or (name if known else None)
+        with progress_bar(f"{name}", "scenes") as progress:
+            scores[name] = evaluate(mapper, scenes, args.out / name, domain, args.bands, progress)
+        rows.append(make_row(name, mapper.card.system, scores[name]))
+    (args.out / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    print(to_markdown(rows), end="")
+    print(f"maps and scores: {args.out}")
+
+
+def _map(args: argparse.Namespace) -> None:
+    from semimtl_geo.mapping import Mapper
+    from semimtl_geo.progress import progress_bar
+
+    mapper = Mapper.load(args.checkpoint)
+    with progress_bar(args.raster.name, "tiles") as progress:
+        maps = mapper.map(
+            args.raster,
+            args.out,
+            domain=args.domain,
+            bands=args.bands,
+            tile=args.tile,
+            progress=progress,
+        )
+    print(f"BatchNorm statistics: {maps.statistics}")
+    for file in maps.files.values():
+        print(file)
+
+
+def _cities(args: argparse.Namespace) -> None:
+    from semimtl_geo.cities import write_cities
+    from semimtl_geo.progress import progress_bar
+
+    with progress_bar("cities", "scenes") as progress:
+        cities = write_cities(
+            args.out, seed=args.seed, scenes=args.scenes, size=args.size, progress=progress
+        )
+    for folder in cities.values():
+        print(folder)
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from semimtl_geo.demo import demo
+
+    demo(args.out, args.iterations, args.seed)
+
+
+def _bands(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError("numbers, such as 4,1,2") from None
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="semimtl-geo",
+        description="Semi-supervised multi-task learning: land cover and heights from orthophotos.",
+    )
+    parser.add_argument("--version", action="version", version=version("semimtl-geo"))
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    def add(name: str, run: Callable[[argparse.Namespace], None], text: str) -> _Parser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    commands.add_parser("train", help="Train one system; see semimtl-geo train --help.")
+
+    command = add("evaluate", _evaluate, "Map labelled scenes and score the maps.")
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument(
+        "scenes", type=Path, nargs="+", help="DOMAIN/SPLIT: folder with image/, landcover/, height/"
+    )
+    command.add_argument("--out", type=Path, default=Path("evaluation"), help="folder for the maps")
+    command.add_argument("--domain", help="take this training domain's BatchNorm statistics")
+    command.add_argument("--bands", type=_bands, help="band numbers, such as 4,1,2")
+
+    command = add("map", _map, "Map an orthophoto: land cover and heights as GeoTIFFs for QGIS.")
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument("raster", type=Path)
+    command.add_argument("--out", type=Path, required=True, help="folder for the maps")
+    command.add_argument(
+        "--domain",
+        help="take this training domain's BatchNorm statistics; without it, a network that has "
+        "statistics per domain re-estimates them on the raster (no labels needed)",
+    )
+    command.add_argument("--bands", type=_bands, help="band numbers, such as 4,1,2")
+    command.add_argument("--tile", type=int, help="tile edge in the network's pixels")
+
+    command = add("cities", _cities, "Make the embedded cities: scenes of two synthetic sensors.")
+    command.add_argument("--out", type=Path, required=True, help="folder for the scenes")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--scenes", type=int, default=16, help="training scenes per city")
+    command.add_argument("--size", type=int, default=512, help="edge of a scene in px of 0.27 m")
+
+    command = add("demo", _demo, "The whole way in minutes: cities, training, maps, report.")
+    command.add_argument("--out", type=Path, default=Path("demo"), help="folder for all of it")
+    command.add_argument(
+        "--iterations", type=int, help="of training per system; fewer for a quick look"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Its arguments; those of the process if None.
+
+    Returns:
+        0, or 2 after one line on what the user can mend, or 130 after Ctrl-C.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if args[:1] == ["train"]:  # LightningCLI reads the rest
+            _train(args[1:])
+        else:
+            parsed = _parser().parse_args(args)
+            parsed.run(parsed)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Scores of maps against the truth: whole scenes, in the task's unit, as a user would get them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+from torchmetrics import Metric
+
+from semimtl_geo.mapping import Mapper
+from semimtl_geo.tasks import Task
+from tiles.errors import InputError
+
+ROWS = 1024
+"""Rows compared at a time."""
+
+Scores = dict[str, dict[str, float]]
+"""``{task: {score: value}}``."""
+
+
+def evaluate(
+    mapper: Mapper,
+    scenes: str | Path,
+    maps: str | Path,
+    domain: str | None = None,
+    bands: Sequence[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Map every scene of a folder and score the maps against the labels that are there.
+
+    Args:
+        mapper: The network.
+        scenes: Folder with ``image/`` and, for each task that is to be scored, its labels.
+        maps: Folder for the maps.
+        domain: Take this training domain's BatchNorm statistics. If None, and the network has
+            statistics per domain and none of its own choice, they are re-estimated on all the
+            images together.
+        bands: Numbers of the bands that the network wants.
+        progress: Called with scenes done and scenes in all.
+
+    Returns:
+        Per task with labels, its scores over all pixels of all scenes.
+
+    Raises:
+        InputError: If there are no images, or no labels at all, or one does not fit.
+    """
+    scenes = Path(scenes)
+    images = sorted((scenes / "image").glob("*.tif"))
+    if not images:
+        raise InputError(scenes, "has no image/*.tif", "give a folder with scenes")
+    tasks = [task for task in mapper.card.tasks if (scenes / task.name).is_dir()]
+    if not tasks:
+        names = " or ".join(f"{task.name}/" for task in mapper.card.tasks)
+        raise InputError(scenes, "has no labels to compare with", f"put them in {names}")
+    if domain is not None:
+        mapper = mapper.for_domain(domain)
+    elif mapper.card.batchnorm == "per_domain" and mapper.statistics is None:
+        mapper = mapper.adapt(images, bands)
+    metrics = {task.name: task.scores() for task in tasks}
+    for done, image in enumerate(images, start=1):
+        made = mapper.map(image, maps, bands=bands)
+        for task in tasks:
+            truth = scenes / task.name / image.name
+            if not truth.is_file():
+                raise InputError(truth, "no such file", f"every image needs its {task.name}")
+            compare(made.files[task.name], truth, task, metrics[task.name])
+        if progress is not None:
+            progress(done, len(images))
+    return {
+        name: {score: float(value) for score, value in metric.compute().items()}
+        for name, metric in metrics.items()
+    }
+
+
+def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
+    """Add a map and its truth to a metric; the truth is brought onto the map's grid if need be."""
+    with (
+        rasterio.open(made) as prediction,
+        rasterio.open(truth) as source,
+        WarpedVRT(
+            source,
+            crs=prediction.crs,
+            transform=prediction.transform,
+            width=prediction.width,
+            height=prediction.height,
+            resampling=Resampling.nearest,
+        ) as target,
+    ):
+        for top in range(0, prediction.height, ROWS):
+            window = Window(0, top, prediction.width, min(ROWS, prediction.height - top))
+            metric.update(
+                torch.from_numpy(_read(prediction, window, task)),
+                torch.from_numpy(_read(target, window, task)),
+            )
+
+
+def _read(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:
+    """Rows of a label raster as in a batch: 255 or NaN where nobody knows."""
+    data = source.read(1, window=window)
+    known = source.dataset_mask(window=window) > 0
+    if task.kind == "segmentation":
+        return np.where(known, data, 255).astype(np.int64)
+    return np.where(known, data, np.nan).astype(np.float32)

@@ -1,0 +1,153 @@
+"""The command line: what it prints, and one line and exit code 2 for what a user can mend."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rasterio.transform import from_origin
+
+from semimtl_geo.checkpoint import KEY
+from semimtl_geo.cli import main
+from semimtl_geo.trainer import SemiMTL
+
+
+def write_raster(path: Path, bands: int = 3, crs: str | None = "EPSG:32633") -> Path:
+    data = np.random.default_rng(0).integers(1, 255, (bands, 40, 50), dtype=np.uint8)
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=50,
+        height=40,
+        count=bands,
+        dtype="uint8",
+        crs=crs,
+        transform=from_origin(4e5, 5.5e6, 0.27, 0.27),
+        photometric="MINISBLACK",
+    ) as file:
+        file.write(data)
+    return path
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("exploded"),))  # type: ignore[return-value]
+
+
+@pytest.fixture
+def work(
+    tmp_path: Path, make_model: Callable[..., SemiMTL], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder with a checkpoint, rasters good and bad; the current one."""
+    monkeypatch.chdir(tmp_path)
+    model = make_model()
+    torch.save({"state_dict": model.state_dict(), KEY: model.card.to_plain()}, "good.ckpt")
+    torch.save({"weights": torch.zeros(3)}, "other.ckpt")
+    torch.save({"state_dict": {}, KEY: model.card.to_plain()}, "empty.ckpt")
+    Path("bomb.ckpt").write_bytes(pickle.dumps(Bomb()))
+    Path("text.ckpt").write_text("hello", encoding="utf-8")
+    Path("text.tif").write_text("hello", encoding="utf-8")
+    Path("broken.yaml").write_text("a: [", encoding="utf-8")
+    Path("list.yaml").write_text("- a", encoding="utf-8")
+    Path("circle.yaml").write_text("base: circle.yaml", encoding="utf-8")
+    write_raster(Path("good.tif"))
+    write_raster(Path("one.tif"), bands=1)
+    write_raster(Path("four.tif"), bands=4)
+    write_raster(Path("nowhere.tif"), crs=None)
+    return tmp_path
+
+
+CITIES = Path(__file__).parents[2] / "configs" / "cities" / "semimtl.yaml"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("", "required: command"),
+        ("fly", "invalid choice"),
+        ("map good.ckpt good.tif", "required: --out"),
+        ("map none.ckpt good.tif --out maps", "none.ckpt: no such file"),
+        ("map other.ckpt good.tif --out maps", "other.ckpt: is not a checkpoint of semimtl_geo"),
+        ("map empty.ckpt good.tif --out maps", "empty.ckpt: is damaged"),
+        ("map bomb.ckpt good.tif --out maps", "bomb.ckpt: cannot be loaded safely"),
+        ("map text.ckpt good.tif --out maps", "text.ckpt: cannot be loaded safely"),
+        ("map good.ckpt none.tif --out maps", "none.tif: does not exist"),
+        ("map good.ckpt text.tif --out maps", "text.tif: cannot be read as a raster"),
+        ("map good.ckpt one.tif --out maps", "one.tif: 1 bands, the network wants 3"),
+        ("map good.ckpt four.tif --out maps", "four.tif: 4 bands, the network wants 3"),
+        ("map good.ckpt good.tif --bands 1,2,7 --out maps", "good.tif: has 3 bands"),
+        ("map good.ckpt good.tif --bands x --out maps", "numbers, such as 4,1,2"),
+        ("map good.ckpt nowhere.tif --out maps", "nowhere.tif: has no coordinate"),
+        ("map good.ckpt good.tif --domain c --out maps", "domain c: the network was"),
+        ("map good.ckpt good.tif --tile 0 --out maps", "tile: 0 px"),
+        ("map good.ckpt good.tif --out good.ckpt", "good.ckpt: cannot be made"),
+        ("evaluate good.ckpt nothing", "nothing: has no image/*.tif"),
+        ("cities --out cities --scenes 0", "scenes"),
+        ("demo --iterations 1", "--iterations: 1 is too few"),
+        ("train --config none.yaml", "none.yaml: no such configuration"),
+        ("train --config broken.yaml", "broken.yaml: is not YAML"),
+        ("train --config list.yaml", "list.yaml: is not a configuration"),
+        ("train --config circle.yaml", "form a circle"),
+        (f"train --config {CITIES} --model.system fly", "model.system"),
+        (f"train --config {CITIES} --out run --data.root nowhere", "no such folder"),
+    ],
+)
+def test_one_line_and_exit_code_2(
+    work: Path, capfd: pytest.CaptureFixture[str], command: str, says: str
+) -> None:
+    before = set(work.iterdir())
+    assert main(command.split()) == 2
+    error = capfd.readouterr().err.strip().splitlines()
+    assert says in error[-1]
+    assert len(error) == 1 or command.startswith("train --config " + str(CITIES))
+    made = {path for path in set(work.iterdir()) - before if path.name not in ("maps", "run")}
+    assert not made
+    assert not list(work.glob("maps/*"))
+
+
+def test_map_prints_what_it_made(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["map", "good.ckpt", "good.tif", "--out", "maps"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"BatchNorm statistics: re-estimated on \d+ crops of the raster, without labels", printed[0]
+    )
+    assert printed[1:] == ["maps/good_landcover.tif", "maps/good_height.tif"]
+    assert all(Path(file).is_file() for file in printed[1:])
+
+
+def test_map_with_a_training_domains_statistics(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(["map", "good.ckpt", "four.tif", "--bands", "4,1,2", "--domain", "b", "--out", "maps"])
+        == 0
+    )
+    assert "of the training domain b" in capsys.readouterr().out
+
+
+def test_cities(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cities", "--out", "cities", "--seed", "3", "--scenes", "1", "--size", "64"]) == 0
+    assert capsys.readouterr().out.split() == ["cities/city_a", "cities/city_b"]
+    assert len(list(work.glob("cities/*/train/image/*.tif"))) == 2
+
+
+def test_evaluate_prints_the_papers_columns(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("image", "landcover", "height"):
+        (work / "a" / "test" / name).mkdir(parents=True)
+    write_raster(work / "a" / "test" / "image" / "x.tif")
+    write_raster(work / "a" / "test" / "landcover" / "x.tif", bands=1)
+    write_raster(work / "a" / "test" / "height" / "x.tif", bands=1)
+    with rasterio.open(work / "a" / "test" / "landcover" / "x.tif", "r+") as file:
+        file.write(np.ones((1, 40, 50), np.uint8))
+    assert main(["evaluate", "good.ckpt", "a/test", "--out", "scored"]) == 0
+    printed = capsys.readouterr().out
+    assert "| domain | method | pAcc | mIoU |" in printed
+    assert "| a | semimtl |" in printed
+    assert (work / "scored" / "scores.json").is_file()
