@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from semimtl_geo import alignment
@@ -19,6 +18,7 @@ from semimtl_geo.checkpoint import KEY, ModelCard
 from semimtl_geo.networks.batchnorm import BatchNormMode
 from semimtl_geo.networks.discriminator import Discriminator
 from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.optimisation import AdversarialWeights, Optimisation
 from semimtl_geo.systems import SYSTEMS, SystemName
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError
@@ -29,40 +29,6 @@ Batch = Mapping[str, Labels]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class AdversarialWeights:
-    """λ of equation 7.
-
-    Attributes:
-        intra: Of predictions on labelled domains.
-        inter: Of predictions on unlabelled domains.
-    """
-
-    intra: float = 0.001
-    inter: float = 0.0001
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """How the networks are stepped (section 4.1).
-
-    Attributes:
-        optimizer: Of the generator: ``sgd`` with momentum 0.9, or ``adamw``.
-        lr: Its first learning rate, decreased polynomially to 0 over the run.
-        weight_decay: Its weight decay.
-        power: Of the polynomial.
-        discriminator_lr: Of the discriminators' Adam (0.9, 0.99); constant.
-        clip: Largest norm of the generator's gradient; None: it is not clipped.
-    """
-
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: float = 0.01
-    weight_decay: float = 1e-4
-    power: float = 0.9
-    discriminator_lr: float = 1e-4
-    clip: float | None = None
 
 
 class SemiMTL(lightning.LightningModule):
@@ -276,26 +242,16 @@ class SemiMTL(lightning.LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         """One optimiser for G, and one for all D where the system has any (section 4.1)."""
-        settings = self.optimisation
-        weights = self.generator.parameters()
-        generator: Optimizer
-        if settings.optimizer == "sgd":
-            generator = SGD(weights, settings.lr, momentum=0.9, weight_decay=settings.weight_decay)
-        else:
-            generator = AdamW(weights, settings.lr, weight_decay=settings.weight_decay)
+        generator = self.optimisation.of_generator(self.generator.parameters())
         iterations = self.trainer.estimated_stepping_batches
         if iterations == float("inf"):
             raise InputError(
                 "trainer", "the run has no end", "give max_steps or max_epochs, for the schedule"
             )
-        schedule = LambdaLR(
-            generator, lambda done: max(0.0, 1 - done / iterations) ** settings.power
-        )
+        schedule = self.optimisation.schedule(generator, int(iterations))
         if not len(self.discriminators):
             return [generator], [schedule]
-        discriminators = Adam(
-            self.discriminators.parameters(), settings.discriminator_lr, betas=(0.9, 0.99)
-        )
+        discriminators = self.optimisation.of_discriminators(self.discriminators.parameters())
         return [generator, discriminators], [schedule]
 
     # --- Validation, on the labels that may be used --------------------------------------------

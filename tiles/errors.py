@@ -21,5 +21,8 @@ class InputError(Exception):
         self.source = str(source)
         self.fault = fault
         self.remedy = remedy
-        line = f"{self.source}: {fault}; {remedy}"
-        super().__init__(" ".join(line.split()))
+        # All three, so that the error can cross from one process to another.
+        super().__init__(self.source, fault, remedy)
+
+    def __str__(self) -> str:
+        return " ".join(f"{self.source}: {self.fault}; {self.remedy}".split())

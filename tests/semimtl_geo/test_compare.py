@@ -53,14 +53,17 @@ def rows_for_findings(semimtl_miou: float, semimtl_rmse: float) -> list[Row]:
 
 
 def test_findings_say_who_wins() -> None:
-    text = " ".join(findings(rows_for_findings(52.0, 3.9)))
-    assert "SemiMTL is 2.00 mIoU better than JTL" in text
-    assert "SemiMTL is 0.10 m RMSE better than JTL" in text
-    assert "worse" not in text
+    land_cover, heights, _ = findings(rows_for_findings(52.0, 3.9))
+    assert "SemiMTL reaches 52.00 mIoU, 32.00 better than STL_Seg (20.00)" in land_cover
+    assert "7.00 better than STL_Seg, statistics re-estimated (45.00)" in land_cover
+    assert "2.00 better than JTL (50.00)" in land_cover
+    assert "0.10 better than JTL (4.00)" in heights
+    assert "worse" not in land_cover + heights
 
 
 def test_findings_say_where_the_method_loses() -> None:
-    text = " ".join(findings(rows_for_findings(44.0, 5.5)))
-    assert "SemiMTL is 6.00 mIoU worse than JTL" in text
-    assert "SemiMTL is 1.00 mIoU worse than STL_Seg, statistics re-estimated" in text
-    assert "SemiMTL is 0.50 m RMSE worse than STL_Depth there" in text
+    land_cover, heights, chance = findings(rows_for_findings(44.0, 5.5))
+    assert "6.00 worse than JTL (50.00)" in land_cover
+    assert "1.00 worse than STL_Seg, statistics re-estimated (45.00)" in land_cover
+    assert "0.50 worse than STL_Depth (5.00)" in heights
+    assert "one seed" in chance

@@ -1,0 +1,59 @@
+"""How the networks are stepped, and what the adversarial losses weigh (section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+
+@dataclass(frozen=True)
+class AdversarialWeights:
+    """λ of equation 7.
+
+    Attributes:
+        intra: Of predictions on labelled domains.
+        inter: Of predictions on unlabelled domains.
+    """
+
+    intra: float = 0.001
+    inter: float = 0.0001
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How the networks are stepped (section 4.1).
+
+    Attributes:
+        optimizer: Of the generator: ``sgd`` with momentum 0.9, or ``adamw``.
+        lr: Its first learning rate, decreased polynomially to 0 over the run.
+        weight_decay: Its weight decay.
+        power: Of the polynomial.
+        discriminator_lr: Of the discriminators' Adam (0.9, 0.99); constant.
+        clip: Largest norm of the generator's gradient; None: it is not clipped.
+    """
+
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.01
+    weight_decay: float = 1e-4
+    power: float = 0.9
+    discriminator_lr: float = 1e-4
+    clip: float | None = None
+
+    def of_generator(self, weights: Iterable[nn.Parameter]) -> Optimizer:
+        """The generator's optimiser."""
+        if self.optimizer == "sgd":
+            return SGD(weights, self.lr, momentum=0.9, weight_decay=self.weight_decay)
+        return AdamW(weights, self.lr, weight_decay=self.weight_decay)
+
+    def of_discriminators(self, weights: Iterable[nn.Parameter]) -> Optimizer:
+        """The optimiser of all discriminators."""
+        return Adam(weights, self.discriminator_lr, betas=(0.9, 0.99))
+
+    def schedule(self, generator: Optimizer, iterations: int) -> LRScheduler:
+        """Polynomial decrease of the generator's learning rate to 0 after so many iterations."""
+        return LambdaLR(generator, lambda done: max(0.0, 1 - done / iterations) ** self.power)
