@@ -18,12 +18,9 @@ from tiles.band import Band
 from tiles.errors import InputError
 from tiles.geotiff import Layer, MapWriter
 from tiles.grid import BLOCK, Plan
-from tiles.reader import Feed, Raster, Strip, ahead
+from tiles.reader import GDAL_CACHE, Feed, Raster, Strip, ahead
 
 Answer = Mapping[str, torch.Tensor | npt.NDArray[Any]]
-
-# Megabytes that GDAL may keep of blocks; by default it takes a share of the machine's memory.
-GDAL_CACHE = 128
 
 
 def mosaic(

@@ -26,6 +26,9 @@ from tiles.resample import resample
 Bools = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
+# Megabytes that GDAL may keep of blocks; by default it takes a share of the machine's memory.
+GDAL_CACHE = 128
+
 
 class Raster:
     """An orthophoto opened for reading.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from os import PathLike
 
 import numpy as np
+import rasterio
 import torch
 
 from tiles.grid import BLOCK, Plan
-from tiles.reader import Batch, Feed, Raster
+from tiles.reader import GDAL_CACHE, Batch, Feed, Raster
 
 
 def survey(
@@ -21,7 +22,7 @@ def survey(
     bands: Sequence[int] | None = None,
     fill: Sequence[float] = (0.0,),
     batch_size: int = 8,
-) -> Iterator[torch.Tensor]:
+) -> list[torch.Tensor]:
     """Read about `count` tiles, evenly spread; the same ones at every call.
 
     Args:
@@ -33,28 +34,24 @@ def survey(
         fill: What unknown pixels show, one value or one per band.
         batch_size: Tiles per batch (B).
 
-    Yields:
-        float32 [B, C, S, S] with the raster's values as they are. Tiles without any known pixel
-        are left out.
+    Returns:
+        Batches, float32 [B, C, S, S] with the raster's values as they are. Tiles without any known
+        pixel are left out.
 
     Raises:
         InputError: If the raster cannot be read.
     """
-    with Raster(raster, bands) as source:
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), Raster(raster, bands) as source:
         resampled = gsd is not None and not source.grid.has_gsd(gsd)
         work = source.grid.resampled(gsd) if resampled and gsd is not None else source.grid
         plan = Plan(source.grid, work, tile, 0, source.grid.width, BLOCK)
         step = max(1, plan.count // count)
         colour = np.broadcast_to(np.asarray(fill, np.float32), (len(source.bands),))
-        waiting: list[torch.Tensor] = []
+        tiles = []
         for panel in plan.panels:
             for item in Feed(source, plan, panel, 1, colour):
                 if isinstance(item, Batch):
                     row, column = item.tiles[0]
                     if (row * len(plan.columns) + column) % step == 0:
-                        waiting.append(item.images)
-                if len(waiting) == batch_size:
-                    yield torch.cat(waiting)
-                    waiting = []
-        if waiting:
-            yield torch.cat(waiting)
+                        tiles.append(item.images)
+    return [torch.cat(tiles[i : i + batch_size]) for i in range(0, len(tiles), batch_size)]
