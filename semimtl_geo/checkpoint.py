@@ -106,9 +106,9 @@ class ModelCard:
             encoder=replace(Encoder(**plain["encoder"]), weights=None),
             decoder_width=int(plain["decoder_width"]),
             bands=tuple(plain["bands"]),
-            mean=tuple(plain["mean"]),
-            std=tuple(plain["std"]),
-            gsd=plain["gsd"],
+            mean=tuple(float(value) for value in plain["mean"]),
+            std=tuple(float(value) for value in plain["std"]),
+            gsd=None if plain["gsd"] is None else float(plain["gsd"]),
             crop=int(plain["crop"]),
         )
 
@@ -140,7 +140,7 @@ def load_generator(path: str | Path) -> tuple[ModelCard, Generator]:
         }
         generator.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        fault = f"is damaged, or of another version ({str(error).splitlines()[0][:200]})"
+        fault = f"is damaged, or of another version ({' '.join(str(error).split())[:200]})"
         raise InputError(path, fault, remedy) from error
     return card, generator.eval()
 

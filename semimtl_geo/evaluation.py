@@ -10,13 +10,14 @@ import rasterio
 import torch
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from torchmetrics import Metric
 
 from semimtl_geo.mapping import Mapper
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError
+from tiles.warp import warped
 
 ROWS = 1024
 """Rows compared at a time."""
@@ -59,6 +60,10 @@ def evaluate(
     if not tasks:
         names = " or ".join(f"{task.name}/" for task in mapper.card.tasks)
         raise InputError(scenes, "has no labels to compare with", f"put them in {names}")
+    for task in tasks:
+        for image in images:
+            if not (truth := scenes / task.name / image.name).is_file():
+                raise InputError(truth, "no such file", f"every image needs its {task.name}")
     if domain is not None:
         mapper = mapper.for_domain(domain)
     elif mapper.card.batchnorm == "per_domain" and mapper.statistics is None:
@@ -68,8 +73,6 @@ def evaluate(
         made = mapper.map(image, maps, bands=bands)
         for task in tasks:
             truth = scenes / task.name / image.name
-            if not truth.is_file():
-                raise InputError(truth, "no such file", f"every image needs its {task.name}")
             compare(made.files[task.name], truth, task, metrics[task.name])
         if progress is not None:
             progress(done, len(images))
@@ -80,25 +83,34 @@ def evaluate(
 
 
 def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
-    """Add a map and its truth to a metric; the truth is brought onto the map's grid if need be."""
-    with (
-        rasterio.open(made) as prediction,
-        rasterio.open(truth) as source,
-        WarpedVRT(
-            source,
-            crs=prediction.crs,
-            transform=prediction.transform,
-            width=prediction.width,
-            height=prediction.height,
-            resampling=Resampling.nearest,
-        ) as target,
-    ):
-        for top in range(0, prediction.height, ROWS):
-            window = Window(0, top, prediction.width, min(ROWS, prediction.height - top))
-            metric.update(
-                torch.from_numpy(_read(prediction, window, task)),
-                torch.from_numpy(_read(target, window, task)),
-            )
+    """Add a map and its truth to a metric; the truth is brought onto the map's grid if need be.
+
+    Raises:
+        InputError: If the truth cannot be read or has no CRS.
+    """
+    try:
+        with rasterio.open(made) as prediction, rasterio.open(truth) as source:
+            if source.crs is None:
+                raise InputError(
+                    truth, "has no CRS", "assign one, with gdal_edit -a_srs for example"
+                )
+            with warped(
+                source,
+                crs=prediction.crs,
+                transform=prediction.transform,
+                width=prediction.width,
+                height=prediction.height,
+                resampling=Resampling.nearest,
+            ) as target:
+                for top in range(0, prediction.height, ROWS):
+                    rows = min(ROWS, prediction.height - top)
+                    window = Window(0, top, prediction.width, rows)
+                    metric.update(
+                        torch.from_numpy(_read(prediction, window, task)),
+                        torch.from_numpy(_read(target, window, task)),
+                    )
+    except RasterioError as error:
+        raise InputError(truth, f"cannot be compared ({error})", "replace the file") from error
 
 
 def _read(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:

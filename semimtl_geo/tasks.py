@@ -30,6 +30,7 @@ class Task(ABC):
     Attributes:
         name: The key of its labels in a batch, and of its maps.
         weight: w_t of equation 1.
+        adversary: What the lambdas of equation 7 are multiplied by for this task.
     """
 
     kind: ClassVar[Kind]
@@ -37,6 +38,7 @@ class Task(ABC):
 
     name: str
     weight: float
+    adversary: float
 
     @property
     @abstractmethod
@@ -108,6 +110,7 @@ class Segmentation(Task):
 
     name: str = "landcover"
     weight: float = 1.0
+    adversary: float = 1.0
     classes: Sequence[str] = isprs.CLASSES
     colors: Sequence[Sequence[int]] = isprs.COLORS
     unknown: int = isprs.UNKNOWN
@@ -170,6 +173,7 @@ class Depth(Task):
 
     name: str = "height"
     weight: float = 0.01
+    adversary: float = 1.0
     scale: float = 20.0
     unit: str = "m"
     adversary_gain: float = 4.0

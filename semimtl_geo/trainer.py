@@ -198,6 +198,7 @@ class SemiMTL(lightning.LightningModule):
         else:
             kind, weight = "inter", self.adversarial.inter
             fooling = alignment.inter_loss(answer, self.alignment, k, self.labelled[task.name])
+        weight *= task.adversary
         (gradient,) = torch.autograd.grad(weight * fooling, seen, retain_graph=True)
         # A scalar whose gradient with respect to G is that of `weight * fooling`.
         for_generator = (prediction * gradient).sum()

@@ -10,14 +10,25 @@ from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 
+from semimtl_geo.checkpoint import load_generator
 from semimtl_geo.data.domains import DomainsDataModule
 from semimtl_geo.trainer import SemiMTL
 from tiles.errors import InputError
+
+
+class _SaveConfig(SaveConfigCallback):
+    """Saves the configuration beside the checkpoint, whatever logger there is."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save it."""
+        out = Path(self.config.out)
+        out.mkdir(parents=True, exist_ok=True)
+        self.parser.save(self.config, out / "config.yaml", skip_none=False, overwrite=True)
 
 
 class TrainingCLI(LightningCLI):
@@ -33,8 +44,9 @@ class TrainingCLI(LightningCLI):
         super().__init__(
             SemiMTL,
             DomainsDataModule,
-            save_config_callback=SaveConfigCallback,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=_SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            auto_configure_optimizers=False,
             parser_kwargs={"exit_on_error": False, "prog": "semimtl-geo train"},
             args=args,
             run=False,
@@ -57,6 +69,10 @@ class TrainingCLI(LightningCLI):
         parser.link_arguments("model.mean", "data.fill")
         parser.link_arguments("model.system", "data.system")
 
+    def before_instantiate_classes(self) -> None:
+        """The bases are read: what is saved shall not ask for them again."""
+        self.config.base = None
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, writing everything to the run's folder."""
         out = Path(self.config.out)
@@ -65,7 +81,10 @@ class TrainingCLI(LightningCLI):
         )
         if self.config_init.trainer.logger in (None, True):
             kwargs["logger"] = CSVLogger(out, name="", version="")
-        return super().instantiate_trainer(callbacks=[checkpoint, *self.more_callbacks], **kwargs)
+        configured = self.config_init.trainer.callbacks or []
+        callbacks = configured if isinstance(configured, list) else [configured]
+        callbacks = [*callbacks, checkpoint, *self.more_callbacks]
+        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
 
 
 def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
@@ -89,6 +108,8 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
             cli = TrainingCLI(_with_bases(args), callbacks)
     except ArgumentError as error:
         raise InputError("semimtl-geo train", str(error), "see semimtl-geo train --help") from error
+    if cli.config.resume is not None:
+        load_generator(cli.config.resume)  # says what is wrong with the file, before Lightning does
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.config.resume, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 
@@ -118,7 +139,7 @@ def _chain(config: Path) -> list[Path]:
     chain: list[Path] = []
     following: Path | None = config
     while following is not None:
-        if following in chain:
+        if following.resolve() in (link.resolve() for link in chain):
             raise InputError(config, "its bases form a circle", "cut the circle")
         chain.append(following)
         base = _read_yaml(following).get("base")

@@ -90,6 +90,10 @@ class RandomChips(_Chips):
             )
             yield self.query(scene, row, column)
 
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass that of an epoch; Lightning calls this, also where it resumes."""
+        self.passes = epoch
+
     def __len__(self) -> int:
         """Number of chips per pass."""
         return self.length

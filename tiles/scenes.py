@@ -24,12 +24,12 @@ import torch
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from torch import Tensor
 from torchgeo.datasets import DatasetNotFoundError, GeoDataset, IntersectionDataset, RasterDataset
 
 from tiles.errors import InputError
+from tiles.warp import warped
 
 UNKNOWN_CLASS = 255
 """The class of pixels that nobody knows, in every batch and map."""
@@ -302,24 +302,6 @@ def scene_dataset(
         label = LABELS[kind](root / name, name, gsd=images.res[0], crs=images.crs)
         dataset = Scenes(dataset, label, root / name)
     return dataset
-
-
-def warped(source: Any, **settings: Any) -> Any:
-    """A raster on another grid, unknown where the raster has no pixels.
-
-    Args:
-        source: An open raster.
-        **settings: The grid, as rasterio's WarpedVRT wants it.
-    """
-    # Without nodata, GDAL would have the ground beyond the raster's edge be zero, and known.
-    if source.nodata is None and ColorInterp.alpha not in source.colorinterp:
-        kind = np.dtype(source.dtypes[0])
-        if kind in (np.uint8, np.uint16):  # of these GDAL knows alpha
-            settings["add_alpha"] = True
-        else:
-            unused = math.nan if kind.kind == "f" else np.iinfo(kind).max
-            settings |= {"src_nodata": unused, "nodata": unused}
-    return WarpedVRT(source, **settings)
 
 
 def _unreadable(path: str, error: Exception) -> InputError:

@@ -85,7 +85,17 @@ class DomainsDataModule(lightning.LightningDataModule):
         fill: Sequence[float] = (0.485, 0.456, 0.406),
     ) -> None:
         super().__init__()
+        counts = {"crop": crop, "batch_size": batch_size, "iterations": iterations, "gsd": gsd}
+        for setting, number in counts.items():
+            if number is not None and not number > 0:
+                raise InputError(f"data.{setting}", f"{number} is none", "give more than 0")
         for name, domain in domains.items():
+            if len(domain.bands) != len(fill):
+                raise InputError(
+                    f"domain {name}",
+                    f"has {len(domain.bands)} bands, the network's mean {len(fill)}",
+                    "give one mean and std per band",
+                )
             for task in domain.supervised:
                 if task not in labels:
                     raise InputError(

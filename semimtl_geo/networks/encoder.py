@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,20 @@ from torch import Tensor, nn
 
 from tiles.errors import InputError
 
+# What torch's restricted unpickler raises on bytes that are no pickle, or one of something else.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _HEADS = ("fc.", "classifier.", "head.", "last_linear.")
 
 
@@ -88,7 +103,7 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGED as error:
         raise InputError(
             path,
             "cannot be loaded safely: it is damaged, or holds more than tensors and plain values",
@@ -96,14 +111,15 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
         ) from error
     except SafetensorError as error:
         raise InputError(path, f"damaged safetensors file ({error})", "fetch it again") from error
-    if not isinstance(loaded, Mapping):
+    if not isinstance(loaded, Mapping) or not all(isinstance(key, str) for key in loaded):
         raise InputError(path, "holds no state dict", "use a file saved by torch.save(state_dict)")
     return loaded
 
 
 def _load(encoder: nn.Module, path: Path) -> None:
     state = read_state_dict(path)
-    state = state.get("state_dict", state)
+    if isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
     own = encoder.state_dict()
     # segmentation_models_pytorch wraps timm's models as `.model`.
     prefix = "model." if all(key.startswith("model.") for key in own) else ""

@@ -76,7 +76,7 @@ def algorithm_1(
         model.generator.use_domain(i)
         outputs = model.generator(batch[name]["image"])
         total = torch.zeros(())
-        for task, weight in (("landcover", 1.0), ("height", 0.5)):
+        for task, weight, adversary in (("landcover", 1.0, 1.0), ("height", 0.5, 0.7)):
             truth = batch[name].get(task)
             shown = torch.softmax(outputs[task], 1) if task == "landcover" else 3.0 * outputs[task]
             probability = torch.softmax(model.discriminators[task](shown), 1)
@@ -91,7 +91,7 @@ def algorithm_1(
                     total = total + weight * berhu(outputs[task][:, 0], truth / 10)
                     label = 3.0 * truth[:, None] / 10
                 label = torch.where(known[:, None], label, shown.detach())
-                total = total - intra * probability[:, 0].log().mean()  # (3)
+                total = total - adversary * intra * probability[:, 0].log().mean()  # (3)
                 kept.append((task, k, shown.detach(), label, known))
             else:
                 if mode == "m1":  # (4)
@@ -100,7 +100,7 @@ def algorithm_1(
                     p = 1 - probability[:, k]
                 else:  # (5)
                     p = probability[:, 0]
-                total = total - inter * p.log().mean()
+                total = total - adversary * inter * p.log().mean()
                 kept.append((task, k, shown.detach(), None, None))
         sgd.zero_grad()
         total.backward()

@@ -1,0 +1,173 @@
+"""The simple morphological filter (SMRF): which cells of a surface are ground, and what is below.
+
+After T. J. Pingel, K. C. Clarke, W. A. McBride: An improved simple morphological filter for the
+terrain classification of airborne LIDAR data. ISPRS Journal of Photogrammetry and Remote Sensing
+77 (2013), 21-30. The steps are theirs; every one here looks only so far, so that a surface of any
+size can be worked through in overlapping blocks that give the same ground.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, ndimage
+
+from tiles.surface import Bools, Floats
+
+# A pit is an outlier where it is steeper than this (the paper: 500 %).
+PIT_SLOPE = 5.0
+# Weight of the opened surface where ground is interpolated: counts only far from all ground.
+PRIOR = 1e-6
+
+
+def outliers(low: Floats, cell: float) -> Bools:
+    """Cells that lie far below everything around: blunders of the surface model.
+
+    The paper closes with a disk of one cell; that takes a narrow lane between houses for a pit.
+    Here a pit must be closed by short lines in all four directions, so it has two cells at most
+    along each.
+
+    Args:
+        low: Minimum surface [H, W] in metres, NaN where unknown.
+        cell: Side of a cell in metres.
+
+    Returns:
+        bool [H, W].
+    """
+    padded = np.pad(low, 2, constant_values=np.nan)
+    unknown = np.isnan(padded)
+    surface = np.where(unknown, -np.inf, padded)
+    closed = np.full(padded.shape, np.inf)
+    for shift in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        back = (-shift[0], -shift[1])
+
+        def around(values: Floats, extreme: np.ufunc, shift=shift, back=back) -> Floats:  # type: ignore[no-untyped-def]
+            both = extreme(np.roll(values, shift, (0, 1)), np.roll(values, back, (0, 1)))
+            made: Floats = extreme(values, both)
+            return made
+
+        highest = np.where(unknown, np.inf, around(surface, np.maximum))
+        closed = np.minimum(closed, around(highest, np.minimum))
+    inner = (slice(2, -2), slice(2, -2))
+    found: Bools = ~unknown[inner] & (closed[inner] - surface[inner] > PIT_SLOPE * cell)
+    return found
+
+
+def objects(low: Floats, radius: int, cell: float, slope: float) -> tuple[Bools, Floats, Floats]:
+    """Cells that stand on the ground: progressive opening with growing windows.
+
+    The surface is opened with windows of radius 1, 2, ... cells; a cell that a step lowers by
+    more than `slope` times the window's radius is an object. Windows are octagons, each the
+    former one grown by a 3 x 3 square or cross in turn. So opening the opened surface, as the
+    paper does, is the same as opening the first one, and no cell farther than two radii counts.
+
+    Args:
+        low: Minimum surface [H, W] in metres, NaN where unknown.
+        radius: Radius of the largest window in cells.
+        cell: Side of a cell in metres.
+        slope: Steepest ground, rise over run.
+
+    Returns:
+        Objects bool [H, W]; the surface opened with the largest window and the surface eroded
+        with it, both [H, W] and NaN where nothing is near.
+    """
+    unknown = np.isnan(low)
+    eroded = np.where(unknown, np.inf, low)
+    last = low
+    found: Bools = np.zeros(low.shape, bool)
+    opened = eroded
+    for step in range(1, radius + 1):
+        eroded = ndimage.minimum_filter(eroded, 3, mode="nearest") if step % 2 else _cross(eroded)
+        # A window has its centre on a known cell.
+        opened = np.where(unknown, -np.inf, eroded)
+        size = 2 * ((step + 1) // 2) + 1
+        for axis in (0, 1):
+            opened = ndimage.maximum_filter1d(opened, size, axis, mode="nearest")
+        for _ in range(step // 2):
+            opened = -_cross(-opened)
+        found |= last - opened > slope * step * cell
+        last = opened
+    return found & ~unknown, _finite(opened), _finite(eroded)
+
+
+def _cross(values: Floats) -> Floats:
+    """Lowest of each cell and its four neighbours."""
+    made = values.copy()
+    for axis in (0, 1):
+        low, high = (made[:-1], made[1:]) if axis == 0 else (made[:, :-1], made[:, 1:])
+        from_low, from_high = (
+            (values[:-1], values[1:]) if axis == 0 else (values[:, :-1], values[:, 1:])
+        )
+        np.minimum(low, from_high, out=low)
+        np.minimum(high, from_low, out=high)
+    return made
+
+
+def _finite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def fill(values: Floats, fallback: Floats, reach: int) -> Floats:
+    """Interpolate a surface where it has gaps.
+
+    In place of the paper's inpainting, whose every cell depends on all: in each gap a plane is
+    fitted to the known cells within reach, weighted by ((R - d) / (R d))^3 at distance d, and its
+    height at the cell is taken (moving least squares; weights after Franke and Little). Planes
+    are met exactly, and known cells are kept.
+
+    Args:
+        values: [H, W], NaN in gaps.
+        fallback: [H, W], taken where nothing known is within reach; may be NaN there.
+        reach: R in cells.
+
+    Returns:
+        [H, W], NaN where neither is known.
+    """
+    known = ~np.isnan(values)
+    if known.all():
+        return values
+    if not known.any():
+        return fallback
+    mean = values[known].mean()
+    shape = tuple(int(fft.next_fast_len(n + reach, real=True)) for n in values.shape)
+    kernels = _kernels((shape[0], shape[1]), reach)
+    height, width = values.shape
+
+    def sums(layer: npt.NDArray[np.floating], count: int) -> list[Floats]:
+        image = fft.rfft2(layer, shape)
+        return [fft.irfft2(image * kernels[n], shape)[:height, :width] for n in range(count)]
+
+    s, sx, sy, sxx, sxy, syy = sums(known.astype(np.float64), 6)
+    t, tx, ty = sums(np.where(known, values - mean, 0.0), 3)
+    near = s > 1e-3 * PRIOR
+    # Where known cells lie in one line, the slope across it is taken to be zero.
+    sxx, syy = sxx + 1e-3 * s, syy + 1e-3 * s
+    determinant = np.where(near, sxx * syy - sxy * sxy, 1.0)
+    gx, gy = (syy * sx - sxy * sy) / determinant, (sxx * sy - sxy * sx) / determinant
+    # Small also where the gap is far outside all ground, and the plane would be a guess.
+    weight = np.where(near, np.maximum(s - gx * sx - gy * sy, 0.0), 0.0)
+    total = np.where(near, t - gx * tx - gy * ty, 0.0)
+    prior = np.where(np.isnan(fallback), 0.0, PRIOR)
+    weight_all = weight + prior
+    usable = (weight > PRIOR) | (prior > 0)
+    made = (total + prior * (np.nan_to_num(fallback) - mean)) / np.where(usable, weight_all, 1.0)
+    return np.where(known, values, np.where(usable, made + mean, np.nan))
+
+
+@lru_cache(maxsize=4)
+def _kernels(shape: tuple[int, int], reach: int) -> tuple[npt.NDArray[np.complex128], ...]:
+    """Transforms of the weights times 1, x, y, xx, xy and yy, for circular convolution."""
+    y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
+    distance = np.hypot(y, x)
+    distance[reach, reach] = reach  # known cells keep their values
+    weight = (np.maximum(reach - distance, 0) / (reach * distance)) ** 3
+    made = []
+    for factor in (1.0, x, y, x * x, x * y, y * y):
+        kernel = np.zeros(shape)
+        rows, columns = np.arange(-reach, reach + 1) % shape[0], np.arange(-reach, reach + 1) % shape[1]
+        # Adds up, for a kernel may be wider than a small surface.
+        np.add.at(kernel, np.ix_(rows, columns), weight * factor)
+        made.append(fft.rfft2(kernel))
+    return tuple(made)
