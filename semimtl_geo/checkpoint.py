@@ -9,13 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
 from semimtl_geo import tasks as task_module
 from semimtl_geo.networks.batchnorm import BatchNormMode
-from semimtl_geo.networks.encoder import Encoder, read_state_dict
+from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.tasks import Task
+from semimtl_geo.weights import build_encoder, read_state_dict
 from tiles.errors import InputError
 
 KEY: Final = "semimtl_geo"
@@ -60,7 +59,7 @@ class ModelCard:
             self.tasks,
             domains=len(self.domains),
             batchnorm=self.batchnorm,
-            encoder=self.encoder,
+            encoder=build_encoder(self.encoder, len(self.bands)),
             mean=self.mean,
             std=self.std,
             width=self.decoder_width,
@@ -149,10 +148,3 @@ def fingerprint(path: str | PathLike[str]) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def save(path: Path, checkpoint: Mapping[str, Any]) -> None:
-    """Write a checkpoint aside and rename it, so that a half-written one is never taken for it."""
-    aside = path.with_name(f".{path.name}.part")
-    torch.save(dict(checkpoint), aside)
-    aside.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torchmetrics import Metric
 from semimtl_geo.mapping import Mapper
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError
+from tiles.scenes import raster_files
 from tiles.warp import warped
 
 ROWS = 1024
@@ -53,7 +55,7 @@ def evaluate(
         InputError: If there are no images, or no labels at all, or one does not fit.
     """
     scenes = Path(scenes)
-    images = sorted((scenes / "image").glob("*.tif"))
+    images = raster_files(scenes / "image")
     if not images:
         raise InputError(scenes, "has no image/*.tif", "give a folder with scenes")
     tasks = [task for task in mapper.card.tasks if (scenes / task.name).is_dir()]
@@ -76,10 +78,16 @@ def evaluate(
             compare(made.files[task.name], truth, task, metrics[task.name])
         if progress is not None:
             progress(done, len(images))
-    return {
+    scores = {
         name: {score: float(value) for score, value in metric.compute().items()}
         for name, metric in metrics.items()
     }
+    for name, found in scores.items():
+        if all(math.isnan(value) for value in found.values()):
+            raise InputError(
+                scenes / name, "knows no pixel of the images", "check extents and nodata values"
+            )
+    return scores
 
 
 def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
@@ -105,10 +113,10 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
                 for top in range(0, prediction.height, ROWS):
                     rows = min(ROWS, prediction.height - top)
                     window = Window(0, top, prediction.width, rows)
-                    metric.update(
-                        torch.from_numpy(_read(prediction, window, task)),
-                        torch.from_numpy(_read(target, window, task)),
-                    )
+                    labels = torch.from_numpy(_read(target, window, task))
+                    if fault := task.check(labels):
+                        raise InputError(truth, fault, "correct the labels, or mark as nodata")
+                    metric.update(torch.from_numpy(_read(prediction, window, task)), labels)
     except RasterioError as error:
         raise InputError(truth, f"cannot be compared ({error})", "replace the file") from error
 

@@ -54,6 +54,10 @@ class Task(ABC):
             target: Labels as in a batch, ``[B, H, W]``.
         """
 
+    def check(self, target: Tensor) -> str | None:
+        """What is wrong with labels, if anything: values that no pixel can have."""
+        return None
+
     @abstractmethod
     def judged(self, output: Tensor) -> Tensor:
         """A prediction as its discriminator sees it, ``[B, channels, H, W]``."""
@@ -102,7 +106,6 @@ class Segmentation(Task):
     Attributes:
         classes: Class names; the index is the value in label rasters.
         colors: One (R, G, B) per class, 0 to 255.
-        unknown: The value of unknown pixels in a batch.
     """
 
     kind: ClassVar[Kind] = "segmentation"
@@ -113,7 +116,11 @@ class Segmentation(Task):
     adversary: float = 1.0
     classes: Sequence[str] = isprs.CLASSES
     colors: Sequence[Sequence[int]] = isprs.COLORS
-    unknown: int = isprs.UNKNOWN
+
+    def __post_init__(self) -> None:
+        """Lists, as YAML and checkpoints have them, become tuples."""
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "colors", tuple(tuple(color) for color in self.colors))
 
     @property
     def channels(self) -> int:
@@ -122,7 +129,14 @@ class Segmentation(Task):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Cross entropy (section 3.4)."""
-        return losses.cross_entropy(output, target, self.unknown)
+        return losses.cross_entropy(output, target, isprs.UNKNOWN)
+
+    def check(self, target: Tensor) -> str | None:
+        """Values must be those of a class, or unknown."""
+        strange = target[(target != isprs.UNKNOWN) & ((target < 0) | (target >= self.channels))]
+        if strange.numel():
+            return f"has the value {int(strange[0])}, there are {self.channels} classes from 0"
+        return None
 
     def judged(self, output: Tensor) -> Tensor:
         """Softmax probabilities."""
@@ -130,7 +144,7 @@ class Segmentation(Task):
 
     def judged_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
         """One-hot classes."""
-        known = target != self.unknown
+        known = target != isprs.UNKNOWN
         classes = torch.where(known, target, 0)
         one_hot = F.one_hot(classes, self.channels).movedim(-1, 1).to(prediction.dtype)
         return torch.where(known[:, None], one_hot, prediction), known
@@ -145,12 +159,11 @@ class Segmentation(Task):
 
     def scores(self) -> Metric:
         """pAcc, mIoU and IoU per class."""
-        return SegmentationScores(self.classes, self.unknown)
+        return SegmentationScores(self.classes, isprs.UNKNOWN)
 
     def layer(self) -> ClassMap:
         """A paletted map."""
-        red_green_blue = tuple((int(r), int(g), int(b)) for r, g, b in self.colors)
-        return ClassMap(self.name, tuple(self.classes), red_green_blue)
+        return ClassMap(self.name, self.classes, tuple((r, g, b) for r, g, b in self.colors))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torchmetrics import Metric
 from semimtl_geo import alignment
 from semimtl_geo.checkpoint import KEY, ModelCard
 from semimtl_geo.networks.batchnorm import BatchNormMode
-from semimtl_geo.networks.discriminator import Discriminator
+from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.optimisation import AdversarialWeights, Optimisation
 from semimtl_geo.systems import SYSTEMS, SystemName
@@ -87,6 +87,10 @@ class SemiMTL(lightning.LightningModule):
             for name in names
         }
         _check_labels(system, tasks, domains, self.labelled)
+        if self.alignment is not None and crop < SMALLEST_INPUT:
+            raise InputError(
+                f"crop of {crop} px", "too small for a discriminator", f"use {SMALLEST_INPUT} px"
+            )
         self.batchnorm = batchnorm
         self.adversarial = adversarial
         self.optimisation = optimisation
@@ -112,6 +116,16 @@ class SemiMTL(lightning.LightningModule):
                     task.channels, sources, discriminator_width
                 )
         self.validation: dict[tuple[str, str], Metric] = {}
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Refuse labels that are none, while they are still on the CPU."""
+        for domain, data in batch.items():
+            for task in self.tasks:
+                if task.name in data and (fault := task.check(data[task.name])):
+                    raise InputError(
+                        f"{task.name} of {domain}", fault, "correct the labels, or mark as nodata"
+                    )
+        return batch
 
     # --- Algorithm 1 ---------------------------------------------------------------------------
 

@@ -108,6 +108,12 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
             cli = TrainingCLI(_with_bases(args), callbacks)
     except ArgumentError as error:
         raise InputError("semimtl-geo train", str(error), "see semimtl-geo train --help") from error
+    try:
+        Path(cli.config.out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            cli.config.out, f"cannot be made ({error.strerror})", "choose another --out"
+        ) from error
     if cli.config.resume is not None:
         load_generator(cli.config.resume)  # says what is wrong with the file, before Lightning does
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.config.resume, weights_only=True)

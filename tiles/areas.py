@@ -32,7 +32,8 @@ class Corners:
         row: int32 [K], row of the pixels below the corner.
         column: int32 [K], column of the pixels to its right.
         kind: int8 [K], which of the four pixels around it is the area's alone: 0 upper left,
-            1 upper right, 2 lower left, 3 lower right; or 4, three of them are the area's.
+            1 upper right, 2 lower left, 3 lower right; or 4, three of them are the area's. Where
+            wanted, 5 stands twice at each point where two other areas meet at a straight edge.
     """
 
     area: Ints
@@ -153,7 +154,9 @@ def label(classes: Bytes) -> tuple[Ints, Bytes, Longs, Longs]:
     return number[runs], classes.ravel()[first], pixels, first
 
 
-def _corners(classes: Bytes, areas: Ints, wanted: Bools, row: int, column: int) -> Corners:
+def _corners(
+    classes: Bytes, areas: Ints, wanted: Bools, row: int, column: int, meetings: bool
+) -> Corners:
     """Corners at the points between pixels, [H + 1, W + 1] of them around [H, W] points."""
     a, b, c, d = classes[:-1, :-1], classes[:-1, 1:], classes[1:, :-1], classes[1:, 1:]
     # Elsewhere all four pixels are equal, or an outline passes straight.
@@ -169,6 +172,13 @@ def _corners(classes: Bytes, areas: Ints, wanted: Bools, row: int, column: int) 
         (4, ab & (ac | bd), (0, 1)),
         (4, cd & (ac | bd), (1, 0)),
     ]
+    if meetings:
+        found += 2 * [
+            (5, ab & ~cd & ~ac & ~bd, (0, 0)),
+            (5, cd & ~ab & ~ac & ~bd, (1, 1)),
+            (5, ac & ~bd & ~ab & ~cd, (0, 0)),
+            (5, bd & ~ac & ~ab & ~cd, (1, 1)),
+        ]
     parts = []
     for kind, here, (down, right) in found:
         at = turn[0][here], turn[1][here]
@@ -202,12 +212,19 @@ class Sweep:
         shape: Rows and columns of the map.
         wanted: bool [256], classes of which corners and heights are wanted.
         panel: Pixels along a panel.
+        meetings: Whether points where areas meet are wanted besides corners.
     """
 
     def __init__(
-        self, read: Read, shape: tuple[int, int], wanted: Bools, panel: int = 4 * BLOCK
+        self,
+        read: Read,
+        shape: tuple[int, int],
+        wanted: Bools,
+        panel: int = 4 * BLOCK,
+        meetings: bool = False,
     ) -> None:
         self._read, self._shape, self._wanted, self._panel = read, shape, wanted, panel
+        self._meetings = meetings
 
     @property
     def count(self) -> int:
@@ -247,7 +264,7 @@ class Sweep:
                     value,
                     pixels,
                     first,
-                    _corners(around, belong, self._wanted, top, start),
+                    _corners(around, belong, self._wanted, top, start, self._meetings),
                     self._samples(classes, numbers, heights),
                 )
                 both = _join([open_, new])

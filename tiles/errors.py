@@ -17,7 +17,7 @@ class InputError(Exception):
         remedy: What the user can do.
     """
 
-    def __init__(self, source: str | PathLike[str], fault: str, remedy: str) -> None:
+    def __init__(self, source: str | PathLike[str], fault: str = "", remedy: str = "") -> None:
         self.source = str(source)
         self.fault = fault
         self.remedy = remedy
@@ -25,4 +25,8 @@ class InputError(Exception):
         super().__init__(self.source, fault, remedy)
 
     def __str__(self) -> str:
+        if not self.fault:
+            # A reading process of torch's hands on a traceback, from which torch makes the error
+            # anew; the line stands at its end.
+            return self.source.strip().splitlines()[-1].partition("InputError: ")[2]
         return " ".join(f"{self.source}: {self.fault}; {self.remedy}".split())

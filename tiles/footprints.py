@@ -14,7 +14,7 @@ from shapely import LinearRing, MultiPolygon, Polygon
 Points = npt.NDArray[np.float64]
 
 # A right-angled footprint that covers the outline worse (intersection over union) is not taken.
-LEAST_IOU = 0.85
+LEAST_IOU = 0.9
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
 
     The outline is simplified (Douglas and Peucker 1973), each edge goes to the nearer of two
     perpendicular directions, and neighbours of one direction become one wall at the mean position
-    of the outline's pixels edges; steps and niches below the tolerance are straightened. The
+    of the outline; steps and niches below the tolerance are straightened. The
     directions are the length-weighted mean of the edges' and that of the smallest rectangle around;
     what covers the outline better is taken.
 
@@ -47,7 +47,9 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
 
     Returns:
         A valid polygon whose angles are all right, with intersection over union of `LEAST_IOU` or
-        more with the outline; the plainly simplified outline where there is none.
+        more with the outline, and no corner farther from it than twice the tolerance; the plainly
+        simplified outline where there is none. Holes too small for four walls are simplified
+        plainly.
     """
     # Far from the origin, rotations would cost digits.
     origin = np.asarray(outline.exterior.coords[0])
@@ -57,6 +59,10 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
     for angle in _directions(plain):
         made = _squared(local, plain, angle, tolerance)
         if made is None or not made.is_valid:
+            continue
+        # Where the map's edge cuts a building, its corners beyond are not for us to invent.
+        corners = shapely.points(np.asarray(made.exterior.coords))
+        if np.max(shapely.distance(corners, local.exterior)) > 2 * tolerance:
             continue
         common = made.intersection(local).area
         found = common / (made.area + local.area - common)
@@ -82,7 +88,8 @@ def _directions(plain: Polygon) -> list[float]:
 
 def _turned(points: Points, angle: float) -> Points:
     cos, sin = math.cos(angle), math.sin(angle)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    turned: Points = points @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 def _squared(local: Polygon, plain: Polygon, angle: float, tolerance: float) -> Polygon | None:
@@ -184,5 +191,5 @@ def block(footprint: Polygon, height: float) -> MultiPolygon:
         quads[:, [0, 3, 4], :2] = points[:-1, None]
         quads[:, [1, 2], :2] = points[1:, None]
         quads[..., 2] = np.array([0.0, 0.0, height, height, 0.0])
-        faces.extend(shapely.polygons(quads))
+        faces.extend(np.asarray(shapely.polygons(quads), dtype=object))
     return MultiPolygon(faces)

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -170,8 +169,3 @@ class GeoPackage:
             pass
         finally:
             shutil.rmtree(self._aside, ignore_errors=True)
-
-
-def files_of(*names: str | PathLike[str]) -> list[Path]:
-    """Names of rasters as paths; of what is no file, a path that does not exist."""
-    return [Path(name) for name in names]

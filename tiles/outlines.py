@@ -15,7 +15,7 @@ Longs = npt.NDArray[np.int64]
 # Where an area touches itself at a point, two corners lie there. They are told apart by the pixel
 # that is not the area's, so that each ring goes around one side and no ring meets itself: along
 # the column, the corner whose edge goes up comes first. (Along the row, kinds sort rightly.)
-_UP_FIRST = np.array([1, 0, 1, 0, 0], np.int8)
+_UP_FIRST = np.array([1, 0, 1, 0, 0, 0], np.int8)
 
 
 class Outlines:
@@ -23,7 +23,8 @@ class Outlines:
 
     An orthogonal polygon is known by its corners alone (O'Rourke 1988, "Uniqueness of orthogonal
     connect-the-dots"): along each row and each column they pair up. So it does not matter in
-    which pieces the map was read.
+    which pieces the map was read. Where areas meet at a straight edge, two corners that lie at
+    one point pair with each other along one axis, and with their neighbours along the other.
 
     Args:
         corners: Corners of N areas.
@@ -44,9 +45,14 @@ class Outlines:
         partner = np.empty(len(order), np.int64)
         partner[down[0::2]], partner[down[1::2]] = down[1::2], down[0::2]
         path, starts = _rings(partner)
-        self._x, self._y = column[path], row[path]
-        self._starts = starts
-        owner = area[path[starts]] if len(starts) else np.zeros(0, np.int32)
+        owner = area[path[starts]]
+        x, y = column[path], row[path]
+        # Where areas meet at a straight edge, two corners lie with nothing between.
+        once = np.ones(len(path), bool)
+        once[1:] = (x[1:] != x[:-1]) | (y[1:] != y[:-1])
+        once[starts] = True
+        self._x, self._y = x[once], y[once]
+        self._starts: Longs = (np.cumsum(once) - 1)[starts]
         # The upper left corner of an area is on its outer ring, which so comes first.
         shell = np.ones(len(starts), bool)
         shell[1:] = owner[1:] != owner[:-1]
@@ -80,7 +86,9 @@ class Outlines:
             ring = np.repeat(np.arange(len(rings)), np.diff(offsets))
             insides = shapely.polygons(shapely.linearrings(coordinates, indices=ring))
             points = shapely.points(blanks[:, 1] + 0.5, blanks[:, 0] + 0.5)
-            hits = shapely.STRtree(insides).query(points, predicate="within")[1]
+            hits = shapely.STRtree(list(np.asarray(insides, dtype=object))).query(
+                points, predicate="within"
+            )[1]
             found[rings[hits]] = True
         return found
 
@@ -100,7 +108,8 @@ class Outlines:
             transform: From (column, row) to coordinates.
 
         Returns:
-            Polygons [N], outer rings anticlockwise, without points along straight edges.
+            Polygons [N], outer rings anticlockwise, without points along straight edges but where areas
+            meet, if these are among the corners.
         """
         rings = np.flatnonzero(self._kept)
         coordinates, offsets = self._closed(rings)

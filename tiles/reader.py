@@ -30,6 +30,23 @@ T = TypeVar("T")
 GDAL_CACHE = 128
 
 
+def known_pixels(source: Any, bands: Sequence[int], **window: Any) -> Bools:
+    """Which pixels an open raster knows, bool [H, W], by its nodata, mask or alpha.
+
+    A pixel of integers is unknown if all bands are nodata, for 0 may be a dark colour and nodata at
+    once. A pixel of floats is unknown if any band is, for nodata is no colour then.
+
+    Args:
+        source: The raster.
+        bands: The bands that are read.
+        **window: What part, as rasterio's read_masks takes it.
+    """
+    if np.dtype(source.dtypes[bands[0] - 1]).kind == "f":
+        masks = source.read_masks(list(bands), **window)
+        return np.asarray((masks > 0).all(axis=0))
+    return np.asarray(source.dataset_mask(**window) > 0)
+
+
 class Raster:
     """An orthophoto opened for reading.
 
@@ -112,7 +129,7 @@ class Raster:
         try:
             values = self._file.read(self.bands, window=window)
             if self._masked:
-                known = self._file.dataset_mask(window=window) > 0
+                known = known_pixels(self._file, self.bands, window=window)
             if self._alphas:
                 known = known & (self._file.read(self._alphas, window=window) > 0).all(axis=0)
         except RasterioError as error:

@@ -26,9 +26,10 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from torch import Tensor
-from torchgeo.datasets import DatasetNotFoundError, GeoDataset, IntersectionDataset, RasterDataset
+from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset
 
 from tiles.errors import InputError
+from tiles.reader import known_pixels
 from tiles.warp import warped
 
 UNKNOWN_CLASS = 255
@@ -44,11 +45,20 @@ OPEN_FILES = 64
 """Files that one data set holds open: a process may not open many more than a thousand."""
 
 
+def raster_files(folder: Path) -> list[Path]:
+    """The GeoTIFFs of a folder (``.tif`` or ``.tiff``), by name; folders in it do not count."""
+    return sorted(
+        file
+        for file in folder.glob("*")
+        if file.suffix.lower() in (".tif", ".tiff") and not file.name.startswith(".")
+    )
+
+
 class _Rasters(RasterDataset):
     """GeoTIFFs of one folder, read at one ground sampling distance.
 
     Args:
-        folder: Where the files are; ``*.tif`` in it and below it count.
+        folder: Where the files are, see :func:`raster_files`.
         key: The key of its data in a sample.
         gsd: Ground sampling distance in units of the CRS; the first file's if None.
         crs: The CRS to read in; the first file's if None.
@@ -57,7 +67,6 @@ class _Rasters(RasterDataset):
         InputError: If there are none, or one cannot be read or has no CRS.
     """
 
-    filename_glob = "*.tif"
     finer = Resampling.bilinear
     coarser = Resampling.average
 
@@ -69,12 +78,12 @@ class _Rasters(RasterDataset):
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError(folder, "no such folder", f"put the {key} GeoTIFFs there")
-        for file in sorted(folder.rglob(self.filename_glob)):
+        files = raster_files(folder)
+        if not files:
+            raise InputError(folder, "holds no .tif files", f"put the {key} there")
+        for file in files:
             _check_file(file)
-        try:
-            super().__init__(folder, crs=crs, res=gsd, cache=False)
-        except DatasetNotFoundError as error:
-            raise InputError(folder, "holds no .tif files", f"put the {key} there") from error
+        super().__init__(files, crs=crs, res=gsd, cache=False)
         self._extents = self.index.geometry.bounds.to_numpy()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -164,10 +173,7 @@ class _Rasters(RasterDataset):
                 bands, window=window, out_shape=(len(bands), *shape), resampling=resampling
             ).astype(np.float32)
             if any(MaskFlags.all_valid not in flags for flags in source.mask_flag_enums):
-                mask = source.dataset_mask(
-                    window=window, out_shape=shape, resampling=Resampling.nearest
-                )
-                part[:, mask == 0] = np.nan
+                part[:, ~known_pixels(source, bands, window=window, out_shape=shape)] = np.nan
             # GDAL takes alpha for a mask only as the second or fourth of as many bands.
             alphas = [i for i, c in enumerate(source.colorinterp, 1) if c == ColorInterp.alpha]
             if alphas:

@@ -41,18 +41,17 @@ def outliers(low: Floats, cell: float) -> Bools:
     surface = np.where(unknown, -np.inf, padded)
     closed = np.full(padded.shape, np.inf)
     for shift in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        back = (-shift[0], -shift[1])
+        highest = np.where(unknown, np.inf, _line(surface, shift, np.maximum))
+        closed = np.minimum(closed, _line(highest, shift, np.minimum))
+    found: Bools = ~unknown & (closed - surface > PIT_SLOPE * cell)
+    return found[2:-2, 2:-2]
 
-        def around(values: Floats, extreme: np.ufunc, shift=shift, back=back) -> Floats:  # type: ignore[no-untyped-def]
-            both = extreme(np.roll(values, shift, (0, 1)), np.roll(values, back, (0, 1)))
-            made: Floats = extreme(values, both)
-            return made
 
-        highest = np.where(unknown, np.inf, around(surface, np.maximum))
-        closed = np.minimum(closed, around(highest, np.minimum))
-    inner = (slice(2, -2), slice(2, -2))
-    found: Bools = ~unknown[inner] & (closed[inner] - surface[inner] > PIT_SLOPE * cell)
-    return found
+def _line(values: Floats, shift: tuple[int, int], extreme: np.ufunc) -> Floats:
+    """Least or greatest of each cell and its two neighbours along a line."""
+    before, after = np.roll(values, shift, (0, 1)), np.roll(values, (-shift[0], -shift[1]), (0, 1))
+    made: Floats = extreme(values, extreme(before, after))
+    return made
 
 
 def objects(low: Floats, radius: int, cell: float, slope: float) -> tuple[Bools, Floats, Floats]:
@@ -79,29 +78,27 @@ def objects(low: Floats, radius: int, cell: float, slope: float) -> tuple[Bools,
     found: Bools = np.zeros(low.shape, bool)
     opened = eroded
     for step in range(1, radius + 1):
-        eroded = ndimage.minimum_filter(eroded, 3, mode="nearest") if step % 2 else _cross(eroded)
+        square = step % 2 == 1
+        eroded = ndimage.minimum_filter(eroded, 3) if square else _cross(eroded, np.minimum)
         # A window has its centre on a known cell.
         opened = np.where(unknown, -np.inf, eroded)
         size = 2 * ((step + 1) // 2) + 1
         for axis in (0, 1):
-            opened = ndimage.maximum_filter1d(opened, size, axis, mode="nearest")
+            opened = ndimage.maximum_filter1d(opened, size, axis)
         for _ in range(step // 2):
-            opened = -_cross(-opened)
+            opened = _cross(opened, np.maximum)
         found |= last - opened > slope * step * cell
         last = opened
     return found & ~unknown, _finite(opened), _finite(eroded)
 
 
-def _cross(values: Floats) -> Floats:
-    """Lowest of each cell and its four neighbours."""
+def _cross(values: Floats, extreme: np.ufunc) -> Floats:
+    """Least or greatest of each cell and its four neighbours."""
     made = values.copy()
-    for axis in (0, 1):
-        low, high = (made[:-1], made[1:]) if axis == 0 else (made[:, :-1], made[:, 1:])
-        from_low, from_high = (
-            (values[:-1], values[1:]) if axis == 0 else (values[:, :-1], values[:, 1:])
-        )
-        np.minimum(low, from_high, out=low)
-        np.minimum(high, from_low, out=high)
+    extreme(made[1:], values[:-1], out=made[1:])
+    extreme(made[:-1], values[1:], out=made[:-1])
+    extreme(made[:, 1:], values[:, :-1], out=made[:, 1:])
+    extreme(made[:, :-1], values[:, 1:], out=made[:, :-1])
     return made
 
 
@@ -163,11 +160,11 @@ def _kernels(shape: tuple[int, int], reach: int) -> tuple[npt.NDArray[np.complex
     distance = np.hypot(y, x)
     distance[reach, reach] = reach  # known cells keep their values
     weight = (np.maximum(reach - distance, 0) / (reach * distance)) ** 3
+    offsets = np.arange(-reach, reach + 1)
     made = []
     for factor in (1.0, x, y, x * x, x * y, y * y):
         kernel = np.zeros(shape)
-        rows, columns = np.arange(-reach, reach + 1) % shape[0], np.arange(-reach, reach + 1) % shape[1]
-        # Adds up, for a kernel may be wider than a small surface.
-        np.add.at(kernel, np.ix_(rows, columns), weight * factor)
+        # Where a wide kernel overlaps itself, no two cells are so far apart.
+        kernel[np.ix_(offsets % shape[0], offsets % shape[1])] = weight * factor
         made.append(fft.rfft2(kernel))
     return tuple(made)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Literal
 
 import torch
@@ -77,7 +78,6 @@ def _estimating(norms: list[_BatchNorm]) -> Iterator[None]:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain average over all batches
         norm.train()
     try:
         yield
@@ -91,8 +91,9 @@ def _estimating(norms: list[_BatchNorm]) -> Iterator[None]:
 def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> int:
     """Replace the active running statistics by those of new images; no labels are needed.
 
-    This is AdaBN (Li et al., Pattern Recognition 2018). Everything else stays as it is; the network
-    is left in evaluation mode.
+    This is AdaBN (Li et al., Pattern Recognition 2018): means over all images, and the mean of the
+    variances within batches. Everything else stays as it is; the network is left in evaluation
+    mode.
 
     Args:
         network: Takes ``[B, C, H, W]``.
@@ -110,10 +111,11 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> int:
     first = next(iterator, None)
     if first is None:
         raise ValueError("no images to estimate BatchNorm statistics from")
-    with _estimating(list(active_norms(network))):
-        batch: Tensor | None = first
-        while batch is not None:
-            network(batch)
+    norms = list(active_norms(network))
+    with _estimating(norms):
+        for batch in chain([first], iterator):
             seen += len(batch)
-            batch = next(iterator, None)
+            for norm in norms:
+                norm.momentum = len(batch) / seen  # an average in which every image counts alike
+            network(batch)
     return seen

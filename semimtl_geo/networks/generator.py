@@ -11,8 +11,8 @@ from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
 from torch import Tensor, nn
 
 from semimtl_geo.networks.batchnorm import BatchNormMode, split_by_domain, use_domain
-from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.tasks import Task
+from tiles.errors import InputError
 
 
 class PyramidDecoder(nn.Module):
@@ -47,6 +47,8 @@ class UpsamplingDecoder(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, width: int, steps: int = 2) -> None:
         super().__init__()
+        if width % 2**steps:
+            raise InputError(f"decoder width {width}", "is not even enough", "use a multiple of 4")
         self.entry = _convolution(in_channels, width)
         widths = [width // 2**step for step in range(steps + 1)]
         self.steps = nn.ModuleList(
@@ -85,7 +87,7 @@ class Generator(nn.Module):
         tasks: The tasks; each gets a decoder of the kind it names.
         domains: Number of domains, K.
         batchnorm: How BatchNorm meets the domains.
-        encoder: The shared encoder.
+        encoder: The shared encoder, of segmentation_models_pytorch.
         mean: Per band, of images in 0..1; its length is the number of bands.
         std: Per band.
         width: Channels inside the decoders; PSPNet's is 512.
@@ -99,14 +101,14 @@ class Generator(nn.Module):
         tasks: Sequence[Task],
         domains: int,
         batchnorm: BatchNormMode,
-        encoder: Encoder,
+        encoder: nn.Module,
         mean: Sequence[float],
         std: Sequence[float],
         width: int = 512,
     ) -> None:
         super().__init__()
-        self.encoder = encoder.build(in_channels=len(mean))
-        deepest: int = self.encoder.out_channels[-1]  # type: ignore[index, assignment]  # smp's
+        self.encoder = encoder
+        deepest: int = encoder.out_channels[-1]  # type: ignore[index, assignment]  # smp's
         self.decoders = nn.ModuleDict(
             {task.name: DECODERS[task.decoder](deepest, task.channels, width) for task in tasks}
         )

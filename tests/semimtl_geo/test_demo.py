@@ -16,7 +16,7 @@ def test_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo_module, "SCENES", 1)
-    monkeypatch.setattr(demo_module, "SIZE", 128)
+    monkeypatch.setattr(demo_module, "SIZE", 136)
     out = tmp_path / "demo"
     demo_module.demo(out, iterations=demo_module.EPOCHS)
 

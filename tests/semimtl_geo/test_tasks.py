@@ -12,7 +12,10 @@ from semimtl_geo.tasks import Depth, Segmentation, Task, from_settings
 from tiles.geotiff import ClassMap, ValueMap
 
 LAND = Segmentation(
-    "landcover", 0.5, ("road", "house", "tree"), ((0, 0, 0), (255, 0, 0), (0, 255, 0))
+    "landcover",
+    0.5,
+    classes=("road", "house", "tree"),
+    colors=((0, 0, 0), (255, 0, 0), (0, 255, 0)),
 )
 HEIGHT = Depth("height", 0.25, scale=10.0, unit="m", adversary_gain=3.0, relative_above=0.5)
 
@@ -23,6 +26,7 @@ def test_settings_go_through_a_file(task: Task) -> None:
     for copy in (json.loads(json.dumps(plain)), yaml.safe_load(yaml.safe_dump(plain))):
         again = from_settings(copy)
         assert type(again) is type(task)
+        assert again == task
         assert again.settings() == plain
         assert again.layer() == task.layer()
         assert (again.name, again.weight, again.channels) == (
@@ -41,7 +45,7 @@ def test_settings_of_nothing_we_know() -> None:
 
 def test_default_classes_are_those_of_the_benchmark() -> None:
     assert Segmentation().channels == 6
-    assert (Segmentation().classes, Segmentation().unknown) == (isprs.CLASSES, 255)
+    assert Segmentation().classes == isprs.CLASSES
 
 
 def test_a_discriminator_sees_one_hot_truth_and_the_prediction_in_its_holes() -> None:

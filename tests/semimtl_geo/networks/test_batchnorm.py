@@ -116,14 +116,17 @@ def test_reestimated_statistics_are_those_of_the_images(split: bool) -> None:
         use_domain(network, 1)
     before = copy.deepcopy(network.state_dict())
     images = torch.rand(6, 2, 8, 8) * 3
-    assert reestimate(network, images.split(2)) == 6
+    batches = images.split([2, 3, 1])
+    assert reestimate(network, batches) == 6
 
-    # By hand: the mean, and the average of each batch's variance.
+    # By hand: the mean, and the average of each batch's variance; every image counts alike.
     features = network[0](images)
     first, second = active_norms(network)
     torch.testing.assert_close(first.running_mean, features.mean((0, 2, 3)))
-    variances = [part.transpose(0, 1).flatten(1).var(1) for part in features.split(2)]
-    torch.testing.assert_close(first.running_var, torch.stack(variances).mean(0))
+    variances = [
+        len(part) / 6 * part.transpose(0, 1).flatten(1).var(1) for part in features.split([2, 3, 1])
+    ]
+    torch.testing.assert_close(first.running_var, torch.stack(variances).sum(0))
     assert not network.training
     assert not any(module.training for module in network.modules())
     assert {norm.momentum for norm in (first, second)} == {0.1}

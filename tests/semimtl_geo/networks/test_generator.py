@@ -21,7 +21,9 @@ def make(**settings: Any) -> Generator:
         "std": (0.25, 0.25, 0.25),
         "width": 16,
     }
-    return Generator(**(defaults | settings)).eval()
+    settings = defaults | settings
+    settings["encoder"] = settings["encoder"].build(len(settings["mean"]))
+    return Generator(**settings).eval()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 41), (50, 63), (8, 100)])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from semimtl_geo.networks.encoder import Encoder, read_state_dict
+from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.weights import build_encoder, read_state_dict
 from tests.semimtl_geo.conftest import TINY
 from tiles.errors import InputError
 
@@ -48,7 +49,7 @@ def test_weights_of_torchvision(resnet18: Path, tmp_path: Path, format_: str) ->
     elif format_ == "wrapped":
         path = tmp_path / "checkpoint.pt"
         torch.save({"state_dict": state, "epoch": 3}, path)
-    encoder = Encoder("resnet18", str(path), output_stride=32).build(3).eval()
+    encoder = build_encoder(Encoder("resnet18", str(path), output_stride=32), 3).eval()
     own = encoder.state_dict()
     assert set(state) - set(own) == {"fc.weight", "fc.bias"}
     assert all(torch.equal(own[key], state[key]) for key in own)
@@ -65,7 +66,7 @@ def test_weights_of_timm(tmp_path: Path) -> None:
     plain |= {"fc.weight": torch.zeros(10, 16), "fc.bias": torch.zeros(10)}
     torch.save(plain, tmp_path / "timm.pth")
     torch.manual_seed(2)
-    made = Encoder(TINY.name, str(tmp_path / "timm.pth"), 8, TINY.options).build(3)
+    made = build_encoder(Encoder(TINY.name, str(tmp_path / "timm.pth"), 8, TINY.options), 3)
     for key, value in source.state_dict().items():
         assert torch.equal(made.state_dict()[key], value)
 
@@ -73,8 +74,8 @@ def test_weights_of_timm(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bands", [1, 4, 6])
 def test_other_bands_keep_the_scale_of_answers(resnet18: Path, bands: int) -> None:
     """Bands take turns at the file's red, green and blue; grey in gives about grey out."""
-    three = Encoder("resnet18", str(resnet18)).build(3)
-    other = Encoder("resnet18", str(resnet18)).build(bands)
+    three = build_encoder(Encoder("resnet18", str(resnet18)), 3)
+    other = build_encoder(Encoder("resnet18", str(resnet18)), bands)
     first, old = other.state_dict()["conv1.weight"], three.state_dict()["conv1.weight"]
     assert first.shape == (64, bands, 7, 7)
     turns = [i % 3 for i in range(bands)]
@@ -85,15 +86,15 @@ def test_other_bands_keep_the_scale_of_answers(resnet18: Path, bands: int) -> No
 
 def test_the_stride_is_8(resnet18: Path) -> None:
     with torch.no_grad():
-        features = Encoder("resnet18", str(resnet18)).build(3)(torch.rand(1, 3, 64, 64))
+        features = build_encoder(Encoder("resnet18", str(resnet18)), 3)(torch.rand(1, 3, 64, 64))
     assert features[-1].shape == (1, 512, 8, 8)
 
 
 def test_weights_of_another_architecture(resnet18: Path) -> None:
     with pytest.raises(InputError, match="not of this encoder"):
-        Encoder("resnet34", str(resnet18)).build(3)
+        build_encoder(Encoder("resnet34", str(resnet18)), 3)
     with pytest.raises(InputError, match="not of this encoder"):
-        Encoder(TINY.name, str(resnet18), 8, TINY.options).build(3)
+        build_encoder(Encoder(TINY.name, str(resnet18), 8, TINY.options), 3)
 
 
 @pytest.mark.parametrize(
@@ -102,23 +103,29 @@ def test_weights_of_another_architecture(resnet18: Path) -> None:
 def test_files_of_something_else(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(InputError, match=r"w\.pth"):
-        Encoder("resnet18", str(tmp_path / "w.pth")).build(3)
+        build_encoder(Encoder("resnet18", str(tmp_path / "w.pth")), 3)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        Encoder("resnet18", str(tmp_path / "none.pth")).build(3)
+        build_encoder(Encoder("resnet18", str(tmp_path / "none.pth")), 3)
     with pytest.raises(InputError, match="no such file"):
-        Encoder("resnet18", str(tmp_path)).build(3)
+        build_encoder(Encoder("resnet18", str(tmp_path)), 3)
 
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("resnet19", {}), ("tu-resnot", {}), ("vgg11", {}), ("tu-resnet10t", {"colour": 3})],
+    [
+        ("resnet19", {}),
+        ("tu-resnot", {}),
+        ("tu-hf-hub:a/b", {}),
+        ("vgg11", {}),
+        ("tu-resnet10t", {"colour": 3}),
+    ],
 )
 def test_encoders_that_cannot_be_built(name: str, options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="cannot be built"):
-        Encoder(name, None, 8, options).build(3)
+    with pytest.raises(InputError, match=r"cannot be built|is no name"):
+        build_encoder(Encoder(name, None, 8, options), 3)
 
 
 class Bomb:
@@ -137,7 +144,7 @@ def test_no_code_is_run(tmp_path: Path, how: str) -> None:
     else:
         torch.save(Bomb(victim) if how == "torch" else {"conv1.weight": Bomb(victim)}, path)
     with pytest.raises(InputError, match="cannot be loaded safely"):
-        Encoder("resnet18", str(path)).build(3)
+        build_encoder(Encoder("resnet18", str(path)), 3)
     assert not victim.exists()
     # The bomb is a live one.
     torch.load(path, weights_only=False) if how != "pickle" else pickle.loads(path.read_bytes())  # noqa: S301

@@ -1,0 +1,115 @@
+"""Files of weights: read without running any code in them, and fitted to an encoder."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from semimtl_geo.networks.encoder import Encoder
+from tiles.errors import InputError
+
+# What torch's restricted unpickler raises on bytes that are no pickle, or one of something else.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_HEADS = ("fc.", "classifier.", "head.", "last_linear.")
+
+
+def read_state_dict(path: Path) -> Mapping[str, Any]:
+    """Read a file of tensors without running any code in it.
+
+    Raises:
+        InputError: If it is missing, or holds anything but tensors and plain values.
+    """
+    if not path.is_file():
+        raise InputError(path, "no such file", "check the path")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGED as error:
+        raise InputError(
+            path,
+            "cannot be loaded safely: it is damaged, or holds more than tensors and plain values",
+            "use a file saved by torch.save(state_dict) or safetensors",
+        ) from error
+    except SafetensorError as error:
+        raise InputError(path, f"damaged safetensors file ({error})", "fetch it again") from error
+    if not isinstance(loaded, Mapping) or not all(isinstance(key, str) for key in loaded):
+        raise InputError(path, "holds no state dict", "use a file saved by torch.save(state_dict)")
+    return loaded
+
+
+def build_encoder(settings: Encoder, in_channels: int) -> nn.Module:
+    """Make an encoder, with the weights that its settings name.
+
+    Args:
+        settings: Which encoder, and what it starts from.
+        in_channels: Bands of an image. Where the file's first convolution has another number, its
+            bands take turns, scaled so that answers keep their size.
+
+    Raises:
+        InputError: If it cannot be built, or its weights cannot be loaded safely, or do not fit.
+    """
+    encoder = settings.build(in_channels)
+    if settings.weights not in (None, "imagenet"):
+        _load(encoder, Path(str(settings.weights)))
+    return encoder
+
+
+def _load(encoder: nn.Module, path: Path) -> None:
+    state = read_state_dict(path)
+    if isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    own = encoder.state_dict()
+    # segmentation_models_pytorch wraps timm's models as `.model`.
+    prefix = "model." if all(key.startswith("model.") for key in own) else ""
+    if not any(key.startswith(prefix) for key in state):
+        state = {prefix + key: value for key, value in state.items()}
+    state = {k: v for k, v in state.items() if not k.removeprefix(prefix).startswith(_HEADS)}
+    first = next(key for key, value in own.items() if value.ndim == 4)
+    if isinstance(state.get(first), Tensor):
+        state |= {first: _with_bands(state[first], own[first].shape[1])}
+    missing = {key for key in own if not key.endswith("num_batches_tracked")} - state.keys()
+    foreign = state.keys() - own.keys()
+    misshapen = {
+        key
+        for key in own.keys() & state.keys()
+        if not isinstance(state[key], Tensor) or state[key].shape != own[key].shape
+    }
+    odd = sorted(missing | foreign | misshapen)
+    if odd:
+        raise InputError(
+            path,
+            f"is not of this encoder: {len(odd)} entries do not fit, {odd[0]} among them",
+            "give the weights of the encoder that the configuration names",
+        )
+    own.update(state)
+    # The smp class's own method would look for its classification head.
+    nn.Module.load_state_dict(encoder, own)
+
+
+def _with_bands(weight: Tensor, bands: int) -> Tensor:
+    """A convolution's weight ``[O, C, h, w]`` for another number of bands."""
+    if weight.ndim != 4 or weight.shape[1] == bands:
+        return weight
+    turns = torch.arange(bands) % weight.shape[1]
+    return weight[:, turns] * (weight.shape[1] / bands)
