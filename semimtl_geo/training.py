@@ -116,7 +116,10 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
         ) from error
     if cli.config.resume is not None:
         load_generator(cli.config.resume)  # says what is wrong with the file, before Lightning does
-    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.config.resume, weights_only=True)
+    with warnings.catch_warnings():
+        # The model checks labels before they are moved, the data module augments after: meant so.
+        warnings.filterwarnings("ignore", message=".*overridden `on_before_batch_transfer`.*")
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.config.resume, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 
 

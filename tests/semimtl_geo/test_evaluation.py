@@ -193,3 +193,17 @@ def test_faults_are_named(
         evaluate(mapper, tmp_path / "s", tmp_path / "maps", domain="city_a")
     assert words in str(caught.value)
     assert (tmp_path / "maps").exists() != early
+
+
+def test_truth_that_is_no_class(mapper: Mapper, tmp_path: Path) -> None:
+    write(tmp_path / "image/a.tif", noise(3, 40, 40) | 1, gsd=0.27)
+    write(tmp_path / "landcover/a.tif", np.full((40, 40), 6, np.uint8), gsd=0.27)
+    with pytest.raises(InputError, match=r"a\.tif: has the value 6, there are 6 classes from 0"):
+        evaluate(mapper, tmp_path, tmp_path / "maps")
+
+
+def test_truth_of_another_place(mapper: Mapper, tmp_path: Path) -> None:
+    write(tmp_path / "image/a.tif", noise(3, 40, 40) | 1, gsd=0.27)
+    write(tmp_path / "height/a.tif", np.ones((40, 40), np.float32), gsd=0.27, at=(900, 0))
+    with pytest.raises(InputError, match="height: knows no pixel of the images"):
+        evaluate(mapper, tmp_path, tmp_path / "maps")

@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from semimtl_geo.trainer import AdversarialWeights, Optimisation, SemiMTL
+from semimtl_geo.optimisation import AdversarialWeights, Optimisation
+from semimtl_geo.trainer import SemiMTL
 from tests.semimtl_geo.conftest import Batch, make_batch
+from tiles.errors import InputError
 
 TWO = {"a": ["landcover"], "b": ["height"]}
 THREE = {"a": ["landcover"], "b": ["height"], "c": []}
@@ -247,3 +249,16 @@ def test_what_a_system_trains_and_reads(
     assert [task.name for task in model.tasks] == trained
     assert model.domains == read
     fit(model, {name: data for name, data in make_batch(TWO).items() if name in read})
+
+
+def test_labels_that_are_none_are_refused(make_model: Callable[..., SemiMTL]) -> None:
+    batch = make_batch(TWO)
+    batch["a"]["landcover"][0, 0, 0] = 3
+    with pytest.raises(InputError, match="landcover of a: has the value 3, there are 3 classes"):
+        fit(make_model(), batch)
+
+
+def test_a_crop_too_small_for_a_discriminator(make_model: Callable[..., SemiMTL]) -> None:
+    make_model(system="jtl", crop=16)
+    with pytest.raises(InputError, match="crop of 16 px"):
+        make_model(crop=16)

@@ -434,3 +434,23 @@ def test_a_window_read_by_rasterio_is_the_same(tmp_path: Path) -> None:
         expected = file.read(2, window=Window(31, 9, 20, 20)) / 255
     got = scene_dataset(tmp_path, {}, [2])[chip(31, 9, 20)]["image"][0]
     np.testing.assert_allclose(got.numpy(), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize(("dtype", "unknown"), [("float32", True), ("uint8", False)])
+def test_one_band_of_nodata(tmp_path: Path, dtype: str, unknown: bool) -> None:
+    """Of floats it makes the pixel unknown; of bytes it may be a dark colour."""
+    image = np.full((3, 8, 8), 1, dtype)
+    nodata = -9999.0 if unknown else 0
+    image[1, 2, 3] = nodata
+    write(tmp_path / "image" / "a.tif", image, nodata=nodata)
+    pixel = scene_dataset(tmp_path, {}, [1, 2, 3])[chip(0, 0, 8)]["image"][:, 2, 3]
+    assert bool(pixel.isnan().all()) == unknown
+    assert bool(pixel.isnan().any()) == unknown
+
+
+def test_other_spellings_of_tif(tmp_path: Path) -> None:
+    for name in ("a.TIF", "b.tiff"):
+        write(tmp_path / "image" / name, noise(3, 8, 8), at=(0 if name[0] == "a" else 8, 0))
+    (tmp_path / "image" / "a.TIF.aux.xml").write_text("<PAMDataset/>", encoding="utf-8")
+    (tmp_path / "image" / ".b.tif").write_text("half", encoding="utf-8")
+    assert len(scene_dataset(tmp_path, {}, [1, 2, 3])) == 2
