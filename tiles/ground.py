@@ -84,6 +84,9 @@ class Ground:
         except InputError as error:
             fault = f"its {error.source} {error.fault}"
             raise InputError(surface.name, fault, error.remedy) from error
+        if not (math.isfinite(width) and math.isfinite(height)):
+            fault = "its coordinates are none of its coordinate reference system"
+            raise InputError(surface.name, fault, "assign the right one")
         self._factors = tuple(max(1, round(settings.cell / side)) for side in (height, width))
         sides = self._factors[0] * height, self._factors[1] * width
         self._cell = math.sqrt(sides[0] * sides[1])

@@ -108,8 +108,8 @@ class Outlines:
             transform: From (column, row) to coordinates.
 
         Returns:
-            Polygons [N], outer rings anticlockwise, without points along straight edges but where areas
-            meet, if these are among the corners.
+            Polygons [N], outer rings anticlockwise, without points along straight edges but
+            where areas meet, if these are among the corners.
         """
         rings = np.flatnonzero(self._kept)
         coordinates, offsets = self._closed(rings)

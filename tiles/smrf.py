@@ -87,7 +87,8 @@ def objects(low: Floats, radius: int, cell: float, slope: float) -> tuple[Bools,
             opened = ndimage.maximum_filter1d(opened, size, axis)
         for _ in range(step // 2):
             opened = _cross(opened, np.maximum)
-        found |= last - opened > slope * step * cell
+        with np.errstate(invalid="ignore"):  # where nothing is known, infinities meet
+            found |= last - opened > slope * step * cell
         last = opened
     return found & ~unknown, _finite(opened), _finite(eroded)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -456,6 +457,31 @@ def test_what_the_user_can_mend_is_one_line_and_leaves_no_file(
         heights_above_ground(dsm, tmp_path / options.pop("out", "h.tif"), **options)
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
+    dsm = save(tmp_path / "dsm.tif", FLAT, 1.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(InputError, match="enough free space"):
+            heights_above_ground(dsm, tmp_path / "h.tif")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == [dsm]
+
+
+@pytest.mark.parametrize("moment", [1, 3, 5])
+def test_an_interruption_leaves_no_file(tmp_path: Path, moment: int) -> None:
+    def stop(done: int, total: int) -> None:
+        assert total == 5
+        if done == moment:
+            raise KeyboardInterrupt
+
+    dsm = save(tmp_path / "dsm.tif", FLAT, 1.0)
+    with pytest.raises(KeyboardInterrupt):
+        heights_above_ground(dsm, tmp_path / "h.tif", progress=stop)
+    assert list(tmp_path.iterdir()) == [dsm]
 
 
 def test_pixels_of_the_grid_may_be_in_any_direction(tmp_path: Path) -> None:
