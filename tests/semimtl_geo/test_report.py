@@ -18,8 +18,8 @@ from rasterio.transform import from_origin
 
 from semimtl_geo.compare import Row
 from semimtl_geo.report import Panel, panel_figure, panel_size, write_report
-from semimtl_geo.report_curves import curves_section, read_metrics
-from semimtl_geo.report_pictures import data_uri, photo, picture, tops
+from semimtl_geo.report.curves import curves_section, read_metrics
+from semimtl_geo.report.pictures import data_uri, photo, picture, tops
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from tiles.styles import RAMP
 

@@ -21,8 +21,10 @@ from tests.rasters import NORTH, WEST, write
 from tiles.elevation import heights_above_ground
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
+from tiles.ground import Ground, GroundFilter
 from tiles.smrf import fill, objects, outliers
-from tiles.terrain import bilinear
+from tiles.surface import Elevation
+from tiles.terrain import Terrain, bilinear
 
 UNKNOWN = -9999.0
 
@@ -219,7 +221,7 @@ def test_heights_over_filtered_ground(tmp_path: Path, town: Town, noise: float) 
     rough = np.random.default_rng(1).normal(0, 1, town.dsm.shape) * noise
     dsm = save(tmp_path / "dsm.tif", (town.dsm + rough).astype(np.float32), town.gsd)
     errors = load(heights_above_ground(dsm, tmp_path / "h.tif")) - town.height
-    # Measured: see the report of the bounds below; noise itself is in the surface.
+    # Measured: 0.02 in all, 0.06 on roofs (0.25 at most), 0 on the ground; noise adds itself.
     assert rmse(errors) < 0.1
     assert rmse(errors[town.roof]) < 0.2
     assert np.abs(errors[town.roof] - rough[town.roof]).max() < 0.5
@@ -271,6 +273,28 @@ def test_the_ground_does_not_depend_on_how_it_was_cut(tmp_path: Path, gsd: float
     ]
     for other in found[1:]:
         assert np.abs(other - found[0]).max() <= 1e-4
+
+
+def test_windows_of_ground_and_terrain_are_cut_from_one_piece(tmp_path: Path) -> None:
+    place = make_town(120, 0.7, seed=2)
+    dsm = save(tmp_path / "dsm.tif", place.dsm, 0.7)
+    dtm = save(
+        tmp_path / "dtm.tif", place.ground.astype(np.float32), 3.0, crs="EPSG:32632",
+        transform=from_origin(798_300, 5_808_300, 9.0, 9.0),
+    )  # fmt: skip
+    with (
+        Elevation(dsm) as surface,
+        Elevation(dtm) as other,
+        Ground(surface, GroundFilter(building=16.0), tmp_path, block=50) as ground,
+    ):
+        ground.prepare(lambda: None)
+        below = Terrain(other, surface)
+        whole = [*ground.at((0, 120), (0, 120)), below.heights((0, 120), (0, 120))]
+        assert not np.isnan(whole).any()
+        for rows, columns in (((37, 38), (0, 120)), ((70, 120), (11, 64))):
+            part = [*ground.at(rows, columns), below.heights(rows, columns)]
+            for one, all_ in zip(part, whole, strict=True):
+                assert np.abs(one - all_[slice(*rows), slice(*columns)]).max() < 1e-6
 
 
 @settings(max_examples=12, deadline=None)

@@ -9,7 +9,7 @@ from typing import Final
 
 from semimtl_geo.compare import COLUMNS, HEADINGS, Row
 from semimtl_geo.metrics import LOWER_IS_BETTER
-from semimtl_geo.report_pictures import HIDDEN, spoken
+from semimtl_geo.report.pictures import HIDDEN, spoken
 from semimtl_geo.systems import Kind
 from semimtl_geo.tasks import Depth, Segmentation, Task
 

@@ -10,26 +10,23 @@ from string import Template
 from typing import Final
 
 from semimtl_geo.compare import Row
-from semimtl_geo.report_curves import curves_section
-from semimtl_geo.report_method import method_figure
-from semimtl_geo.report_pictures import (
+from semimtl_geo.report.curves import curves_section
+from semimtl_geo.report.method import method_figure
+from semimtl_geo.report.pictures import (
     HIDDEN,
     Panel,
     data_uri,
     methods,
     panel_figure,
-    panel_size,
     photo,
     picture,
     spoken,
     tops,
 )
-from semimtl_geo.report_scores import score_tables, swatch
+from semimtl_geo.report.scores import score_tables, swatch
 from semimtl_geo.systems import Kind
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from tiles.styles import RAMP
-
-__all__ = ["Panel", "panel_figure", "panel_size", "write_report"]
 
 TITLE: Final = "Two cities in, two maps of both out"
 LEAD: Final = (
@@ -87,7 +84,7 @@ def write_report(
     if facts:
         sections.append(("How it was made", "", _facts(facts)))
     sections.append(("Open the maps in QGIS", "", QGIS))
-    page = Template(resources.files("semimtl_geo").joinpath("report_page.html").read_text("utf-8"))
+    page = Template(resources.files("semimtl_geo.report").joinpath("page.html").read_text("utf-8"))
     html = page.substitute(
         title=TITLE,
         lead=LEAD,
