@@ -1,6 +1,6 @@
 """Map an orthophoto with a trained network, and look at the maps as an xarray data set.
 
-    python examples/map_an_orthophoto.py demo/semimtl.ckpt ortho.tif maps
+python examples/map_an_orthophoto.py demo/semimtl.ckpt ortho.tif maps
 """
 
 from __future__ import annotations

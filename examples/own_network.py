@@ -1,6 +1,6 @@
 """Stitch the answers of a network of your own with `tiles` alone; here, a vegetation index.
 
-    python examples/own_network.py ortho.tif ndvi.tif
+python examples/own_network.py ortho.tif ndvi.tif
 """
 
 from __future__ import annotations

@@ -141,7 +141,8 @@ def _run_lane(
     torch.set_num_threads(threads)
     # What Lightning says of every run would drown the bars.
     warnings.filterwarnings("ignore", module="lightning")
-    logging.getLogger("lightning").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     def say(name: str, unit: str, done: int, total: int) -> None:
         if stop.is_set():
