@@ -1,4 +1,4 @@
-"""``semimtl-geo``: train, evaluate, map, cities, demo."""
+"""``semimtl-geo``: train, evaluate, map, buildings, ndsm, cities, demo."""
 
 from __future__ import annotations
 
@@ -77,6 +77,28 @@ def _cities(args: argparse.Namespace) -> None:
         print(folder)
 
 
+def _ndsm(args: argparse.Namespace) -> None:
+    from semimtl_geo.progress import progress_bar
+    from tiles.elevation import heights_above_ground
+
+    with progress_bar(args.dsm.name, "blocks") as progress:
+        print(
+            heights_above_ground(
+                args.dsm, args.out, dtm=args.dtm, building=args.building, progress=progress
+            )
+        )
+
+
+def _buildings(args: argparse.Namespace) -> None:
+    from semimtl_geo.progress import progress_bar
+    from tiles.vectors import buildings_of_folder
+
+    with progress_bar("buildings", "panels") as progress:
+        made = buildings_of_folder(args.maps, args.out, min_area=args.min_area, progress=progress)
+    for file in made:
+        print(file)
+
+
 def _demo(args: argparse.Namespace) -> None:
     from semimtl_geo.demo import demo
 
@@ -131,6 +153,23 @@ def _parser() -> _Parser:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--scenes", type=int, default=16, help="training scenes per city")
     command.add_argument("--size", type=int, default=512, help="edge of a scene in px of 0.27 m")
+
+    command = add("ndsm", _ndsm, "Heights above ground from a surface model.")
+    command.add_argument("dsm", type=Path, help="surface model, heights in metres")
+    command.add_argument("--dtm", type=Path, help="terrain model; without it, ground is filtered")
+    command.add_argument("--out", type=Path, required=True, help="file for the heights")
+    command.add_argument(
+        "--building", type=float, default=40.0, help="width of the widest building in metres"
+    )
+
+    command = add("buildings", _buildings, "Buildings with heights, as GeoPackage, from maps.")
+    command.add_argument("maps", type=Path, help="folder with *_landcover.tif and *_height.tif")
+    command.add_argument(
+        "--out", type=Path, help="folder for the GeoPackages; the maps' if left out"
+    )
+    command.add_argument(
+        "--min-area", type=float, default=10.0, help="smaller buildings are left out, in m2"
+    )
 
     command = add("demo", _demo, "The whole way in minutes: cities, training, maps, report.")
     command.add_argument("--out", type=Path, default=Path("demo"), help="folder for all of it")

@@ -190,7 +190,7 @@ def panel_figure(panels: Sequence[Panel], tasks: Sequence[Task], path: Path) -> 
             for column, (name, made) in enumerate(cells):
                 left = SIDE + column * (CELL + GAP)
                 if made is not None:
-                    _text(figure, left, top + GAP + CAPTION / 2, name, size=10)
+                    _text(figure, left, top + GAP + CAPTION / 2, _wrap(name), size=9)
                     shown = _axes(figure, left, top + GAP + CAPTION, CELL, CELL)
                     shown.imshow(np.asarray(made.convert("RGBA")), interpolation="antialiased")
                     shown.set_axis_off()
@@ -230,6 +230,11 @@ def _axes(figure: Figure, left: float, top: float, width: float, height: float) 
     """Axes at a place given in inches from the figure's upper left corner."""
     wide, high = figure.get_size_inches()
     return figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
+
+
+def _wrap(name: str) -> str:
+    """Long names of methods in two lines."""
+    return name.replace(", ", ",\n")
 
 
 def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
