@@ -57,12 +57,19 @@ def _map(args: argparse.Namespace) -> None:
             args.out,
             domain=args.domain,
             bands=args.bands,
+            confidence=args.confidence,
             tile=args.tile,
             progress=progress,
         )
     print(f"BatchNorm statistics: {maps.statistics}")
     for file in maps.files.values():
         print(file)
+    if args.preview:
+        from semimtl_geo.preview import write_preview
+
+        picture = args.out / f"{args.raster.stem}_preview.png"
+        write_preview(args.raster, maps.files, mapper.card.tasks, picture)
+        print(picture)
 
 
 def _cities(args: argparse.Namespace) -> None:
@@ -146,6 +153,10 @@ def _parser() -> _Parser:
         "statistics per domain re-estimates them on the raster (no labels needed)",
     )
     command.add_argument("--bands", type=_bands, help="band numbers, such as 4,1,2")
+    command.add_argument(
+        "--confidence", action="store_true", help="also write the classes' probability in percent"
+    )
+    command.add_argument("--preview", action="store_true", help="also write a picture (PNG)")
     command.add_argument("--tile", type=int, help="tile edge in the network's pixels")
 
     command = add("cities", _cities, "Make the embedded cities: scenes of two synthetic sensors.")

@@ -23,7 +23,7 @@ from semimtl_geo.checkpoint import ModelCard, fingerprint, load_generator
 from semimtl_geo.networks.batchnorm import reestimate
 from semimtl_geo.networks.generator import Generator
 from tiles.errors import InputError
-from tiles.geotiff import ClassMap, Layer
+from tiles.geotiff import ClassMap, Layer, PercentMap
 from tiles.mosaic import mosaic
 from tiles.survey import survey
 
@@ -161,6 +161,7 @@ class Mapper:
         *,
         domain: str | None = None,
         bands: Sequence[int] | None = None,
+        confidence: bool = False,
         tile: int | None = None,
         batch_size: int = 8,
         progress: Progress | None = None,
@@ -174,6 +175,8 @@ class Mapper:
                 statistics per domain, they are re-estimated on the raster.
             bands: Numbers of the bands that the network wants, from 1, in its order; may be left
                 out if the raster has just as many (besides alpha).
+            confidence: Also write ``<out>/<stem>_<task>_confidence.tif`` for tasks of classes: the
+                highest probability in percent.
             tile: Edge of a tile in the network's pixels; by default that of its training crops,
                 doubled. Tiles overlap by half.
             batch_size: Tiles predicted at once.
@@ -200,6 +203,12 @@ class Mapper:
             raise InputError(folder, fault, "choose another folder") from error
         stem = Path(raster).stem
         layers = [task.layer() for task in self.card.tasks]
+        if confidence:
+            layers += [
+                PercentMap(f"{layer.name}_confidence", f"confidence in {layer.name}", layer.name)
+                for layer in layers
+                if isinstance(layer, ClassMap)
+            ]
         statistics = mapper.statistics or "averages over training"
         tags = {
             "SEMIMTL_VERSION": version("semimtl-geo"),

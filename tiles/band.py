@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from tiles.blend import axis_weights
-from tiles.geotiff import ClassMap, Layer, MapWriter
+from tiles.geotiff import ClassMap, Layer, MapWriter, PercentMap, ValueMap
 from tiles.grid import Panel, Plan
 from tiles.reader import Bools, Strip
 from tiles.resample import resample
@@ -69,7 +69,9 @@ class Band:
         # When resampling, the last rows stay for the next ones' sake.
         history = len(plan.onto_source[0].index) + 1 if plan.resamples else 0
         size = (min(plan.tile, work.height) + history, panel.work[1] - panel.work[0])
-        self._sums = {layer.name: torch.zeros(layer.channels, *size) for layer in layers}
+        self._sums = {
+            layer.name: torch.zeros(layer.channels, *size) for layer in layers if layer.channels
+        }
         self._blocks: dict[str, npt.NDArray[Any]] = {
             layer.name: np.empty((plan.block, self._width), layer.dtype) for layer in layers
         }
@@ -141,13 +143,16 @@ class Band:
         rows = slice(start - at, stop - at)
         known = self._known.get(start, stop)
         unknown = torch.from_numpy(~known)
+        values: dict[str, torch.Tensor] = {}
         for layer in self._layers:
             target = self._blocks[layer.name]
             if not known.any():
                 target[rows] = layer.nodata
             else:
-                values = self._on_source(self._sums[layer.name], start, stop)
-                encode(layer, values, unknown, torch.from_numpy(target[rows]))
+                name = (layer.of if isinstance(layer, PercentMap) else None) or layer.name
+                if name not in values:
+                    values[name] = self._on_source(self._sums[name], start, stop)
+                encode(layer, values[name], unknown, torch.from_numpy(target[rows]))
             if stop % block == 0 or stop == self._plan.source.height:
                 self._writers[layer.name].write(target[: stop - at], at, self._panel.start)
 
@@ -191,13 +196,16 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
     best = values[0].clone()
     if isinstance(layer, ClassMap):
         target.zero_()
-        for number, score in enumerate(values[1:], start=1):
+    for number, score in enumerate(values[1:], start=1):
+        if isinstance(layer, ClassMap):
             target.masked_fill_(score > best, number)
-            torch.maximum(best, score, out=best)
+        torch.maximum(best, score, out=best)
     best.masked_fill_(unknown, layer.nodata)
     if bool(best.isnan().any()):
         raise ValueError(f"predict answered NaN for {layer.name!r}")
-    if isinstance(layer, ClassMap):
-        target.masked_fill_(unknown, layer.nodata)
-    else:
+    if isinstance(layer, ValueMap):
         target.copy_(best)
+        return
+    if isinstance(layer, PercentMap):
+        target.copy_(best.mul_(100).round_().clamp_(0, 100))
+    target.masked_fill_(unknown, layer.nodata)

@@ -118,7 +118,46 @@ class ValueMap:
         return None
 
 
-Layer = ClassMap | ValueMap
+@dataclass(frozen=True)
+class PercentMap:
+    """A map of probabilities, in whole percent.
+
+    Attributes:
+        name: Name of the layer.
+        description: What the band is called.
+        of: Name of a class map whose highest score it shows (which must be a probability then);
+            by default `predict` answers it, as one channel from 0 to 1.
+    """
+
+    name: str
+    description: str = ""
+    of: str | None = None
+
+    dtype: ClassVar[str] = "uint8"
+    nodata: ClassVar[float] = 255
+    unit: ClassVar[str] = "%"
+    overviews: ClassVar[str] = "AVERAGE"
+    predictor: ClassVar[str] = "YES"
+
+    @property
+    def channels(self) -> int:
+        """Channels that `predict` answers: one, or none if it shows a class map's scores."""
+        return 1 if self.of is None else 0
+
+    def style(self) -> str:
+        """Text of the QGIS style."""
+        return value_style(0, 100, self.unit)
+
+    def auxiliary(self) -> str | None:
+        """Text of GDAL's auxiliary file: none, the GeoTIFF says it all."""
+        return None
+
+    def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
+        """Colour table: none, percentages have a ramp in the style."""
+        return None
+
+
+Layer = ClassMap | ValueMap | PercentMap
 
 
 class Statistics:

@@ -16,7 +16,7 @@ import torch
 
 from tiles.band import Band
 from tiles.errors import InputError
-from tiles.geotiff import Layer, MapWriter
+from tiles.geotiff import ClassMap, Layer, MapWriter, PercentMap
 from tiles.grid import BLOCK, Plan
 from tiles.reader import GDAL_CACHE, Feed, Raster, Strip, ahead
 
@@ -49,8 +49,8 @@ def mosaic(
         raster: A georeferenced image, anything that GDAL reads.
         predict: From a batch, float32 [B, C, S, S] with the raster's values as they are, to
             {layer name: [B, K, S, S]}: K scores (probabilities or logits) for a `ClassMap` of K
-            classes, K = 1 for a `ValueMap`. All tiles have the same size; batches are full but
-            for the last of a panel.
+            classes, K = 1 for a `ValueMap` or `PercentMap`. All tiles have the same size; batches
+            are full but for the last of a panel.
         layers: The maps wanted.
         out: The file of each layer, by the layer's name.
         tile: Pixels along a tile (S).
@@ -119,7 +119,11 @@ def _run(
                     continue
                 predicted = True
                 answer = predict(item.images)
-                scores = {layer.name: _scores(answer, layer, item.images) for layer in layers}
+                scores = {
+                    layer.name: _scores(answer, layer, item.images)
+                    for layer in layers
+                    if layer.channels
+                }
                 for number, (row, column) in enumerate(item.tiles):
                     band.add({name: all_[number] for name, all_ in scores.items()}, row, column)
                 if progress is not None:
@@ -161,6 +165,10 @@ def _check_files(
     files = {name: Path(path) for name, path in out.items()}
     if not names or len(set(names)) < len(names) or set(names) != set(files):
         raise ValueError(f"layers {names} and files for {sorted(files)} do not match")
+    classes = {layer.name for layer in layers if isinstance(layer, ClassMap)}
+    for layer in layers:
+        if isinstance(layer, PercentMap) and layer.of not in {None, *classes}:
+            raise ValueError(f"{layer.name}: there is no class map {layer.of!r} in the layers")
     if len({path.resolve() for path in files.values()}) < len(files):
         raise ValueError("every layer needs a file of its own")
     for path in files.values():

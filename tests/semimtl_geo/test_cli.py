@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import rasterio
@@ -124,6 +125,25 @@ def test_map_prints_what_it_made(work: Path, capsys: pytest.CaptureFixture[str])
     )
     assert printed[1:] == ["maps/good_landcover.tif", "maps/good_height.tif"]
     assert all(Path(file).is_file() for file in printed[1:])
+
+
+def test_map_with_confidence_and_preview(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["map", "good.ckpt", "good.tif", "--confidence", "--preview", "--out", "maps"]) == 0
+    files = capsys.readouterr().out.splitlines()[1:]
+    assert [Path(file).name for file in files] == [
+        "good_landcover.tif",
+        "good_height.tif",
+        "good_landcover_confidence.tif",
+        "good_preview.png",
+    ]
+    with rasterio.open(files[2]) as made:
+        # Of three classes the likeliest has a third at least.
+        assert made.read(1).min() >= 33
+        assert made.read(1).max() <= 100
+    picture = plt.imread(files[3])
+    # The legend shows the colour of every class, the image its own.
+    colors = {tuple(round(255 * c) for c in color) for color in picture[..., :3].reshape(-1, 3)}
+    assert {(255, 255, 255), (0, 0, 255), (0, 255, 0)} <= colors
 
 
 def test_map_with_a_training_domains_statistics(

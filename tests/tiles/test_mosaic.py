@@ -21,7 +21,7 @@ from rio_cogeo.cogeo import cog_validate
 
 import tiles.band
 from tiles.blend import bell
-from tiles.geotiff import ClassMap, ValueMap
+from tiles.geotiff import ClassMap, PercentMap, ValueMap
 from tiles.grid import tile_starts
 from tiles.mosaic import mosaic
 
@@ -380,3 +380,33 @@ def test_chunks_do_not_show(tmp_path: Path) -> None:
             out = {"value": tmp_path / f"{name}.tif"}
             mosaic(image, lambda x: {"value": x[:, :1] / 3}, [VALUE], out, tile=32, gsd=0.07)
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def test_percentages(tmp_path: Path) -> None:
+    """The highest blended probability of a class map, and an answer of the network's own."""
+    values = np.random.default_rng(0).integers(1, 255, (3, 40, 50), dtype=np.uint8)
+    values[:, 5, 6] = 0
+    raster = save(tmp_path / "raster.tif", values, nodata=0)
+
+    def predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"class": images / images.sum(1, keepdim=True), "true": images[:, 1:2] / 255}
+
+    layers = [CLASSES, PercentMap("sure", of="class"), PercentMap("true")]
+    out = {layer.name: tmp_path / f"{layer.name}.tif" for layer in layers}
+    mosaic(raster, predict, layers, out, tile=16)
+    known = values.any(axis=0)
+    shares = values.astype(np.float64) / np.maximum(values.sum(axis=0, dtype=np.float64), 1)
+    for name, exact in (("sure", 100 * shares.max(axis=0)), ("true", values[1] / 2.55)):
+        made = load(out[name])
+        assert (made[~known] == 255).all()
+        assert np.abs(made[known] - exact[known]).max() <= 0.5 + 1e-3
+        assert cog_validate(out[name], strict=True)[0]
+        with rasterio.open(out[name]) as file:
+            assert (file.units, file.nodata) == (("%",), 255)
+
+
+def test_percentages_of_nothing(tmp_path: Path) -> None:
+    raster = save(tmp_path / "raster.tif", np.ones((1, 4, 4), np.uint8))
+    layer = PercentMap("sure", of="class")
+    with pytest.raises(ValueError, match="no class map 'class'"):
+        mosaic(raster, echo, [layer], {"sure": tmp_path / "sure.tif"})
