@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -59,9 +60,9 @@ class Display:
             self._ids[name] = self._bars.add_task(name, total=total, unit=unit)
             self._started[name] = self._said[name] = now
         self._bars.update(self._ids[name], completed=done, total=total)
-        late = now - self._said[name] >= LINE_EVERY
-        if not self._console.is_terminal and (late or done == total):
-            self._said[name] = now
+        late = now - self._said[name] >= LINE_EVERY or done == total
+        if not self._console.is_terminal and late and self._said[name] != math.inf:
+            self._said[name] = math.inf if done == total else now
             elapsed = max(now - self._started[name], 1e-6)
             left = elapsed * (total - done) / max(done, 1)
             print(

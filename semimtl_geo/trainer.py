@@ -257,6 +257,9 @@ class SemiMTL(lightning.LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         """One optimiser for G, and one for all D where the system has any (section 4.1)."""
+        if self.trainer.precision == "16-mixed":
+            # Its loss scaling reaches an optimiser only by Lightning's step, see _step.
+            raise InputError("precision 16-mixed", "is not supported", "use bf16-mixed")
         generator = self.optimisation.of_generator(self.generator.parameters())
         iterations = self.trainer.estimated_stepping_batches
         if iterations == float("inf"):

@@ -119,6 +119,8 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
     with warnings.catch_warnings():
         # The model checks labels before they are moved, the data module augments after: meant so.
         warnings.filterwarnings("ignore", message=".*overridden `on_before_batch_transfer`.*")
+        # The configuration lies there already.
+        warnings.filterwarnings("ignore", message="Checkpoint directory .* is not empty")
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.config.resume, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 

@@ -9,10 +9,10 @@ from semimtl_geo.progress import Display, progress_bar
 def test_lines_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 4.0, 12.0, 20.0])
+    clock = iter([0.0, 4.0, 12.0, 20.0, 20.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     with Display() as display:
-        for done in (0, 1, 3, 5):
+        for done in (0, 1, 3, 5, 5):
             display.show("map", "tiles", done, 5)
     lines = capsys.readouterr().err.splitlines()
     # Nothing at 4 s; at 12 s 3 tiles are done, 2 are left at a quarter of a tile per second.

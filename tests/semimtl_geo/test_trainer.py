@@ -262,3 +262,12 @@ def test_a_crop_too_small_for_a_discriminator(make_model: Callable[..., SemiMTL]
     make_model(system="jtl", crop=16)
     with pytest.raises(InputError, match="crop of 16 px"):
         make_model(crop=16)
+
+
+def test_half_precision_with_loss_scaling_is_refused(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model()
+    trainer = lightning.Trainer(max_steps=1, accelerator="cpu", logger=False)
+    trainer._accelerator_connector.precision_plugin.precision = "16-mixed"  # a GPU's
+    model.trainer = trainer
+    with pytest.raises(InputError, match="use bf16-mixed"):
+        model.configure_optimizers()
