@@ -144,7 +144,11 @@ def _run_lane(
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
+    parent = multiprocessing.parent_process()
+
     def say(name: str, unit: str, done: int, total: int) -> None:
+        if parent is not None and not parent.is_alive():
+            os._exit(1)  # killed; a pool's process would wait for it for ever
         if stop.is_set():
             raise InterruptedError("another lane has failed")
         messages.put((name, unit, done, total))
