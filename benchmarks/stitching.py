@@ -81,7 +81,7 @@ class Measurement:
 
 
 def ours() -> Stitch:
-    from tiles.geotiff import ClassMap
+    from tiles.layers import ClassMap
     from tiles.mosaic import mosaic
 
     names = [f"class {number}" for number in range(CLASSES)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tiles.geotiff import ValueMap
+from tiles.layers import ValueMap
 from tiles.mosaic import mosaic
 
 

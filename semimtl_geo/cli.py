@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -61,6 +62,8 @@ def _map(args: argparse.Namespace) -> None:
             tile=args.tile,
             progress=progress,
         )
+    pairs = zip(maps.bands, mapper.card.bands, strict=True)
+    print("bands: " + ", ".join(f"{number} as {name}" for number, name in pairs))
     print(f"BatchNorm statistics: {maps.statistics}")
     for file in maps.files.values():
         print(file)
@@ -201,6 +204,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 after one line on what the user can mend, or 130 after Ctrl-C.
     """
     args = list(sys.argv[1:] if argv is None else argv)
+    # Our own line says so where it matters.
+    warnings.filterwarnings("ignore", message="Dataset has no geotransform")
     try:
         if args[:1] == ["train"]:  # LightningCLI reads the rest
             _train(args[1:])

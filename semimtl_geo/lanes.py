@@ -5,7 +5,6 @@ Two single-threaded runs use two cores better than two threads in one run do.
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import queue
@@ -139,10 +138,8 @@ def _run_lane(
 ) -> list[Outcome]:
     """One lane, in a process of its own."""
     torch.set_num_threads(threads)
-    # What Lightning says of every run would drown the bars.
+    # What Lightning warns of in every run would drown the bars.
     warnings.filterwarnings("ignore", module="lightning")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
     parent = multiprocessing.parent_process()
 

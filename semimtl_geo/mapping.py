@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from semimtl_geo.checkpoint import ModelCard, fingerprint, load_generator
 from semimtl_geo.networks.batchnorm import reestimate
 from semimtl_geo.networks.generator import Generator
 from tiles.errors import InputError
-from tiles.geotiff import ClassMap, Layer, PercentMap
+from tiles.layers import ClassMap, Layer, PercentMap
 from tiles.mosaic import mosaic
 from tiles.survey import survey
 
@@ -41,11 +42,13 @@ class Maps:
         files: The GeoTIFFs, by task.
         layers: What they show, by task.
         statistics: Where the network's BatchNorm statistics came from, in words.
+        bands: Numbers of the bands that were read, in the network's order.
     """
 
     files: dict[str, Path]
     layers: dict[str, Layer]
     statistics: str
+    bands: Sequence[int]
 
     def open(self) -> xarray.Dataset:
         """The maps as a lazy, georeferenced data set with CF attributes; pixels stay on disk."""
@@ -226,9 +229,10 @@ class Mapper:
             bands=numbers,
             fill=[value * scale for value in self.card.mean],
             tags=tags,
+            token=mapper.fingerprint(),
             progress=progress,
         )
-        return Maps(files, {layer.name: layer for layer in layers}, statistics)
+        return Maps(files, {layer.name: layer for layer in layers}, statistics, numbers or ())
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> dict[str, Tensor]:
@@ -242,6 +246,14 @@ class Mapper:
         """
         outputs = self.generator(images.to(self.device, non_blocking=True))
         return {task.name: task.estimate(outputs[task.name]) for task in self.card.tasks}
+
+    def fingerprint(self) -> str:
+        """A hash of the weights and statistics in use: what a map depends on."""
+        digest = hashlib.sha256()
+        for name, value in self.generator.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def _copy(self) -> Mapper:
         return Mapper(self.card, copy.deepcopy(self.generator), self.source, self.device)
@@ -276,7 +288,7 @@ class Mapper:
             raise InputError(
                 raster,
                 f"{len(numbers)} bands, the network wants {len(wanted)} ({', '.join(wanted)})",
-                "name their numbers with --bands",
+                f"name the numbers of {', '.join(wanted)} with --bands",
             )
         if not set(numbers) <= set(range(1, len(kinds) + 1)):
             raise InputError(raster, f"has {len(kinds)} bands", "choose --bands among them")

@@ -49,6 +49,7 @@ class Display:
             console=self._console,
             disable=not self._console.is_terminal,
         )
+        self._created = time.monotonic()
         self._ids: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
         self._said: dict[str, float] = {}
@@ -58,7 +59,9 @@ class Display:
         now = time.monotonic()
         if name not in self._ids:
             self._ids[name] = self._bars.add_task(name, total=total, unit=unit)
-            self._started[name] = self._said[name] = now
+            # What is finished when it is first named was begun before.
+            self._started[name] = self._created if done == total else now
+            self._said[name] = now
         self._bars.update(self._ids[name], completed=done, total=total)
         late = now - self._said[name] >= LINE_EVERY or done == total
         if not self._console.is_terminal and late and self._said[name] != math.inf:

@@ -20,7 +20,7 @@ from semimtl_geo import losses
 from semimtl_geo.data import isprs
 from semimtl_geo.metrics import DepthScores, SegmentationScores
 from semimtl_geo.systems import Kind
-from tiles.geotiff import ClassMap, Layer, ValueMap
+from tiles.layers import ClassMap, Layer, ValueMap
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -100,6 +101,8 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
     Raises:
         InputError: If the configuration or the data cannot be used.
     """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # the rest is no word on this run
     try:
         with warnings.catch_warnings():
             # Lightning's own calls of what jsonargparse renamed, and of what it does not expect

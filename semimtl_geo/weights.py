@@ -40,7 +40,8 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
         InputError: If it is missing, or holds anything but tensors and plain values.
     """
     if not path.is_file():
-        raise InputError(path, "no such file", "check the path")
+        fault = "is a folder" if path.is_dir() else "no such file"
+        raise InputError(path, fault, "check the path")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

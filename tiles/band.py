@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ import numpy.typing as npt
 import torch
 
 from tiles.blend import axis_weights
-from tiles.geotiff import ClassMap, Layer, MapWriter, PercentMap, ValueMap
-from tiles.grid import Panel, Plan
+from tiles.geotiff import MapWriter
+from tiles.grid import Plan
+from tiles.journal import Mark
+from tiles.layers import ClassMap, Layer, PercentMap, ValueMap
 from tiles.reader import Bools, Strip
 from tiles.resample import resample
 
@@ -23,16 +27,13 @@ CHUNK = 64
 class Shelf:
     """Rows of booleans by their number in the raster, put on below and taken off above."""
 
-    def __init__(self, width: int) -> None:
-        self._width = width
+    def __init__(self) -> None:
         self._pieces: deque[tuple[int, Bools]] = deque()
-        self._stop = 0
 
-    def put(self, rows: Bools) -> None:
+    def put(self, start: int, rows: Bools) -> None:
         """Put rows [h, width] below the last ones."""
         if len(rows):
-            self._pieces.append((self._stop, rows))
-            self._stop += len(rows)
+            self._pieces.append((start, rows))
 
     def get(self, start: int, stop: int) -> Bools:
         """The rows [start, stop)."""
@@ -54,14 +55,18 @@ class Band:
 
     Args:
         plan: The plan.
-        panel: Which columns of it.
+        mark: Which panel of it, and where to go on.
         layers: The maps.
         writers: Where their rows go.
+
+    Attributes:
+        mark: How far the work has come.
     """
 
     def __init__(
-        self, plan: Plan, panel: Panel, layers: Sequence[Layer], writers: Mapping[str, MapWriter]
+        self, plan: Plan, mark: Mark, layers: Sequence[Layer], writers: Mapping[str, MapWriter]
     ) -> None:
+        self.mark, panel = mark, plan.panels[mark.panel]
         self._plan, self._panel, self._layers, self._writers = plan, panel, layers, writers
         work, self._width = plan.work, panel.stop - panel.start
         self._row_weights = torch.from_numpy(axis_weights(plan.rows, plan.tile, work.height))
@@ -75,16 +80,24 @@ class Band:
         self._blocks: dict[str, npt.NDArray[Any]] = {
             layer.name: np.empty((plan.block, self._width), layer.dtype) for layer in layers
         }
-        self._known, self._work_known = Shelf(self._width), Shelf(size[1])
-        self._top = 0  # row of the work grid that is the band's first
-        self._row = 0  # row of tiles that is being added
-        self._done = 0  # rows of the map that are finished
+        self._known, self._work_known = Shelf(), Shelf()
+        self._row = mark.tile[0]  # row of tiles that is being added
+        self._top = plan.rows[self._row]  # row of the work grid that is the band's first
+        self._done = mark.row  # rows of the map that are finished
+        # By rows of tiles, the tile that the batch of the row's first tile begins with.
+        self._batches: dict[int, tuple[int, int]] = {}
 
     def learn(self, strip: Strip) -> None:
         """Take note of what is known in rows to come."""
-        self._known.put(strip.known)
+        self._known.put(strip.start[0], strip.known)
         if self._plan.resamples:
-            self._work_known.put(strip.work)
+            self._work_known.put(strip.start[1], strip.work)
+
+    def expect(self, tiles: Sequence[tuple[int, int]]) -> None:
+        """Take note of a batch, before its tiles (row, column) are added."""
+        self.mark = replace(self.mark, predicted=True)
+        for row, _ in tiles:
+            self._batches.setdefault(row, tiles[0])
 
     def add(self, scores: Mapping[str, torch.Tensor], row: int, column: int) -> None:
         """Add one predicted tile; tiles come by rows.
@@ -153,8 +166,24 @@ class Band:
                 if name not in values:
                     values[name] = self._on_source(self._sums[name], start, stop)
                 encode(layer, values[name], unknown, torch.from_numpy(target[rows]))
-            if stop % block == 0 or stop == self._plan.source.height:
-                self._writers[layer.name].write(target[: stop - at], at, self._panel.start)
+        if stop % block == 0 or stop == self._plan.source.height:
+            for layer in self._layers:
+                target = self._blocks[layer.name][: stop - at]
+                self._writers[layer.name].write(target, at, self._panel.start)
+            self.mark = replace(self.mark, row=stop, tile=self._first_tile(stop))
+            for writer in self._writers.values():
+                writer.work.done(self.mark)
+
+    def _first_tile(self, start: int) -> tuple[int, int]:
+        """The tile to go on with if the rows of the map from `start` on are to be made."""
+        plan = self._plan
+        if start == plan.source.height:
+            return len(plan.rows) - 1, self._panel.tiles[-1]
+        needed = int(plan.onto_source[0].first[start]) if plan.resamples else start
+        row = bisect_right(plan.rows, needed - plan.tile)
+        self._batches = {at: tile for at, tile in self._batches.items() if at >= row}
+        # Rows without any known tile have no batch.
+        return min(self._batches.values(), default=(row, self._panel.tiles[0]))
 
     def _on_source(self, sums: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """Blended scores [K, stop - start, width] on the map's grid."""

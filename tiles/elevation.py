@@ -12,9 +12,10 @@ import numpy as np
 import rasterio
 
 from tiles.errors import InputError
-from tiles.geotiff import MapWriter, ValueMap
+from tiles.geotiff import MapWriter
 from tiles.grid import BLOCK, PixelGrid
 from tiles.ground import Ground, GroundFilter
+from tiles.layers import ValueMap
 from tiles.reader import GDAL_CACHE
 from tiles.surface import Elevation, Floats, Span
 from tiles.terrain import Terrain

@@ -98,7 +98,21 @@ class PixelGrid:
                 "does not say how long its unit is",
                 "assign a projected one",
             ) from error
-        return width * factor, height * factor
+        scale_x, scale_y = self._scale()
+        return width * factor / scale_x, height * factor / scale_y
+
+    def _scale(self) -> tuple[float, float]:
+        """How many times too long the projection draws the ground, eastward and northward."""
+        west, south, east, north = self.bounds
+        proj = pyproj.Proj(pyproj.CRS.from_user_input(self.crs))
+        factors = proj.get_factors(*proj((west + east) / 2, (south + north) / 2, inverse=True))
+        scales = float(factors.parallel_scale), float(factors.meridional_scale)
+        # A survey grid's scale stays within a few percent of 1 and is meant to be taken for 1; that
+        # of Web Mercator is 1.6 in Germany. Without a place on earth there is none.
+        surveyed = any(not 0 < scale < float("inf") for scale in scales) or all(
+            abs(scale - 1) < 0.05 for scale in scales
+        )
+        return (1.0, 1.0) if surveyed else scales
 
     @property
     def gsd(self) -> float:

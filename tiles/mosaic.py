@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,11 @@ import torch
 
 from tiles.band import Band
 from tiles.errors import InputError
-from tiles.geotiff import ClassMap, Layer, MapWriter, PercentMap
+from tiles.geotiff import MapWriter
 from tiles.grid import BLOCK, Plan
-from tiles.reader import GDAL_CACHE, Feed, Raster, Strip, ahead
+from tiles.journal import Mark, resume
+from tiles.layers import ClassMap, Layer, PercentMap
+from tiles.reader import GDAL_CACHE, Batch, Feed, Raster, Strip, ahead
 
 Answer = Mapping[str, torch.Tensor | npt.NDArray[Any]]
 
@@ -37,6 +42,7 @@ def mosaic(
     fill: Sequence[float] | float = 0.0,
     panel: int = 8192,
     tags: Mapping[str, str] | None = None,
+    token: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Path]:
     """Map a raster of any size with any network.
@@ -44,6 +50,9 @@ def mosaic(
     The maps lie on the raster's own grid. Pixels that are unknown in the raster (nodata, alpha 0,
     masked, NaN) are nodata in every map, and no others are. Memory depends on the tile, the
     panel and the number of channels, not on the raster.
+
+    Finished rows are kept in a hidden folder beside each map. If a run ends early, however it does,
+    the next one with the same arguments goes on after them, and makes the very same files.
 
     Args:
         raster: A georeferenced image, anything that GDAL reads.
@@ -62,13 +71,16 @@ def mosaic(
         fill: What the network sees in place of unknown pixels, one value or one per band.
         panel: Columns that are worked on at a time.
         tags: Where the maps come from; written into every file.
+        token: What `predict` is, such as a hash of the network's weights: work that was kept by a
+            run with another token is not gone on with.
         progress: Called with the number of tiles done and the number of all tiles.
 
     Returns:
         The files by layer name.
 
     Raises:
-        InputError: Something that the user can mend; no file was made then.
+        InputError: Something that the user can mend, or another run makes one of the maps; no map
+            was made then.
     """
     overlap = tile // 2 if overlap is None else overlap
     if batch_size < 1:
@@ -83,12 +95,20 @@ def mosaic(
             raise InputError(f"{source.name}: {error.source}", error.fault, error.remedy) from error
         plan = Plan(source.grid, work, tile, overlap, panel, BLOCK)
         filling = _fill(fill, len(source.bands))
+        fingerprint = _fingerprint(
+            *(source.state(), repr(plan.source), repr(plan.work), tile, overlap, panel, plan.block),
+            *(batch_size, source.bands, filling.tolist(), sorted((tags or {}).items()), token),
+            *((asdict(layer), type(layer), files[layer.name].resolve()) for layer in layers),
+        )
         writers = {
-            layer.name: stack.enter_context(MapWriter(files[layer.name], layer, source.grid, tags))
+            layer.name: stack.enter_context(
+                MapWriter(files[layer.name], layer, source.grid, tags, fingerprint)
+            )
             for layer in layers
         }
+        marks = resume([writer.work for writer in writers.values()])
         with torch.no_grad():
-            _run(source, plan, predict, layers, writers, batch_size, filling, progress)
+            _run(source, plan, predict, layers, writers, batch_size, filling, progress, marks)
         for writer in writers.values():
             writer.convert()
         for writer in writers.values():
@@ -105,37 +125,59 @@ def _run(
     batch_size: int,
     fill: npt.NDArray[np.float32],
     progress: Callable[[int, int], None] | None,
+    marks: Sequence[Mark],
 ) -> None:
-    """Work through all panels."""
-    before, predicted = 0, False
-    for panel in plan.panels:
-        band = Band(plan, panel, layers, writers)
-        feed = Feed(source, plan, panel, batch_size, fill)
-        # Closed before the raster is, for its thread reads from it.
-        with closing(ahead(iter(feed))) as items:
-            for item in items:
-                if isinstance(item, Strip):
-                    band.learn(item)
-                    continue
-                predicted = True
-                answer = predict(item.images)
-                scores = {
-                    layer.name: _scores(answer, layer, item.images)
-                    for layer in layers
-                    if layer.channels
-                }
-                for number, (row, column) in enumerate(item.tiles):
-                    band.add({name: all_[number] for name, all_ in scores.items()}, row, column)
-                if progress is not None:
-                    row, column = item.tiles[-1]
-                    done = row * len(panel.tiles) + column - panel.tiles[0] + 1
-                    progress(before + done, plan.count)
-        band.finish()
-        if before + len(plan.rows) * len(panel.tiles) == plan.count and not predicted:
-            raise InputError(source.name, "has no known pixel", "check its nodata value or mask")
+    """Work through all panels, from the last of the marks on."""
+    before, mark = 0, marks[-1] if marks else Mark(0, 0, (0, 0))
+    for number, panel in enumerate(plan.panels):
+        if number > mark.panel:
+            mark = Mark(number, 0, (0, panel.tiles[0]), mark.predicted)
+        if number == mark.panel and mark.row < plan.source.height:
+            band = Band(plan, mark, layers, writers)
+            feed = Feed(source, plan, panel, batch_size, fill, mark.tile)
+            # Closed before the raster is, for its thread reads from it.
+            with closing(ahead(iter(feed))) as items:
+                for item in items:
+                    if isinstance(item, Strip):
+                        band.learn(item)
+                        continue
+                    _add(item, predict, layers, band)
+                    if progress is not None:
+                        row, column = item.tiles[-1]
+                        done = row * len(panel.tiles) + column - panel.tiles[0] + 1
+                        progress(before + done, plan.count)
+            band.finish()
+            mark = band.mark
         before += len(plan.rows) * len(panel.tiles)
-        if progress is not None:
+        if progress is not None and before < plan.count:
             progress(before, plan.count)
+    if not mark.predicted:
+        for writer in writers.values():
+            writer.work.drop()
+        raise InputError(source.name, "has no known pixel", "check its nodata value or mask")
+    if progress is not None:
+        progress(plan.count, plan.count)
+
+
+def _add(
+    batch: Batch,
+    predict: Callable[[torch.Tensor], Answer],
+    layers: Sequence[Layer],
+    band: Band,
+) -> None:
+    """Have a batch predicted and add its tiles to the band."""
+    answer = predict(batch.images)
+    scores = {
+        layer.name: _scores(answer, layer, batch.images) for layer in layers if layer.channels
+    }
+    band.expect(batch.tiles)
+    for number, (row, column) in enumerate(batch.tiles):
+        band.add({name: all_[number] for name, all_ in scores.items()}, row, column)
+
+
+def _fingerprint(*parts: object) -> str:
+    """A hash of all that decides over the pixels."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
 def _scores(answer: Answer, layer: Layer, images: torch.Tensor) -> torch.Tensor:

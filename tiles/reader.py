@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -34,17 +34,33 @@ def known_pixels(source: Any, bands: Sequence[int], **window: Any) -> Bools:
     """Which pixels an open raster knows, bool [H, W], by its nodata, mask or alpha.
 
     A pixel of integers is unknown if all bands are nodata, for 0 may be a dark colour and nodata at
-    once. A pixel of floats is unknown if any band is, for nodata is no colour then.
+    once. A pixel of floats is unknown if any band is, for nodata is no colour then. A band that is
+    read as a colour is no mask, whatever the file says: GDAL takes the infrared of many a file for
+    alpha.
 
     Args:
         source: The raster.
         bands: The bands that are read.
         **window: What part, as rasterio's read_masks takes it.
     """
-    if np.dtype(source.dtypes[bands[0] - 1]).kind == "f":
-        masks = source.read_masks(list(bands), **window)
-        return np.asarray((masks > 0).all(axis=0))
-    return np.asarray(source.dataset_mask(**window) > 0)
+    alphas = [i for i, meaning in enumerate(source.colorinterp, 1) if meaning == ColorInterp.alpha]
+    if set(alphas) & set(bands):
+        nodata = np.nan if source.nodata is None else source.nodata
+        known = (source.read(list(bands), **window) != nodata).any(axis=0)
+    elif np.dtype(source.dtypes[bands[0] - 1]).kind == "f":
+        known = (source.read_masks(list(bands), **window) > 0).all(axis=0)
+    else:
+        known = source.dataset_mask(**window) > 0
+    # GDAL takes alpha for a mask only as the second or the fourth of as many bands.
+    for alpha in set(alphas) - set(bands):
+        known = known & (source.read(alpha, **window) > 0)
+    return np.asarray(known)
+
+
+def all_known(source: Any) -> bool:
+    """Whether an open raster knows every pixel, NaN apart, so that no mask need be read."""
+    plain = all(flags == [MaskFlags.all_valid] for flags in source.mask_flag_enums)
+    return plain and ColorInterp.alpha not in source.colorinterp
 
 
 class Raster:
@@ -73,11 +89,7 @@ class Raster:
                 fault = f"cannot be read as a raster ({error})"
                 raise InputError(self.name, fault, "give a file that GDAL reads") from error
             self.grid = self._check()
-            flags = self._file.mask_flag_enums[0]
-            self._masked = flags != [MaskFlags.all_valid] and MaskFlags.alpha not in flags
-            # GDAL takes an alpha band for a mask only as the second or the fourth of as many.
-            pairs = zip(self._file.indexes, self._file.colorinterp, strict=True)
-            self._alphas = [band for band, meaning in pairs if meaning == ColorInterp.alpha]
+            self._masked = not all_known(self._file)
             self.bands = self._choose(bands)
             self._floats = any(
                 np.issubdtype(np.dtype(self._file.dtypes[band - 1]), np.floating)
@@ -105,12 +117,22 @@ class Raster:
     def _choose(self, bands: Sequence[int] | None) -> tuple[int, ...]:
         file = self._file
         if bands is None:
-            bands = [band for band in file.indexes if band not in self._alphas]
+            pairs = zip(file.indexes, file.colorinterp, strict=True)
+            bands = [band for band, meaning in pairs if meaning != ColorInterp.alpha]
         missing = [band for band in bands if band not in file.indexes]
         if missing or not bands:
             fault = f"has {file.count} bands, but {', '.join(map(str, missing)) or 'none'} is asked"
             raise InputError(self.name, fault, "choose bands that it has, counted from 1")
         return tuple(bands)
+
+    def state(self) -> list[tuple[str, int, int]]:
+        """What tells this raster from another: path, bytes and time (ns) of each file it needs."""
+        found = [(self.name, 0, 0)]
+        for name in self._file.files:
+            with suppress(OSError, ValueError):  # no file of this machine
+                facts = Path(name).stat()
+                found.append((name, facts.st_size, facts.st_mtime_ns))
+        return found
 
     def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Any, Bools]:
         """Read one window.
@@ -130,8 +152,6 @@ class Raster:
             values = self._file.read(self.bands, window=window)
             if self._masked:
                 known = known_pixels(self._file, self.bands, window=window)
-            if self._alphas:
-                known = known & (self._file.read(self._alphas, window=window) > 0).all(axis=0)
         except RasterioError as error:
             fault = f"cannot be read in rows {top} to {bottom - 1} ({error})"
             raise InputError(self.name, fault, "check that the file is whole") from error
@@ -158,10 +178,12 @@ class Strip:
     Attributes:
         known: bool [h, panel], known pixels of the panel in new rows of the source.
         work: bool [H, work columns of the panel], those in new rows of the work grid.
+        start: First of the new rows of the source, and of the work grid.
     """
 
     known: Bools
     work: Bools
+    start: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,12 +208,20 @@ class Feed:
         panel: The panel to read.
         size: Tiles per batch.
         fill: float32 [C], what the network is shown instead of unknown pixels.
+        first: Row number and column number of the tile to begin with.
     """
 
     def __init__(
-        self, raster: Raster, plan: Plan, panel: Panel, size: int, fill: npt.NDArray[np.float32]
+        self,
+        raster: Raster,
+        plan: Plan,
+        panel: Panel,
+        size: int,
+        fill: npt.NDArray[np.float32],
+        first: tuple[int, int] = (0, 0),
     ) -> None:
         self._raster, self._plan, self._panel, self._size = raster, plan, panel, size
+        self._first = first
         self._fill = fill[:, None]
         last = min(plan.columns[panel.tiles[-1]] + plan.tile, plan.work.width)
         self._columns = (plan.columns[panel.tiles[0]], last)
@@ -202,8 +232,10 @@ class Feed:
         waiting: list[tuple[npt.NDArray[np.float32], tuple[int, int]]] = []
         values: Any = None
         known: Bools = np.zeros((0, right - left), bool)
-        top = bottom = seen = 0
-        for row, start in enumerate(plan.rows):
+        top = bottom = seen = plan.rows[self._first[0]]
+        if plan.resamples:
+            seen = plan.into_work[0].reach(top, top + 1)[0]
+        for row, start in enumerate(plan.rows[self._first[0] :], self._first[0]):
             end = min(start + plan.tile, plan.work.height)
             fresh, strip_known, strip, seen = self._strip(bottom, end, seen)
             yield strip
@@ -215,7 +247,7 @@ class Feed:
             for column in self._panel.tiles:
                 at = plan.columns[column] - left
                 part = known[:, at : at + plan.tile]
-                if part.any():
+                if part.any() and (row, column) >= self._first:
                     image = self._image(values[:, :, at : at + plan.tile], part)
                     waiting.append((image, (row, column)))
                 if len(waiting) == self._size:
@@ -249,7 +281,7 @@ class Feed:
             handed = np.broadcast_to(np.False_, handed.shape)
             work = work if work.any() else np.broadcast_to(np.False_, work.shape)
         # Copied, lest a view keep the whole strip.
-        return values, known, Strip(_own(handed), _own(work)), rows[1]
+        return values, known, Strip(_own(handed), _own(work), (seen, start)), rows[1]
 
     def _image(self, values: Any, known: Bools) -> npt.NDArray[np.float32]:
         image: npt.NDArray[np.float32] = values.astype(np.float32)

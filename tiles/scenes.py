@@ -22,14 +22,14 @@ import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from torch import Tensor
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset
 
 from tiles.errors import InputError
-from tiles.reader import known_pixels
+from tiles.reader import all_known, known_pixels
 from tiles.warp import warped
 
 UNKNOWN_CLASS = 255
@@ -172,15 +172,8 @@ class _Rasters(RasterDataset):
             part = source.read(
                 bands, window=window, out_shape=(len(bands), *shape), resampling=resampling
             ).astype(np.float32)
-            if any(MaskFlags.all_valid not in flags for flags in source.mask_flag_enums):
+            if not all_known(source):
                 part[:, ~known_pixels(source, bands, window=window, out_shape=shape)] = np.nan
-            # GDAL takes alpha for a mask only as the second or fourth of as many bands.
-            alphas = [i for i, c in enumerate(source.colorinterp, 1) if c == ColorInterp.alpha]
-            if alphas:
-                alpha = source.read(
-                    alphas, window=window, out_shape=(len(alphas), *shape)
-                )  # nearest
-                part[:, (alpha == 0).any(axis=0)] = np.nan
         except RasterioError as error:
             raise _unreadable(path, error) from error
         chip[:, first_row:last_row, first_col:last_col] = self.scaled(part, source.dtypes[0])

@@ -121,15 +121,16 @@ def test_map_prints_what_it_made(work: Path, capsys: pytest.CaptureFixture[str])
     assert main(["map", "good.ckpt", "good.tif", "--out", "maps"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"BatchNorm statistics: re-estimated on \d+ crops of the raster, without labels", printed[0]
+        r"BatchNorm statistics: re-estimated on \d+ crops of the raster, without labels", printed[1]
     )
-    assert printed[1:] == ["maps/good_landcover.tif", "maps/good_height.tif"]
-    assert all(Path(file).is_file() for file in printed[1:])
+    assert printed[0] == "bands: 1 as NIR, 2 as red, 3 as green"
+    assert printed[2:] == ["maps/good_landcover.tif", "maps/good_height.tif"]
+    assert all(Path(file).is_file() for file in printed[2:])
 
 
 def test_map_with_confidence_and_preview(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["map", "good.ckpt", "good.tif", "--confidence", "--preview", "--out", "maps"]) == 0
-    files = capsys.readouterr().out.splitlines()[1:]
+    files = capsys.readouterr().out.splitlines()[2:]
     assert [Path(file).name for file in files] == [
         "good_landcover.tif",
         "good_height.tif",

@@ -9,7 +9,7 @@ from semimtl_geo.progress import Display, progress_bar
 def test_lines_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 4.0, 12.0, 20.0, 20.0])
+    clock = iter([0.0, 0.0, 4.0, 12.0, 20.0, 20.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     with Display() as display:
         for done in (0, 1, 3, 5, 5):

@@ -9,7 +9,7 @@ import yaml
 
 from semimtl_geo.data import isprs
 from semimtl_geo.tasks import Depth, Segmentation, Task, from_settings
-from tiles.geotiff import ClassMap, ValueMap
+from tiles.layers import ClassMap, ValueMap
 
 LAND = Segmentation(
     "landcover",

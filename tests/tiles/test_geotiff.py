@@ -13,8 +13,9 @@ from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
 from tiles.errors import InputError
-from tiles.geotiff import ClassMap, Layer, MapWriter, Statistics, ValueMap
+from tiles.geotiff import MapWriter, Statistics
 from tiles.grid import PixelGrid
+from tiles.layers import ClassMap, Layer, ValueMap
 
 CLASSES = ClassMap(
     "land cover",

@@ -21,8 +21,8 @@ from rio_cogeo.cogeo import cog_validate
 
 import tiles.band
 from tiles.blend import bell
-from tiles.geotiff import ClassMap, PercentMap, ValueMap
 from tiles.grid import tile_starts
+from tiles.layers import ClassMap, PercentMap, ValueMap
 from tiles.mosaic import mosaic
 
 WHERE = Affine(0.05, 0, 389_999.95, 0, -0.05, 5_800_000.05)
@@ -410,3 +410,31 @@ def test_percentages_of_nothing(tmp_path: Path) -> None:
     layer = PercentMap("sure", of="class")
     with pytest.raises(ValueError, match="no class map 'class'"):
         mosaic(raster, echo, [layer], {"sure": tmp_path / "sure.tif"})
+
+
+def test_a_band_that_is_asked_for_is_no_mask(tmp_path: Path) -> None:
+    """GDAL takes the fourth band of bytes for alpha; where it is infrared, 0 is a dark colour."""
+    values = np.random.default_rng(0).integers(1, 255, (4, 20, 30), dtype=np.uint8)
+    values[3, 5:9, 5:9] = 0
+    raster = save(tmp_path / "raster.tif", values, alpha=True)
+    out = {"value": tmp_path / "value.tif"}
+    mosaic(raster, echo, [VALUE], out, tile=16, bands=[4, 1, 2])
+    assert np.allclose(load(out["value"]), values[3], atol=1e-3)
+    mosaic(raster, echo, [VALUE], out, tile=16)
+    assert (load(out["value"])[5:9, 5:9] == -9999).all()
+
+
+def test_web_mercator_is_not_taken_at_its_word(tmp_path: Path) -> None:
+    """At 60 degrees north its metre is half a metre on the ground."""
+    where = Affine(1, 0, 1e6, 0, -1, 8_399_737.9)
+    values = np.full((1, 40, 40), 7, np.uint8)
+    raster = save(tmp_path / "raster.tif", values, crs=CRS.from_epsg(3857), transform=where)
+    seen = []
+
+    def predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(images)
+        return {"value": images}
+
+    mosaic(raster, predict, [VALUE], {"value": tmp_path / "value.tif"}, tile=20, gsd=1.0)
+    assert sum(len(images) for images in seen) == 1
+    assert load(tmp_path / "value.tif").shape == (40, 40)

@@ -12,7 +12,7 @@ from rasterio import Affine
 from rasterio.crs import CRS
 
 from tiles.errors import InputError
-from tiles.geotiff import ClassMap, ValueMap
+from tiles.layers import ClassMap, ValueMap
 from tiles.mosaic import mosaic
 
 WHERE = Affine(0.05, 0, 389_999.95, 0, -0.05, 5_800_000.05)

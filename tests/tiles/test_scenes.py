@@ -454,3 +454,13 @@ def test_other_spellings_of_tif(tmp_path: Path) -> None:
     (tmp_path / "image" / "a.TIF.aux.xml").write_text("<PAMDataset/>", encoding="utf-8")
     (tmp_path / "image" / ".b.tif").write_text("half", encoding="utf-8")
     assert len(scene_dataset(tmp_path, {}, [1, 2, 3])) == 2
+
+
+def test_infrared_that_gdal_takes_for_alpha(tmp_path: Path) -> None:
+    image = noise(4, 8, 8) | 1
+    image[3, 2, 3] = 0
+    write(tmp_path / "image" / "a.tif", image, photometric="RGB", alpha="YES")
+    read_as = scene_dataset(tmp_path, {}, [4, 1, 2])[chip(0, 0, 8)]["image"]
+    assert torch.equal((read_as * 255).round().to(torch.uint8), torch.from_numpy(image[[3, 0, 1]]))
+    masked = scene_dataset(tmp_path, {}, [1, 2, 3])[chip(0, 0, 8)]["image"]
+    assert bool(masked[:, 2, 3].isnan().all())
