@@ -36,7 +36,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     mapper = Mapper.load(args.checkpoint)
     rows, scores = [], {}
     for scenes in args.scenes:
-        name = scenes.resolve().parent.name
+        name = scenes.absolute().parent.name
         known = name in mapper.card.domains and mapper.card.batchnorm == "per_domain"
         domain = args.domain or (name if known else None)
         with progress_bar(f"{name}", "scenes") as progress:

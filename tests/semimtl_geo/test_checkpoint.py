@@ -129,7 +129,7 @@ def test_checkpoints_of_something_else(tmp_path: Path) -> None:
         load_generator(path)
     assert not victim.exists()
     for missing in (tmp_path / "none.ckpt", tmp_path):
-        with pytest.raises(InputError, match="no such file|is a folder"):
+        with pytest.raises(InputError, match=r"no such file|is a folder"):
             load_generator(missing)
 
 
