@@ -88,12 +88,7 @@ def mosaic(
     files = _check_files(raster, layers, out)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
         source = stack.enter_context(Raster(raster, bands))
-        try:
-            resampled = gsd is not None and not source.grid.has_gsd(gsd)
-            work = source.grid.resampled(gsd) if resampled and gsd is not None else source.grid
-        except InputError as error:
-            raise InputError(f"{source.name}: {error.source}", error.fault, error.remedy) from error
-        plan = Plan(source.grid, work, tile, overlap, panel, BLOCK)
+        plan = Plan(source.grid, source.grid_at(gsd), tile, overlap, panel, BLOCK)
         filling = _fill(fill, len(source.bands))
         fingerprint = _fingerprint(
             *(source.state(), repr(plan.source), repr(plan.work), tile, overlap, panel, plan.block),

@@ -134,6 +134,22 @@ class Raster:
                 found.append((name, facts.st_size, facts.st_mtime_ns))
         return found
 
+    def grid_at(self, gsd: float | None) -> PixelGrid:
+        """The grid that a network of some ground sampling distance sees.
+
+        Args:
+            gsd: In metres; None, and within 1 %, gives the raster's own grid.
+
+        Raises:
+            InputError: If the raster's pixels have no size in metres.
+        """
+        try:
+            if gsd is None or self.grid.has_gsd(gsd):
+                return self.grid
+            return self.grid.resampled(gsd)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error.source}", error.fault, error.remedy) from error
+
     def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Any, Bools]:
         """Read one window.
 

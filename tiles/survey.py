@@ -42,9 +42,7 @@ def survey(
         InputError: If the raster cannot be read.
     """
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), Raster(raster, bands) as source:
-        resampled = gsd is not None and not source.grid.has_gsd(gsd)
-        work = source.grid.resampled(gsd) if resampled and gsd is not None else source.grid
-        plan = Plan(source.grid, work, tile, 0, source.grid.width, BLOCK)
+        plan = Plan(source.grid, source.grid_at(gsd), tile, 0, source.grid.width, BLOCK)
         step = max(1, plan.count // count)
         colour = np.broadcast_to(np.asarray(fill, np.float32), (len(source.bands),))
         tiles = []

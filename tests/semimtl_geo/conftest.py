@@ -106,8 +106,3 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     train([*args, f"--out={folder / 'out'}"])
     return Run(folder / "cities", folder / "out", args)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
