@@ -13,11 +13,12 @@ import numpy.typing as npt
 import torch
 
 from tiles.blend import axis_weights
+from tiles.feed import Strip
 from tiles.geotiff import MapWriter
-from tiles.grid import Plan
 from tiles.journal import Mark
 from tiles.layers import ClassMap, Layer, PercentMap, ValueMap
-from tiles.reader import Bools, Strip
+from tiles.plan import Plan
+from tiles.raster import Bools
 from tiles.resample import resample
 
 # Rows that are finished at a time: few, so that they stay in the processor's cache.

@@ -17,7 +17,7 @@ import pyproj
 from tiles.areas import UNKNOWN
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
-from tiles.reader import Raster
+from tiles.raster import Raster
 
 Name = str | PathLike[str]
 Rows = tuple[int, int]

@@ -16,7 +16,7 @@ from tiles.geotiff import MapWriter
 from tiles.grid import BLOCK, PixelGrid
 from tiles.ground import Ground, GroundFilter
 from tiles.layers import ValueMap
-from tiles.reader import GDAL_CACHE
+from tiles.raster import GDAL_CACHE
 from tiles.surface import Elevation, Floats, Span
 from tiles.terrain import Terrain
 

@@ -19,11 +19,13 @@ import torch
 
 from tiles.band import Band
 from tiles.errors import InputError
+from tiles.feed import Batch, Feed, Strip, ahead
 from tiles.geotiff import MapWriter
-from tiles.grid import BLOCK, Plan
+from tiles.grid import BLOCK
 from tiles.journal import Mark, resume
 from tiles.layers import ClassMap, Layer, PercentMap
-from tiles.reader import GDAL_CACHE, Batch, Feed, Raster, Strip, ahead
+from tiles.plan import Plan
+from tiles.raster import GDAL_CACHE, Raster
 
 Answer = Mapping[str, torch.Tensor | npt.NDArray[Any]]
 

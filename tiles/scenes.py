@@ -29,7 +29,7 @@ from torch import Tensor
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset
 
 from tiles.errors import InputError
-from tiles.reader import all_known, known_pixels
+from tiles.raster import all_known, known_pixels
 from tiles.warp import warped
 
 UNKNOWN_CLASS = 255

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyproj
 
 from tiles.errors import InputError
-from tiles.reader import Raster
+from tiles.raster import Raster
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

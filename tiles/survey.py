@@ -9,8 +9,10 @@ import numpy as np
 import rasterio
 import torch
 
-from tiles.grid import BLOCK, Plan
-from tiles.reader import GDAL_CACHE, Batch, Feed, Raster
+from tiles.feed import Batch, Feed
+from tiles.grid import BLOCK
+from tiles.plan import Plan
+from tiles.raster import GDAL_CACHE, Raster
 
 
 def survey(

@@ -21,7 +21,7 @@ from tiles.footprints import block, right_angled
 from tiles.geopackage import GeoPackage
 from tiles.grid import BLOCK
 from tiles.outlines import Outlines
-from tiles.reader import GDAL_CACHE
+from tiles.raster import GDAL_CACHE
 from tiles.sweep import Sweep
 
 Progress = Callable[[int, int], None]

@@ -10,7 +10,8 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from tiles.errors import InputError
-from tiles.grid import PixelGrid, Plan, tile_starts
+from tiles.grid import PixelGrid, tile_starts
+from tiles.plan import Plan
 
 UTM = CRS.from_epsg(32632)
 
