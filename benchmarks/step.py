@@ -1,19 +1,20 @@
 """What a step of SemiMTL costs over a step of JTL, with the same network, in one run.
 
-    python benchmarks/step.py
+    python benchmarks/step.py [--encoder resnet18] [--crop 128] [--batch 2] [--rounds 3] [--write]
 
-Prints a Markdown table. The two take turns, so that a machine whose speed drifts tells on both.
+Prints a Markdown table, of medians. The two take turns, so that a machine whose speed drifts tells
+on both.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from typing import Any
 
 import lightning
 import torch
+from measuring import made_on, make_parser, publish, table
 from torch.utils.data import DataLoader
 
 from semimtl_geo.networks.encoder import Encoder
@@ -21,6 +22,7 @@ from semimtl_geo.tasks import Depth, Segmentation
 from semimtl_geo.trainer import SemiMTL
 
 DOMAINS = {"a": ["landcover"], "b": ["height"]}
+STEPS = 3
 
 
 class Clock(lightning.Callback):
@@ -64,24 +66,36 @@ def step_seconds(system: str, encoder: Encoder, crop: int, batch: int, steps: in
     return clock.seconds[1:]
 
 
+def step(encoder: Encoder, crop: int, batch: int, rounds: int) -> list[str]:
+    """Measure both systems; returns the lines of the table."""
+    seconds: dict[str, list[float]] = {"jtl": [], "semimtl": []}
+    for _ in range(rounds):
+        for system, taken in seconds.items():
+            taken += step_seconds(system, encoder, crop, batch, STEPS)
+    medians = {system: statistics.median(taken) for system, taken in seconds.items()}
+    rows = [
+        (system, f"{median:.3f}", f"{median / medians['jtl']:.2f}")
+        for system, median in medians.items()
+    ]
+    return [
+        f"{encoder.name}, the paper's decoders and discriminators, crop {crop}, {batch} + {batch} "
+        f"images, bf16, CPU, medians of {rounds * STEPS} steps",
+        "",
+        *table(("system", "seconds per step", "over JTL"), rows),
+        "",
+        made_on(["lightning", "semimtl-geo"]),
+    ]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     encoder = Encoder(args.encoder, weights=None)
-    seconds: dict[str, list[float]] = {"jtl": [], "semimtl": []}
-    for _ in range(args.rounds):
-        for system, taken in seconds.items():
-            taken += step_seconds(system, encoder, args.crop, args.batch, steps=3)
-    base = statistics.median(seconds["jtl"])
-    print(f"\n{args.encoder}, crop {args.crop}, {args.batch} + {args.batch} images, bf16, CPU\n")
-    print("| system | seconds per step | over JTL |\n| --- | ---: | ---: |")
-    for system, taken in seconds.items():
-        median = statistics.median(taken)
-        print(f"| {system} | {median:.3f} | {median / base:.2f} |")
+    publish("A training step", step(encoder, args.crop, args.batch, args.rounds), args.write)
 
 
 if __name__ == "__main__":

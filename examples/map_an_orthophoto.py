@@ -12,10 +12,11 @@ from semimtl_geo import Mapper
 
 def main(checkpoint: str, raster: str, out: str) -> None:
     maps = Mapper.load(checkpoint).map(raster, out)
-    dataset = maps.open()
-    print(dataset)
-    print(f"statistics {maps.statistics}")
-    print(f"tallest: {float(dataset.height.where(dataset.height >= 0).max()):.1f} m")
+    print(maps)
+    print(maps.attrs["comment"])
+    print(f"tallest: {float(maps.height.max()):.1f} m")
+    for name, map_ in maps.data_vars.items():
+        print(f"{name}: {map_.encoding['source']}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semimtl_geo.mapping import Mapper
+    from semimtl_geo.maps import open_maps
 
-__all__ = ["Mapper"]
+__all__ = ["Mapper", "open_maps"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from semimtl_geo.mapping import Mapper
 
         return Mapper
+    if name == "open_maps":
+        from semimtl_geo.maps import open_maps
+
+        return open_maps
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

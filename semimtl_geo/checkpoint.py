@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from semimtl_geo import tasks as task_module
 from semimtl_geo.networks.batchnorm import BatchNormMode
+from semimtl_geo.networks.discriminator import Discriminator
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.tasks import Task
@@ -39,6 +40,8 @@ class ModelCard:
         std: Normalisation, per band.
         gsd: Ground sampling distance in metres that it was trained at, if any.
         crop: Edge of its training crops in pixels.
+        discriminator_width: Channels of a discriminator's first layer.
+        sources: Classes that each discriminator tells apart; 0: there are no discriminators.
     """
 
     system: str
@@ -52,6 +55,8 @@ class ModelCard:
     std: tuple[float, ...]
     gsd: float | None
     crop: int
+    discriminator_width: int = 0
+    sources: int = 0
 
     def build_generator(self) -> Generator:
         """A generator of these settings."""
@@ -64,6 +69,15 @@ class ModelCard:
             std=self.std,
             width=self.decoder_width,
         )
+
+    def build_discriminators(self) -> dict[str, Discriminator]:
+        """A discriminator per task, by its name; none where the system has none."""
+        if not self.sources:
+            return {}
+        return {
+            task.name: Discriminator(task.channels, self.sources, self.discriminator_width)
+            for task in self.tasks
+        }
 
     def to_plain(self) -> dict[str, Any]:
         """As numbers, strings, lists and dictionaries."""
@@ -84,6 +98,8 @@ class ModelCard:
             "std": [float(value) for value in self.std],
             "gsd": self.gsd,
             "crop": self.crop,
+            "discriminator_width": self.discriminator_width,
+            "sources": self.sources,
         }
 
     @classmethod
@@ -109,17 +125,21 @@ class ModelCard:
             std=tuple(float(value) for value in plain["std"]),
             gsd=None if plain["gsd"] is None else float(plain["gsd"]),
             crop=int(plain["crop"]),
+            # Absent in early checkpoints of this format, whose discriminators nobody could use.
+            discriminator_width=int(plain.get("discriminator_width", 0)),
+            sources=int(plain.get("sources", 0)),
         )
 
 
-def load_generator(path: str | Path) -> tuple[ModelCard, Generator]:
-    """Read a trained network; no code in the file is run.
+def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Discriminator]]:
+    """Read trained networks; no code in the file is run.
 
     Args:
         path: A checkpoint written by training.
 
     Returns:
-        Its card, and its generator in evaluation mode on the CPU.
+        Their card, the generator, and the discriminators by task (none if it has none), in
+        evaluation mode on the CPU.
 
     Raises:
         InputError: If the file is missing, cannot be loaded safely, or is of something else.
@@ -132,16 +152,28 @@ def load_generator(path: str | Path) -> tuple[ModelCard, Generator]:
     try:
         card = ModelCard.from_plain(checkpoint[KEY])
         generator = card.build_generator()
-        weights = {
-            key.removeprefix("generator."): value
-            for key, value in checkpoint["state_dict"].items()
-            if key.startswith("generator.")
-        }
-        generator.load_state_dict(weights)
+        discriminators = card.build_discriminators()
+        weights = checkpoint["state_dict"]
+        generator.load_state_dict(_below("generator.", weights))
+        for name, discriminator in discriminators.items():
+            discriminator.load_state_dict(_below(f"discriminators.{name}.", weights))
+            discriminator.eval()
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         fault = f"is damaged, or of another version ({' '.join(str(error).split())[:200]})"
         raise InputError(path, fault, remedy) from error
-    return card, generator.eval()
+    return card, generator.eval(), discriminators
+
+
+def load_generator(path: str | Path) -> tuple[ModelCard, Generator]:
+    """:func:`load_networks` without the discriminators."""
+    card, generator, _ = load_networks(path)
+    return card, generator
+
+
+def _below(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)
+    }
 
 
 def fingerprint(path: str | PathLike[str]) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from semimtl_geo import map_command
 from tiles.errors import InputError
 
 # Torch takes seconds to import: each command imports what it needs.
@@ -45,34 +46,6 @@ def _evaluate(args: argparse.Namespace) -> None:
     (args.out / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     print(to_markdown(rows), end="")
     print(f"maps and scores: {args.out}")
-
-
-def _map(args: argparse.Namespace) -> None:
-    from semimtl_geo.mapping import Mapper
-    from semimtl_geo.progress import progress_bar
-
-    mapper = Mapper.load(args.checkpoint)
-    with progress_bar(args.raster.name, "tiles") as progress:
-        maps = mapper.map(
-            args.raster,
-            args.out,
-            domain=args.domain,
-            bands=args.bands,
-            confidence=args.confidence,
-            tile=args.tile,
-            progress=progress,
-        )
-    pairs = zip(maps.bands, mapper.card.bands, strict=True)
-    print("bands: " + ", ".join(f"{number} as {name}" for number, name in pairs))
-    print(f"BatchNorm statistics: {maps.statistics}")
-    for file in maps.files.values():
-        print(file)
-    if args.preview:
-        from semimtl_geo.preview import write_preview
-
-        picture = args.out / f"{args.raster.stem}_preview.png"
-        write_preview(args.raster, maps.files, mapper.card.tasks, picture)
-        print(picture)
 
 
 def _cities(args: argparse.Namespace) -> None:
@@ -115,13 +88,6 @@ def _demo(args: argparse.Namespace) -> None:
     demo(args.out, args.iterations, args.seed)
 
 
-def _bands(text: str) -> list[int]:
-    try:
-        return [int(number) for number in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError("numbers, such as 4,1,2") from None
-
-
 def _parser() -> _Parser:
     parser = _Parser(
         prog="semimtl-geo",
@@ -144,23 +110,10 @@ def _parser() -> _Parser:
     )
     command.add_argument("--out", type=Path, default=Path("evaluation"), help="folder for the maps")
     command.add_argument("--domain", help="take this training domain's BatchNorm statistics")
-    command.add_argument("--bands", type=_bands, help="band numbers, such as 4,1,2")
+    command.add_argument("--bands", type=map_command.band_list, help="band numbers or names")
 
-    command = add("map", _map, "Map an orthophoto: land cover and heights as GeoTIFFs for QGIS.")
-    command.add_argument("checkpoint", type=Path)
-    command.add_argument("raster", type=Path)
-    command.add_argument("--out", type=Path, required=True, help="folder for the maps")
-    command.add_argument(
-        "--domain",
-        help="take this training domain's BatchNorm statistics; without it, a network that has "
-        "statistics per domain re-estimates them on the raster (no labels needed)",
-    )
-    command.add_argument("--bands", type=_bands, help="band numbers, such as 4,1,2")
-    command.add_argument(
-        "--confidence", action="store_true", help="also write the classes' probability in percent"
-    )
-    command.add_argument("--preview", action="store_true", help="also write a picture (PNG)")
-    command.add_argument("--tile", type=int, help="tile edge in the network's pixels")
+    command = add("map", map_command.run, "Map orthophotos: land cover and heights as GeoTIFFs.")
+    map_command.add_arguments(command)
 
     command = add("cities", _cities, "Make the embedded cities: scenes of two synthetic sensors.")
     command.add_argument("--out", type=Path, required=True, help="folder for the scenes")
@@ -216,7 +169,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        again = "; start again to go on" if args[:1] == ["map"] else ""
+        print(f"interrupted{again}", file=sys.stderr)
         return 130
     return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from torchmetrics import Metric
 
+from semimtl_geo.inputs import Bands
 from semimtl_geo.mapping import Mapper
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError
@@ -33,7 +34,7 @@ def evaluate(
     scenes: str | Path,
     maps: str | Path,
     domain: str | None = None,
-    bands: Sequence[int] | None = None,
+    bands: Bands | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Map every scene of a folder and score the maps against the labels that are there.
@@ -45,7 +46,7 @@ def evaluate(
         domain: Take this training domain's BatchNorm statistics. If None, and the network has
             statistics per domain and none of its own choice, they are re-estimated on all the
             images together.
-        bands: Numbers of the bands that the network wants.
+        bands: Numbers or names of the bands that the network wants.
         progress: Called with scenes done and scenes in all.
 
     Returns:
@@ -68,14 +69,14 @@ def evaluate(
                 raise InputError(truth, "no such file", f"every image needs its {task.name}")
     if domain is not None:
         mapper = mapper.for_domain(domain)
-    elif mapper.card.batchnorm == "per_domain" and mapper.statistics is None:
+    elif mapper.chooses:
         mapper = mapper.adapt(images, bands)
     metrics = {task.name: task.scores() for task in tasks}
     for done, image in enumerate(images, start=1):
         made = mapper.map(image, maps, bands=bands)
         for task in tasks:
             truth = scenes / task.name / image.name
-            compare(made.files[task.name], truth, task, metrics[task.name])
+            compare(Path(made[task.name].encoding["source"]), truth, task, metrics[task.name])
         if progress is not None:
             progress(done, len(images))
     scores = {

@@ -1,74 +1,40 @@
-"""A trained network and a raster in, maps out: the Python API for map production."""
+"""A trained network and rasters in, maps out: the Python API for map production."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import rasterio
-import rioxarray
+import numpy.typing as npt
 import torch
 import xarray
-from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
 from torch import Tensor
 
-from semimtl_geo.checkpoint import ModelCard, fingerprint, load_generator
+from semimtl_geo.checkpoint import ModelCard, fingerprint, load_networks
+from semimtl_geo.inputs import Bands, Name, find_input, name_maps
+from semimtl_geo.maps import open_maps
 from semimtl_geo.networks.batchnorm import reestimate
+from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
 from semimtl_geo.networks.generator import Generator
+from semimtl_geo.predictor import Predictor, check_device, map_layers
+from semimtl_geo.tags import make_tags
 from tiles.errors import InputError
-from tiles.layers import ClassMap, Layer, PercentMap
 from tiles.mosaic import mosaic
 from tiles.survey import survey
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 SURVEY_TILES = 96
 """Crops from which BatchNorm statistics are re-estimated: enough that they no longer change."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Maps:
-    """What mapping a raster made.
-
-    Attributes:
-        files: The GeoTIFFs, by task.
-        layers: What they show, by task.
-        statistics: Where the network's BatchNorm statistics came from, in words.
-        bands: Numbers of the bands that were read, in the network's order.
-    """
-
-    files: dict[str, Path]
-    layers: dict[str, Layer]
-    statistics: str
-    bands: Sequence[int]
-
-    def open(self) -> xarray.Dataset:
-        """The maps as a lazy, georeferenced data set with CF attributes; pixels stay on disk."""
-        variables = {}
-        for name, file in self.files.items():
-            band = rioxarray.open_rasterio(file)
-            if not isinstance(band, xarray.DataArray):
-                raise TypeError(f"{file} has subdatasets")
-            variable = band.squeeze("band", drop=True)
-            layer = self.layers[name]
-            if isinstance(layer, ClassMap):
-                variable.attrs["flag_values"] = np.arange(len(layer.classes), dtype=np.uint8)
-                variable.attrs["flag_meanings"] = " ".join(
-                    label.replace(" ", "_") for label in layer.classes
-                )
-            else:
-                variable.attrs["units"] = layer.unit
-            variable.attrs["long_name"] = layer.description
-            variables[name] = variable
-        return xarray.Dataset(variables, attrs={"Conventions": "CF-1.11"})
 
 
 class Mapper:
@@ -77,7 +43,8 @@ class Mapper:
     Args:
         card: The network's settings.
         generator: The network.
-        source: Where it came from, for the tags of maps.
+        discriminators: Its discriminators by task, if maps of plausibility are wanted.
+        source: Where it came from, for the tags of maps (:mod:`semimtl_geo.tags`).
         device: Where it predicts; the first GPU, or the CPU, if None.
 
     Attributes:
@@ -89,12 +56,17 @@ class Mapper:
         self,
         card: ModelCard,
         generator: Generator,
-        source: dict[str, str] | None = None,
+        discriminators: Mapping[str, Discriminator] | None = None,
+        source: Mapping[str, str] | None = None,
         device: str | torch.device | None = None,
     ) -> None:
         self.card = card
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = check_device(device)
         self.generator = generator.to(self.device).eval()
+        self.discriminators = {
+            name: discriminator.to(self.device).eval()
+            for name, discriminator in (discriminators or {}).items()
+        }
         self.source = source or {}
         self.statistics: str | None = None
 
@@ -105,13 +77,18 @@ class Mapper:
         Raises:
             InputError: If it is missing, unsafe or of something else.
         """
-        card, generator = load_generator(Path(checkpoint))
+        card, generator, discriminators = load_networks(Path(checkpoint))
         source = {
-            "SEMIMTL_MODEL": Path(checkpoint).name,
-            "SEMIMTL_MODEL_SHA256": fingerprint(checkpoint),
-            "SEMIMTL_SYSTEM": card.system,
+            "MODEL": Path(checkpoint).name,
+            "MODEL_SHA256": fingerprint(checkpoint),
+            "SYSTEM": card.system,
         }
-        return cls(card, generator, source, device)
+        return cls(card, generator, discriminators, source, device)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether statistics must still be chosen: those of a domain, or re-estimated ones."""
+        return self.card.batchnorm == "per_domain" and self.statistics is None
 
     def for_domain(self, domain: str) -> Mapper:
         """This network with the BatchNorm statistics of a training domain.
@@ -131,15 +108,14 @@ class Mapper:
         return mapper
 
     def adapt(
-        self,
-        rasters: str | PathLike[str] | Sequence[str | PathLike[str]],
-        bands: Sequence[int] | None = None,
+        self, rasters: Name | Sequence[Name], bands: Bands | None = None, crs: str | None = None
     ) -> Mapper:
         """This network with BatchNorm statistics re-estimated on orthophotos; no labels are needed.
 
         Args:
-            rasters: One or more orthophotos of one sensor.
-            bands: Numbers of the bands that the network wants, from 1, in its order.
+            rasters: One or more orthophotos of one sensor. Of hundreds, some are taken.
+            bands: As for :meth:`map`.
+            crs: Read them in this coordinate reference system.
 
         Returns:
             A mapper of its own; this one stays as it is.
@@ -148,54 +124,79 @@ class Mapper:
             InputError: If a raster cannot be used.
         """
         paths = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
+        some = paths[:: -(-len(paths) // SURVEY_TILES)]
         mapper = self._copy()
-        images = chain.from_iterable(mapper._survey(path, bands, len(paths)) for path in paths)
+        images = chain.from_iterable(mapper._survey(path, bands, crs, len(some)) for path in some)
         first = next(images, None)
         if first is None:
             raise InputError(paths[0], "has no known pixel", "check its nodata value or mask")
         count = reestimate(mapper.generator, chain([first], images))
-        mapper.statistics = f"re-estimated on {count} crops of the raster, without labels"
+        where = "the raster" if len(some) == 1 else f"{len(some)} rasters"
+        mapper.statistics = f"re-estimated on {count} crops of {where}, without labels"
         return mapper
 
     def map(
         self,
-        raster: str | PathLike[str],
+        raster: Name | Sequence[Name],
         out: str | PathLike[str],
         *,
+        name: str | None = None,
         domain: str | None = None,
-        bands: Sequence[int] | None = None,
+        bands: Bands | None = None,
+        area: Name | None = None,
+        crs: str | None = None,
+        grid: Literal["source", "network"] = "source",
         confidence: bool = False,
+        plausibility: bool = False,
         tile: int | None = None,
         batch_size: int = 8,
+        devices: Sequence[str] | None = None,
+        client: Client | None = None,
         progress: Progress | None = None,
-    ) -> Maps:
-        """Map a raster of any size: ``<out>/<stem>_<task>.tif``, on the raster's own grid.
+    ) -> xarray.Dataset:
+        """Map a raster of any size: ``<out>/<name>_<task>.tif``.
 
         Args:
-            raster: An orthophoto, anything that GDAL reads.
+            raster: An orthophoto, anything that GDAL reads; or the files of one place, which give
+                one map.
             out: Folder for the maps; made if need be.
+            name: What their names begin with; by default the raster's name. Several files need one.
             domain: Take this training domain's BatchNorm statistics. If None, and the network has
                 statistics per domain, they are re-estimated on the raster.
-            bands: Numbers of the bands that the network wants, from 1, in its order; may be left
-                out if the raster has just as many (besides alpha).
-            confidence: Also write ``<out>/<stem>_<task>_confidence.tif`` for tasks of classes: the
+            bands: Numbers from 1, or names, of the bands that the network wants, in its order. By
+                default those that the file describes by these names, or all if there are just as
+                many (besides alpha).
+            area: A file of polygons; only pixels inside are mapped.
+            crs: Map in this coordinate reference system; by default in the raster's.
+            grid: Maps on the raster's own grid, or on the one that the network sees.
+            confidence: Also write ``<name>_<task>_confidence.tif`` for tasks of classes: the
                 highest probability in percent.
+            plausibility: Also write ``<name>_<task>_plausibility.tif``: the probability, in
+                percent, at which the task's discriminator takes its map for ground truth.
             tile: Edge of a tile in the network's pixels; by default that of its training crops,
                 doubled. Tiles overlap by half.
             batch_size: Tiles predicted at once.
-            progress: Called with tiles done and tiles in all.
+            devices: Predict on these, such as ``["cuda:0", "cuda:1"]``, a process on each.
+            client: Predict on the workers of a dask cluster instead, each on its first GPU or CPU.
+            progress: Called with pixels done and pixels in all.
 
         Returns:
-            The files, and where the statistics came from.
+            The maps, opened by :func:`semimtl_geo.maps.open_maps`.
 
         Raises:
-            InputError: If the raster or the folder cannot be used. No file is left behind then.
+            InputError: If a raster or the folder cannot be used. No file is left behind then.
         """
-        numbers, scale = self._inspect(raster, bands)
+        rasters = [raster] if isinstance(raster, str | PathLike) else list(raster)
+        name = name_maps(rasters, name)
+        tile = 2 * self.card.crop if tile is None else tile
+        if plausibility:
+            self._check_plausibility(tile)
+        predict_on = [check_device(device) for device in devices or ()]
+        numbers, scale = find_input(rasters, self.card, bands)
         if domain is not None:
             mapper = self.for_domain(domain)
-        elif self.card.batchnorm == "per_domain" and self.statistics is None:
-            mapper = self.adapt(raster, numbers)
+        elif self.chooses:
+            mapper = self.adapt(rasters, numbers, crs)
         else:
             mapper = self
         folder = Path(out)
@@ -204,93 +205,98 @@ class Mapper:
         except OSError as error:
             fault = f"cannot be made ({error.strerror})"
             raise InputError(folder, fault, "choose another folder") from error
-        stem = Path(raster).stem
-        layers = [task.layer() for task in self.card.tasks]
-        if confidence:
-            layers += [
-                PercentMap(f"{layer.name}_confidence", f"confidence in {layer.name}", layer.name)
-                for layer in layers
-                if isinstance(layer, ClassMap)
-            ]
-        statistics = mapper.statistics or "averages over training"
-        tags = {
-            "SEMIMTL_VERSION": version("semimtl-geo"),
-            **self.source,
-            "SEMIMTL_STATISTICS": statistics,
-        }
+        judges = self.discriminators if plausibility else None
+        # On a cluster, each worker chooses a device of its own.
+        own = [None] if client is not None else [self.device]
+        predictors = [
+            Predictor(self.card, mapper.generator, judges, device, scale)
+            for device in predict_on or own
+        ]
+        layers = map_layers(self.card.tasks, confidence, plausibility)
+        overlap = tile // 2
+        tags = make_tags(
+            self.source,
+            rasters,
+            dict(zip(self.card.bands, numbers or (), strict=False)),
+            statistics=mapper.statistics or "averages over training",
+            gsd="as it is" if self.card.gsd is None else self.card.gsd,
+            tile=tile,
+            overlap=overlap,
+            batch_size=batch_size,
+            grid=grid,
+            crs=crs or "source",
+            area=None if area is None else Path(area).name,
+        )
         files = mosaic(
-            raster,
-            lambda batch: mapper.predict(batch / scale),
+            rasters if len(rasters) > 1 else rasters[0],
+            predictors if len(predictors) > 1 else predictors[0],
             layers,
-            {layer.name: folder / f"{stem}_{layer.name}.tif" for layer in layers},
-            tile=2 * self.card.crop if tile is None else tile,
+            {layer.name: folder / f"{name}_{layer.name}.tif" for layer in layers},
+            tile=tile,
+            overlap=overlap,
             batch_size=batch_size,
             gsd=self.card.gsd,
+            crs=crs,
+            grid=grid,
             bands=numbers,
+            area=area,
             fill=[value * scale for value in self.card.mean],
             tags=tags,
             token=mapper.fingerprint(),
+            client=client,
             progress=progress,
         )
-        return Maps(files, {layer.name: layer for layer in layers}, statistics, numbers or ())
+        return open_maps(files)
 
-    @torch.inference_mode()
-    def predict(self, images: Tensor) -> dict[str, Tensor]:
-        """Predict a batch.
+    def predict(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.float32]]:
+        """Predict images that are in memory.
 
         Args:
-            images: float32 ``[B, bands, H, W]`` in 0..1.
+            images: Array ``[B, bands, H, W]`` in 0..1, at the network's ground sampling distance.
 
         Returns:
             Per task ``[B, channels, H, W]``: class probabilities, or values in the task's unit.
         """
-        outputs = self.generator(images.to(self.device, non_blocking=True))
-        return {task.name: task.estimate(outputs[task.name]) for task in self.card.tasks}
+        batch = torch.from_numpy(np.array(images, np.float32))
+        answer = Predictor(self.card, self.generator, device=self.device)(batch)
+        return {name: values.float().cpu().numpy() for name, values in answer.items()}
 
     def fingerprint(self) -> str:
         """A hash of the weights and statistics in use: what a map depends on."""
         digest = hashlib.sha256()
-        for name, value in self.generator.state_dict().items():
-            digest.update(name.encode())
-            digest.update(value.cpu().numpy().tobytes())
+        networks = {"generator": self.generator, **self.discriminators}
+        for prefix, network in networks.items():
+            for name, value in network.state_dict().items():
+                digest.update(f"{prefix}.{name}".encode())
+                digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def _copy(self) -> Mapper:
-        return Mapper(self.card, copy.deepcopy(self.generator), self.source, self.device)
+        generator = copy.deepcopy(self.generator)
+        return Mapper(self.card, generator, self.discriminators, self.source, self.device)
+
+    def _check_plausibility(self, tile: int) -> None:
+        if not self.discriminators:
+            raise InputError(
+                self.source.get("MODEL", "network"),
+                f"has no discriminators to judge plausibility ({self.card.system})",
+                "take one that was trained adversarially, such as semimtl, by this version",
+            )
+        if tile < SMALLEST_INPUT:
+            fault = f"{tile} px are too few for a discriminator"
+            raise InputError("tile", fault, f"give {SMALLEST_INPUT} px or more")
 
     def _survey(
-        self, raster: str | PathLike[str], bands: Sequence[int] | None, rasters: int
+        self, raster: Name, bands: Bands | None, crs: str | None, rasters: int
     ) -> Iterator[Tensor]:
-        numbers, scale = self._inspect(raster, bands)
+        numbers, scale = find_input([raster], self.card, bands)
         for batch in survey(
             raster,
             tile=self.card.crop,
             count=max(1, SURVEY_TILES // rasters),
             gsd=self.card.gsd,
             bands=numbers,
+            crs=crs,
             fill=[value * scale for value in self.card.mean],
         ):
             yield (batch / scale).to(self.device)
-
-    def _inspect(
-        self, raster: str | PathLike[str], bands: Sequence[int] | None
-    ) -> tuple[list[int] | None, float]:
-        """The bands to read, and the value that stands for 1."""
-        try:
-            with rasterio.open(raster) as source:
-                meanings, kinds = source.colorinterp, source.dtypes
-        except RasterioError:
-            return None, 1.0  # the mosaicker says what is wrong with it
-        colours = [i for i, m in enumerate(meanings, start=1) if m != ColorInterp.alpha]
-        wanted = self.card.bands
-        numbers = list(bands) if bands is not None else colours
-        if len(numbers) != len(wanted):
-            raise InputError(
-                raster,
-                f"{len(numbers)} bands, the network wants {len(wanted)} ({', '.join(wanted)})",
-                f"name the numbers of {', '.join(wanted)} with --bands",
-            )
-        if not set(numbers) <= set(range(1, len(kinds) + 1)):
-            raise InputError(raster, f"has {len(kinds)} bands", "choose --bands among them")
-        kind = np.dtype(kinds[numbers[0] - 1])
-        return numbers, float(np.iinfo(kind).max) if kind.kind in "iu" else 1.0

@@ -12,7 +12,6 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -27,10 +26,22 @@ LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal."""
 
 
+class _Count(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        total, per = task.total or 0, task.fields["per"]
+        return Text(f"{_number(task.completed, per)}/{_number(total, per)} {task.fields['unit']}")
+
+
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} {task.fields['unit']}/s")
+        if speed is None:
+            return Text("")
+        return Text(f"{speed / task.fields['per']:.1f} {task.fields['unit']}/s")
+
+
+def _number(count: float, per: float) -> str:
+    return f"{count:.0f}" if per == 1 else f"{count / per:.1f}"
 
 
 class Display:
@@ -41,7 +52,7 @@ class Display:
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            _Count(),
             _Rate(),
             TimeElapsedColumn(),
             TextColumn("left"),
@@ -51,25 +62,38 @@ class Display:
         )
         self._created = time.monotonic()
         self._ids: dict[str, TaskID] = {}
-        self._started: dict[str, float] = {}
+        self._started: dict[str, tuple[float, int]] = {}
         self._said: dict[str, float] = {}
 
-    def show(self, name: str, unit: str, done: int, total: int) -> None:
-        """Bring a bar up to date; it is made when it is first named."""
+    def show(self, name: str, unit: str, done: int, total: int, per: float = 1) -> None:
+        """Bring a bar up to date; it is made when it is first named.
+
+        Args:
+            name: What is done.
+            unit: What is shown to be counted.
+            done: How many things are done.
+            total: How many there are.
+            per: Things in a unit.
+        """
         now = time.monotonic()
         if name not in self._ids:
-            self._ids[name] = self._bars.add_task(name, total=total, unit=unit)
-            # What is finished when it is first named was begun before.
-            self._started[name] = self._created if done == total else now
+            self._ids[name] = self._bars.add_task(
+                name, total=total, completed=done, unit=unit, per=per
+            )
+            # What is finished when it is first named was begun before. What is begun then may have
+            # been done by an earlier run, and says nothing of the rate.
+            self._started[name] = (self._created, 0) if done == total else (now, done)
             self._said[name] = now
         self._bars.update(self._ids[name], completed=done, total=total)
         late = now - self._said[name] >= LINE_EVERY or done == total
         if not self._console.is_terminal and late and self._said[name] != math.inf:
             self._said[name] = math.inf if done == total else now
-            elapsed = max(now - self._started[name], 1e-6)
-            left = elapsed * (total - done) / max(done, 1)
+            since, before = self._started[name]
+            rate = (done - before) / max(now - since, 1e-6)
+            left = f"{(total - done) / rate:.0f} s left" if rate else "time left unknown"
             print(
-                f"{name}: {done}/{total} {unit}, {done / elapsed:.1f} {unit}/s, {left:.0f} s left",
+                f"{name}: {_number(done, per)}/{_number(total, per)} {unit}, "
+                f"{rate / per:.1f} {unit}/s, {left}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -88,15 +112,16 @@ class Display:
 
 
 @contextmanager
-def progress_bar(name: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(name: str, unit: str, per: float = 1) -> Iterator[Callable[[int, int], None]]:
     """Show one bar while the block runs.
 
     Args:
         name: What is done.
-        unit: What is counted.
+        unit: What is shown to be counted.
+        per: How many of the things that are told make a unit: ``("MP", 1e6)`` for pixels.
 
     Yields:
         To be called with what is done and what there is to do.
     """
     with Display() as display:
-        yield lambda done, total: display.show(name, unit, done, total)
+        yield lambda done, total: display.show(name, unit, done, total, per)

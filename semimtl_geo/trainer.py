@@ -16,7 +16,7 @@ from torchmetrics import Metric
 from semimtl_geo import alignment
 from semimtl_geo.checkpoint import KEY, ModelCard
 from semimtl_geo.networks.batchnorm import BatchNormMode
-from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
+from semimtl_geo.networks.discriminator import SMALLEST_INPUT
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.optimisation import AdversarialWeights, Optimisation
 from semimtl_geo.systems import SYSTEMS, SystemName
@@ -94,6 +94,9 @@ class SemiMTL(lightning.LightningModule):
         self.batchnorm = batchnorm
         self.adversarial = adversarial
         self.optimisation = optimisation
+        sources = 0
+        if self.alignment is not None:
+            sources = alignment.source_count(self.alignment, len(self.domains))
         self.card = ModelCard(
             system=system,
             tasks=tuple(self.tasks),
@@ -106,15 +109,11 @@ class SemiMTL(lightning.LightningModule):
             std=tuple(std),
             gsd=gsd,
             crop=crop,
+            discriminator_width=discriminator_width,
+            sources=sources,
         )
         self.generator = self.card.build_generator()
-        self.discriminators = nn.ModuleDict()
-        if self.alignment is not None:
-            sources = alignment.source_count(self.alignment, len(self.domains))
-            for task in self.tasks:
-                self.discriminators[task.name] = Discriminator(
-                    task.channels, sources, discriminator_width
-                )
+        self.discriminators = nn.ModuleDict(self.card.build_discriminators())
         self.validation: dict[tuple[str, str], Metric] = {}
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:

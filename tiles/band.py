@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,10 +13,9 @@ import torch
 
 from tiles.blend import axis_weights
 from tiles.feed import Strip
-from tiles.geotiff import MapWriter
-from tiles.journal import Mark
+from tiles.journal import Mark, Sheet
 from tiles.layers import ClassMap, Layer, PercentMap, ValueMap
-from tiles.plan import Plan
+from tiles.plan import Panel, Plan
 from tiles.raster import Bools
 from tiles.resample import resample
 
@@ -56,24 +54,31 @@ class Band:
 
     Args:
         plan: The plan.
-        mark: Which panel of it, and where to go on.
+        panel: The panel of it.
+        mark: Where to go on.
         layers: The maps.
-        writers: Where their rows go.
+        sheets: Where their rows go.
 
     Attributes:
         mark: How far the work has come.
     """
 
     def __init__(
-        self, plan: Plan, mark: Mark, layers: Sequence[Layer], writers: Mapping[str, MapWriter]
+        self,
+        plan: Plan,
+        panel: Panel,
+        mark: Mark,
+        layers: Sequence[Layer],
+        sheets: Mapping[str, Sheet],
     ) -> None:
-        self.mark, panel = mark, plan.panels[mark.panel]
-        self._plan, self._panel, self._layers, self._writers = plan, panel, layers, writers
+        self.mark = mark
+        self._plan, self._panel, self._layers, self._sheets = plan, panel, layers, sheets
         work, self._width = plan.work, panel.stop - panel.start
+        self._first, self._end = plan.span[0]  # rows of the map
         self._row_weights = torch.from_numpy(axis_weights(plan.rows, plan.tile, work.height))
         self._column_weights = torch.from_numpy(axis_weights(plan.columns, plan.tile, work.width))
         # When resampling, the last rows stay for the next ones' sake.
-        history = len(plan.onto_source[0].index) + 1 if plan.resamples else 0
+        history = len(plan.onto_target[0].index) + 1 if plan.returns else 0
         size = (min(plan.tile, work.height) + history, panel.work[1] - panel.work[0])
         self._sums = {
             layer.name: torch.zeros(layer.channels, *size) for layer in layers if layer.channels
@@ -91,7 +96,7 @@ class Band:
     def learn(self, strip: Strip) -> None:
         """Take note of what is known in rows to come."""
         self._known.put(strip.start[0], strip.known)
-        if self._plan.resamples:
+        if self._plan.returns:
             self._work_known.put(strip.start[1], strip.work)
 
     def expect(self, tiles: Sequence[tuple[int, int]]) -> None:
@@ -127,23 +132,24 @@ class Band:
 
     def finish(self) -> None:
         """Write all rows that are left."""
-        for row in self._plan.rows[self._row + 1 :]:
-            self._finish(row)
+        for number in range(self._row + 1, self._plan.tile_rows.stop):
+            self._finish(self._plan.rows[number])
         self._finish(self._plan.work.height)
 
     def _finish(self, limit: int) -> None:
         """Write what can be made of the work rows above `limit`, then roll the band there."""
         plan, stop, keep = self._plan, limit, limit
-        if plan.resamples:
-            taps = plan.onto_source[0]
+        if plan.returns:
+            taps = plan.onto_target[0]
             stop = int(np.searchsorted(taps.stop, limit, side="right"))
+        stop = min(stop, self._end)
         while self._done < stop:
-            end = min(stop, self._done + CHUNK, (self._done // plan.block + 1) * plan.block)
+            end = min(stop, self._done + CHUNK, self._block(self._done) + plan.block)
             self._encode(self._done, end)
             self._done = end
         self._known.drop(self._done)
-        if plan.resamples:
-            if self._done < plan.source.height:
+        if plan.returns:
+            if self._done < self._end:
                 keep = min(limit, int(taps.first[self._done]))
             self._work_known.drop(keep)
         for sums in self._sums.values():
@@ -152,8 +158,7 @@ class Band:
 
     def _encode(self, start: int, stop: int) -> None:
         """Finish the rows [start, stop) of the map, which lie in one row of blocks."""
-        block = self._plan.block
-        at = start // block * block
+        at = self._block(start)
         rows = slice(start - at, stop - at)
         known = self._known.get(start, stop)
         unknown = torch.from_numpy(~known)
@@ -165,33 +170,35 @@ class Band:
             else:
                 name = (layer.of if isinstance(layer, PercentMap) else None) or layer.name
                 if name not in values:
-                    values[name] = self._on_source(self._sums[name], start, stop)
+                    values[name] = self._on_target(self._sums[name], start, stop)
                 encode(layer, values[name], unknown, torch.from_numpy(target[rows]))
-        if stop % block == 0 or stop == self._plan.source.height:
+        if stop == min(at + self._plan.block, self._end):
             for layer in self._layers:
                 target = self._blocks[layer.name][: stop - at]
-                self._writers[layer.name].write(target, at, self._panel.start)
+                self._sheets[layer.name].write(target, at - self._first, 0)
             self.mark = replace(self.mark, row=stop, tile=self._first_tile(stop))
-            for writer in self._writers.values():
-                writer.work.done(self.mark)
+            for sheet in self._sheets.values():
+                sheet.done(self.mark)
+
+    def _block(self, row: int) -> int:
+        """First row of the block that a row of the map lies in."""
+        return row - (row - self._first) % self._plan.block
 
     def _first_tile(self, start: int) -> tuple[int, int]:
         """The tile to go on with if the rows of the map from `start` on are to be made."""
-        plan = self._plan
-        if start == plan.source.height:
-            return len(plan.rows) - 1, self._panel.tiles[-1]
-        needed = int(plan.onto_source[0].first[start]) if plan.resamples else start
-        row = bisect_right(plan.rows, needed - plan.tile)
+        if start == self._end:
+            return self._plan.tile_rows[-1], self._panel.tiles[-1]
+        row = self._plan.tile_row(start)
         self._batches = {at: tile for at, tile in self._batches.items() if at >= row}
         # Rows without any known tile have no batch.
         return min(self._batches.values(), default=(row, self._panel.tiles[0]))
 
-    def _on_source(self, sums: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    def _on_target(self, sums: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """Blended scores [K, stop - start, width] on the map's grid."""
         plan, panel = self._plan, self._panel
-        if not plan.resamples:
+        if not plan.returns:
             return sums[:, start - self._top : stop - self._top]
-        rows, columns = plan.onto_source
+        rows, columns = plan.onto_target
         first, end = rows.reach(start, stop)
         known = self._work_known.get(first, end).copy()
         made, _ = resample(

@@ -92,6 +92,7 @@ def heights_above_ground(
                 return terrain.heights(rows, columns), 0.0
 
         writer = stack.enter_context(MapWriter(file, HEIGHT, surface.grid, tags))
+        sheet = stack.enter_context(writer.work.sheet(0))
         known = deep = 0
         for rows, columns in windows:
             ground_heights, tolerance = below(rows, columns)
@@ -100,7 +101,7 @@ def heights_above_ground(
             known, deep = known + int(found.sum()), deep + int((heights < -BELOW).sum())
             heights[heights <= tolerance] = 0.0
             heights[~found] = HEIGHT.nodata
-            writer.write(heights.astype(np.float32), rows[0], columns[0])
+            sheet.write(heights.astype(np.float32), rows[0], columns[0])
             step()
         _check_sense(surface, dtm, known, deep)
         return writer.finish()

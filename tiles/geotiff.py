@@ -6,9 +6,11 @@ import errno
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from itertools import product
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Any
 
@@ -19,8 +21,8 @@ import rasterio.shutil
 from rasterio.windows import Window
 
 from tiles.grid import BLOCK, PixelGrid
-from tiles.journal import Work
 from tiles.layers import Layer
+from tiles.work import Work
 
 
 class Statistics:
@@ -59,22 +61,23 @@ class Statistics:
 
 
 class MapWriter:
-    """Writes one map aside and gives it its name when it is whole.
+    """Gives a map its name when it is whole.
 
-    Pixels go to a plain file in a hidden folder beside the map. Leaving the context removes that
-    folder, unless there is something in it that a later run can go on with; without `publish`
-    nothing else was made.
+    Pixels go to sheets in a hidden folder beside the map. Leaving the context removes that folder,
+    unless there is something in it that a later run can go on with; without `publish` nothing else
+    was made.
 
     Args:
         path: The map's file, ending in `.tif` as a rule.
         layer: What it shows.
         grid: Where its pixels lie.
         tags: Where it comes from; written into the file.
+        panels: First column and one past the last of each panel; the whole width by default.
         fingerprint: One line that says all that the pixels depend on, by which a later run knows
             work that it can go on with: it calls `tiles.journal.resume`. None: nothing is kept.
 
     Attributes:
-        work: The hidden folder.
+        work: The hidden folder, with a sheet per panel.
     """
 
     def __init__(
@@ -83,35 +86,22 @@ class MapWriter:
         layer: Layer,
         grid: PixelGrid,
         tags: Mapping[str, str] | None = None,
+        panels: Sequence[tuple[int, int]] | None = None,
         fingerprint: str | None = None,
     ) -> None:
         self.path, self.layer, self.grid, self._tags = path, layer, grid, tags or {}
-        self.work = Work(path, (grid.height, grid.width), layer.dtype, fingerprint)
+        self.work = Work(path, (grid.height, grid.width), layer.dtype, panels, fingerprint)
         self._cog, self._published = self.work.made / path.name, False
-        try:
-            if fingerprint is None:
-                self.work.begin()
-        except BaseException:
-            self.work.close(finished=False)
-            raise
-
-    def write(self, values: npt.NDArray[Any], row: int, column: int) -> None:
-        """Write a window.
-
-        Args:
-            values: [H, W] of the layer's type, with nodata where unknown.
-            row: Its first row.
-            column: Its first column.
-        """
-        self.work.write(values, row, column)
 
     def convert(self) -> None:
         """Turn what was written into a Cloud Optimized GeoTIFF with its sidecars, still aside."""
         with self.work.faults():
             shutil.rmtree(self.work.made, ignore_errors=True)  # of a run that was killed here
             self.work.made.mkdir()
-            rasterio.shutil.copy(
-                self._describe(),
+            described = self._describe()
+            _interruptibly(
+                rasterio.shutil.copy,
+                described,
                 self._cog,
                 driver="COG",
                 COMPRESS="DEFLATE",
@@ -179,6 +169,23 @@ class MapWriter:
     ) -> None:
         # After an error another map of the same run may be without its name: both stay then.
         self.work.close(finished=self._published and kind is None)
+
+
+def _interruptibly(work: Callable[..., Any], *args: Any, **options: Any) -> None:
+    """Call a function that lasts in a thread, so that Ctrl-C need not wait for its end."""
+    ended: Future[None] = Future()
+
+    def call() -> None:
+        try:
+            with rasterio.Env():
+                work(*args, **options)
+        except BaseException as error:
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    Thread(target=call, daemon=True).start()
+    ended.result()
 
 
 def _auxiliary(path: Path) -> Path:

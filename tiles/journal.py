@@ -1,4 +1,9 @@
-"""Unfinished maps: pixels put aside with a journal, from which a killed run is gone on with."""
+"""Sheets: pixels put aside with a journal, from which a killed run is gone on with.
+
+A sheet has the pixels of one panel of a map, row by row in a plain file, whose layout no crash can
+harm, and a journal. A line of the journal says that pixels are finished, and is written after they
+are safely on the disk.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,13 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,20 +27,24 @@ from rasterio.errors import RasterioError
 
 from tiles.errors import InputError
 
+# Seconds for which a sheet is waited for: a process that was killed may take a moment to die.
+PATIENCE = 10.0
+
+# Of a virtual raster that gets its place later: one without any is warned of.
+PLACE = "<GeoTransform>0, 1, 0, 0, 0, -1</GeoTransform>"
+
 
 @dataclass(frozen=True)
 class Mark:
-    """How far the work has come.
+    """How far the work on a panel has come.
 
     Attributes:
-        panel: Number of the panel in work; those before it are finished.
-        row: First row of the map that is unfinished in it.
+        row: First row of the target grid that is unfinished.
         tile: Row number and column number of the tile to go on with. A batch begins with it, so
             that the batches are the same as if nothing had happened.
         predicted: Whether any tile was predicted before.
     """
 
-    panel: int
     row: int
     tile: tuple[int, int]
     predicted: bool = False
@@ -46,97 +56,83 @@ class Mark:
     @classmethod
     def parse(cls, line: bytes) -> Mark:
         """The mark of a line; ValueError if it is none."""
-        panel, row, (tile_row, tile_column), predicted = json.loads(line)
-        return cls(int(panel), int(row), (int(tile_row), int(tile_column)), bool(predicted))
+        row, (tile_row, tile_column), predicted = json.loads(line)
+        return cls(int(row), (int(tile_row), int(tile_column)), bool(predicted))
 
 
-class Work:
-    """One map's pixels in a hidden folder beside it, which one run at a time can hold.
-
-    Pixels lie row by row in a plain file, whose layout no crash can harm. A line of the journal
-    says that pixels are finished, and is written after they are safely on the disk.
+@contextmanager
+def disk_faults(path: Path, kept: bool = False) -> Iterator[None]:
+    """Say in one line what is wrong with the disk.
 
     Args:
-        path: The map's file; its folder exists.
-        shape: Rows and columns of the map.
-        dtype: Type of its pixels, uint8 or float32.
-        fingerprint: One line that says all that the pixels depend on. Work of another fingerprint
-            is never gone on with; None: nor is any work kept.
+        path: The map.
+        kept: Whether there is something to go on with.
+    """
+    try:
+        yield
+    except (OSError, RasterioError, CPLE_BaseError) as error:
+        fault = f"cannot be written ({error})"
+        remedy = "choose a writable folder with enough free space"
+        if kept:
+            remedy = "make room and start again, which goes on after what is done"
+        raise InputError(path, fault, remedy) from error
+
+
+class Sheet:
+    """The pixels of one panel of a map, and their journal. It is opened by entering its context.
+
+    Args:
+        path: The map, of which errors speak.
+        file: The sheet's files without their endings; their folder exists.
+        shape: Rows and columns of the panel.
+        dtype: Type of its pixels.
+        fingerprint: As for `Work`.
 
     Attributes:
-        folder: The hidden folder.
-        made: Folder in it for finished files.
-        marks: What the journal says.
-
-    Raises:
-        InputError: The folder cannot be used, or another run uses it.
+        marks: What the journal says, once it is opened.
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, int], dtype: str, fingerprint: str | None = None
+        self,
+        path: Path,
+        file: Path,
+        shape: tuple[int, int],
+        dtype: str,
+        fingerprint: str | None = None,
     ) -> None:
-        self.folder = path.parent / f".{path.name}.work"
-        self.made, self.marks = self.folder / "made", list[Mark]()
-        self._pixels, self._journal = self.folder / "pixels", self.folder / "journal"
+        self.marks = list[Mark]()
         self._path, self._shape, self._type = path, shape, np.dtype(dtype)
-        self._keeps, self._header = fingerprint is not None, f"{fingerprint}\n".encode()
-        self._files: list[int] = []
-        self._begun = False
-        with self.faults():
-            self._lock = self._hold()
-            try:
-                self.marks = self._read()
-            except BaseException:
-                os.close(self._lock)
-                raise
+        self._pixels, self._journal = file.with_suffix(".pixels"), file.with_suffix(".journal")
+        self._fingerprint = fingerprint
 
-    @contextmanager
-    def faults(self) -> Iterator[None]:
-        """Say in one line what is wrong with the disk."""
-        try:
-            yield
-        except (OSError, RasterioError, CPLE_BaseError) as error:
-            fault = f"cannot be written ({error})"
-            remedy = "choose a writable folder with enough free space"
-            if self.marks:
-                remedy = "make room and start again, which goes on after what is done"
-            raise InputError(self._path, fault, remedy) from error
+    def __enter__(self) -> Sheet:
+        with disk_faults(self._path), ExitStack() as stack:
+            flags = os.O_RDWR | os.O_CREAT
+            self._file, self._lines = (
+                _open(stack, name, flags) for name in (self._pixels, self._journal)
+            )
+            hold(self._lines, self._path, PATIENCE)
+            self.marks = self._read()
+            if self._fingerprint is None:
+                self.begin()
+            self._files = stack.pop_all()
+        return self
 
-    def _hold(self) -> int:
-        """Lock the folder; the system frees it when this process ends, however it does."""
-        name = self.folder / "lock"
-        while True:
-            self.folder.mkdir(exist_ok=True)
-            try:
-                file = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
-            except FileNotFoundError:  # another run has just removed the folder
-                continue
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(file), name.stat()):
-                    return file
-            except BlockingIOError:
-                os.close(file)
-                raise InputError(
-                    self._path,
-                    "is being made by another run",
-                    "wait for it to end, or name another file",
-                ) from None
-            except FileNotFoundError:
-                pass
-            except BaseException:
-                os.close(file)
-                raise
-            os.close(file)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._files.close()
 
     def _read(self) -> list[Mark]:
         """The marks in the journal, up to a torn line."""
-        if not (self._keeps and self._journal.exists() and self._pixels.exists()):
+        if self._fingerprint is None:
             return []
-        data = self._journal.read_bytes()
-        marks = []
-        if data.startswith(self._header):
-            for line in data[len(self._header) :].split(b"\n")[:-1]:
+        data, first, marks = self._journal.read_bytes(), header(self._fingerprint), list[Mark]()
+        if data.startswith(first):
+            for line in data[len(first) :].split(b"\n")[:-1]:
                 try:
                     marks.append(Mark.parse(line))
                 except (ValueError, TypeError):
@@ -145,95 +141,104 @@ class Work:
 
     def begin(self, count: int = 0) -> None:
         """Go on after the first `count` marks; with none, start anew."""
-        self.marks, self._begun = self.marks[:count], True
-        whole = self._header + b"".join(mark.line() for mark in self.marks)
-        flags = os.O_RDWR | os.O_CREAT
-        with self.faults():
+        self.marks = self.marks[:count]
+        whole = b"".join([header(self._fingerprint or ""), *(mark.line() for mark in self.marks)])
+        with disk_faults(self._path, bool(self.marks)):
+            os.ftruncate(self._lines, 0 if not self.marks else len(whole))
             if not self.marks:
-                self._clear()
-            for file in (self._pixels, self._journal):
-                self._files.append(os.open(file, flags, 0o666))
-            os.ftruncate(self._files[1], len(whole))
-            os.lseek(self._files[1], 0, os.SEEK_SET)
-            _write(self._files[1], whole)
+                os.ftruncate(self._file, 0)
+            os.lseek(self._lines, 0, os.SEEK_SET)
+            _write(self._lines, whole)
 
     def write(self, values: npt.NDArray[Any], row: int, column: int) -> None:
-        """Write a window [H, W] whose first pixel is at this row and column."""
+        """Write a window [H, W] whose first pixel is at this row and column of the panel."""
         width = self._shape[1]
         values = np.ascontiguousarray(values, self._type)
-        # Windows as wide as the map are one piece in the file.
+        # Windows as wide as the panel are one piece in the file.
         pieces = [values] if values.shape[1] == width else list(values)
         offset = (row * width + column) * self._type.itemsize
-        with self.faults():
+        with disk_faults(self._path, bool(self.marks)):
             for piece in pieces:
                 data, at = piece.data.cast("B"), offset
                 while data:
-                    written = os.pwrite(self._files[0], data, at)
+                    written = os.pwrite(self._file, data, at)
                     data, at = data[written:], at + written
                 offset += width * self._type.itemsize
 
     def done(self, mark: Mark) -> None:
         """Note, after all pixels are on the disk, how far the work has come."""
-        with self.faults():
-            os.fsync(self._files[0])
-            _write(self._files[1], mark.line())
+        with disk_faults(self._path, bool(self.marks)):
+            os.fsync(self._file)
+            _write(self._lines, mark.line())
         self.marks.append(mark)
 
+    def last(self) -> Mark | None:
+        """The last mark, read without opening the sheet: how far another process has come."""
+        try:
+            marks = self._read()
+        except OSError:
+            return None
+        return marks[-1] if marks else None
+
     def raster(self) -> Path:
-        """A virtual raster of the pixels, which does not know yet what they mean."""
+        """A virtual raster of the pixels."""
         path, (height, width) = self._pixels.with_suffix(".vrt"), self._shape
-        kind = {"uint8": "Byte", "float32": "Float32"}[self._type.name]
         order = {"little": "LSB", "big": "MSB"}[sys.byteorder]
         path.write_text(
-            f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">'
-            f'<VRTRasterBand dataType="{kind}" band="1" subClass="VRTRawRasterBand">'
+            f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">{PLACE}'
+            f'<VRTRasterBand dataType="{gdal_type(self._type)}" band="1" '
+            'subClass="VRTRawRasterBand">'
             f'<SourceFilename relativeToVRT="1">{self._pixels.name}</SourceFilename>'
             f"<ByteOrder>{order}</ByteOrder></VRTRasterBand></VRTDataset>",
             encoding="utf-8",
         )
         return path
 
-    def drop(self) -> None:
-        """Keep nothing, whatever was done."""
-        self.marks, self._keeps = [], False
 
-    def close(self, finished: bool) -> None:
-        """Free the folder; it stays if there is something to go on with.
-
-        Args:
-            finished: Whether the map has its name, so that the work is not needed any more.
-        """
-        for file in self._files:
-            os.close(file)
-        stays = self._journal.exists() and (bool(self.marks) or not self._begun)
-        if finished or not (self._keeps and stays):
-            self._clear()
-            # Last, for another run may come as soon as the lock's file is gone.
-            with suppress(OSError):
-                (self.folder / "lock").unlink()
-                self.folder.rmdir()
-        os.close(self._lock)
-
-    def _clear(self) -> None:
-        """Remove all but the lock; the journal first, for it speaks of the others."""
-        self._journal.unlink(missing_ok=True)
-        for entry in self.folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name != "lock":
-                entry.unlink(missing_ok=True)
-
-
-def resume(works: Sequence[Work]) -> list[Mark]:
-    """Go on where all maps of a run agree; returns the marks up to there."""
+def resume(sheets: Sequence[Sheet]) -> list[Mark]:
+    """Go on where all layers of a panel agree; returns the marks up to there."""
     common = []
-    for marks in zip(*(work.marks for work in works), strict=False):
+    for marks in zip(*(sheet.marks for sheet in sheets), strict=False):
         if len(set(marks)) > 1:
             break
         common.append(marks[0])
-    for work in works:
-        work.begin(len(common))
+    for sheet in sheets:
+        sheet.begin(len(common))
     return common
+
+
+def header(fingerprint: str) -> bytes:
+    """The first line of a journal."""
+    return f"{fingerprint}\n".encode()
+
+
+def gdal_type(kind: np.dtype[Any]) -> str:
+    """What GDAL calls a type."""
+    return {"uint8": "Byte", "float32": "Float32"}[kind.name]
+
+
+def _open(stack: ExitStack, name: Path, flags: int) -> int:
+    file = os.open(name, flags, 0o666)
+    stack.callback(os.close, file)
+    return file
+
+
+def hold(file: int, path: Path, patience: float = 0.0) -> None:
+    """Lock an open file, or say that another run has it."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise InputError(
+                    path,
+                    "is being made by another run",
+                    "wait for it to end, or name another file",
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _write(file: int, line: bytes) -> None:

@@ -6,33 +6,36 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
-import torch
 
-from tiles.band import Band
+from tiles.aoi import read_area
 from tiles.errors import InputError
-from tiles.feed import Batch, Feed, Strip, ahead
 from tiles.geotiff import MapWriter
 from tiles.grid import BLOCK
-from tiles.journal import Mark, resume
 from tiles.layers import ClassMap, Layer, PercentMap
-from tiles.plan import Plan
-from tiles.raster import GDAL_CACHE, Raster
+from tiles.panels import Job, Predict
+from tiles.plan import PANEL, Plan
+from tiles.raster import GDAL_CACHE
+from tiles.source import Source
+from tiles.workers import run_cluster, run_here, run_processes
 
-Answer = Mapping[str, torch.Tensor | npt.NDArray[Any]]
+Name = str | PathLike[str]
+
+# Pixels of the work grid around an area that its pixels are made from.
+NEAR = 3
 
 
 def mosaic(
-    raster: str | PathLike[str],
-    predict: Callable[[torch.Tensor], Answer],
+    raster: Name | Sequence[Name],
+    predict: Predict | Sequence[Predict],
     layers: Sequence[Layer],
     out: Mapping[str, Path],
     *,
@@ -40,42 +43,58 @@ def mosaic(
     overlap: int | None = None,
     batch_size: int = 4,
     gsd: float | None = None,
-    bands: Sequence[int] | None = None,
+    crs: str | None = None,
+    grid: Literal["source", "network"] = "source",
+    bands: Sequence[int | str] | None = None,
+    area: Name | None = None,
     fill: Sequence[float] | float = 0.0,
-    panel: int = 8192,
+    panel: int | None = None,
     tags: Mapping[str, str] | None = None,
     token: str = "",
+    client: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Path]:
     """Map a raster of any size with any network.
 
-    The maps lie on the raster's own grid. Pixels that are unknown in the raster (nodata, alpha 0,
-    masked, NaN) are nodata in every map, and no others are. Memory depends on the tile, the
-    panel and the number of channels, not on the raster.
+    Pixels that are unknown in the raster (nodata, alpha 0, masked, NaN) are nodata in every map,
+    and no others are. Memory depends on the tile, the panel and the number of channels, not on the
+    raster.
 
     Finished rows are kept in a hidden folder beside each map. If a run ends early, however it does,
     the next one with the same arguments goes on after them, and makes the very same files.
 
+    The map is worked on in panels: ranges of columns, none of which changes a pixel. They are
+    spread over processes if there are several networks, or over a cluster.
+
     Args:
-        raster: A georeferenced image, anything that GDAL reads.
+        raster: A georeferenced image, anything that GDAL reads; or several of one place, which
+            become one map. Where they overlap, the first that knows a pixel counts.
         predict: From a batch, float32 [B, C, S, S] with the raster's values as they are, to
             {layer name: [B, K, S, S]}: K scores (probabilities or logits) for a `ClassMap` of K
-            classes, K = 1 for a `ValueMap` or `PercentMap`. All tiles have the same size; batches
-            are full but for the last of a panel.
+            classes, K = 1 for a `ValueMap` or `PercentMap`. All batches have the same shape, and
+            their channels last in memory. Several of these, which pickle must know, run in as many
+            processes: one for each GPU, say.
         layers: The maps wanted.
         out: The file of each layer, by the layer's name.
         tile: Pixels along a tile (S).
         overlap: Pixels that neighbouring tiles share at least; by default half a tile.
-        batch_size: Tiles per batch (B).
+        batch_size: Tiles per batch (B), at most.
         gsd: Ground sampling distance in metres that the network expects. The raster is resampled
-            to it, and the predictions back; by default, and within 1 %, nothing is resampled.
-        bands: Numbers of the bands to read (C of them), from 1; by default all but alpha.
+            to it; by default, and within 1 %, it is not.
+        crs: CRS to read the raster in, bilinearly; by default its own, or that of the first one.
+        grid: Where the pixels of the maps lie: "source" where those of the raster do (as read in
+            `crs`), "network" where those do that the network sees.
+        bands: Numbers, from 1, or names of the bands to read (C of them); by default all but alpha.
+        area: A file of polygons, in any CRS. The maps show their extent, and are nodata outside of
+            them; inside, pixels are the same as without an area.
         fill: What the network sees in place of unknown pixels, one value or one per band.
-        panel: Columns that are worked on at a time.
+        panel: Greatest width of a panel; by default 8192, or less to keep all processes busy.
         tags: Where the maps come from; written into every file.
         token: What `predict` is, such as a hash of the network's weights: work that was kept by a
             run with another token is not gone on with.
-        progress: Called with the number of tiles done and the number of all tiles.
+        client: The `distributed.Client` of a dask cluster to work on, whose workers see the same
+            files.
+        progress: Called with the pixels of the map that are done, and with all of them.
 
     Returns:
         The files by layer name.
@@ -87,25 +106,66 @@ def mosaic(
     overlap = tile // 2 if overlap is None else overlap
     if batch_size < 1:
         raise InputError("batch_size", f"{batch_size} is no number of tiles", "give 1 or more")
-    files = _check_files(raster, layers, out)
+    rasters = [raster] if isinstance(raster, str | PathLike) else list(raster)
+    predicts = [predict] if callable(predict) else list(predict)
+    if not predicts or (client is not None and len(predicts) > 1):
+        raise ValueError("give one network, or several and no client")
+    files = _check_files(rasters, layers, out)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
-        source = stack.enter_context(Raster(raster, bands))
-        plan = Plan(source.grid, source.grid_at(gsd), tile, overlap, panel, BLOCK)
+        source = stack.enter_context(Source(rasters, bands, crs))
+        work = source.grid_at(gsd)
+        target = {"source": source.grid, "network": work}[grid]
+        wanted = None if area is None else read_area(area, target)
+        workers = len(predicts) if client is None else sum(client.nthreads().values())
+        window = None if wanted is None else wanted.window
+        width = target.width if window is None else window[1][1] - window[1][0]
+        panel = min(PANEL, -(-width // max(workers, 1))) if panel is None else panel
+        plan = Plan(source.grid, work, tile, overlap, panel, BLOCK, target, window)
         filling = _fill(fill, len(source.bands))
         fingerprint = _fingerprint(
-            *(source.state(), repr(plan.source), repr(plan.work), tile, overlap, panel, plan.block),
-            *(batch_size, source.bands, filling.tolist(), sorted((tags or {}).items()), token),
+            *(source.state(), repr(plan.source), repr(plan.work), repr(plan.map), tile, overlap),
+            *(panel, plan.block, batch_size, source.bands, filling.tolist(), token),
+            None if wanted is None else wanted.digest,
             *((asdict(layer), type(layer), files[layer.name].resolve()) for layer in layers),
+            sorted((tags or {}).items()),
         )
+        left = plan.span[1][0]
+        columns = [(part.start - left, part.stop - left) for part in plan.panels]
         writers = {
             layer.name: stack.enter_context(
-                MapWriter(files[layer.name], layer, source.grid, tags, fingerprint)
+                MapWriter(files[layer.name].absolute(), layer, plan.map, tags, columns, fingerprint)
             )
             for layer in layers
         }
-        marks = resume([writer.work for writer in writers.values()])
-        with torch.no_grad():
-            _run(source, plan, predict, layers, writers, batch_size, filling, progress, marks)
+        job = Job(
+            [_everywhere(name) for name in rasters],
+            bands,
+            crs,
+            plan,
+            layers,
+            [
+                {name: writer.work.sheet(number) for name, writer in writers.items()}
+                for number in range(len(columns))
+            ],
+            # As few batches as can be, none of them much fuller than the others.
+            -(-plan.count // -(-plan.count // batch_size)),
+            filling,
+            wanted,
+            None if wanted is None else wanted.at(work, NEAR),
+        )
+        if client is not None:
+            found = run_cluster(job, predicts[0], client, progress)
+        elif len(predicts) > 1:
+            found = run_processes(job, predicts, progress)
+        else:
+            found = run_here(job, source, predicts[0], progress)
+        if not found:
+            for writer in writers.values():
+                writer.work.drop()
+            where = "" if area is None else f" in {area}"
+            raise InputError(
+                source.name, f"has no known pixel{where}", "check its nodata value or mask"
+            )
         for writer in writers.values():
             writer.convert()
         for writer in writers.values():
@@ -113,79 +173,14 @@ def mosaic(
     return files
 
 
-def _run(
-    source: Raster,
-    plan: Plan,
-    predict: Callable[[torch.Tensor], Answer],
-    layers: Sequence[Layer],
-    writers: Mapping[str, MapWriter],
-    batch_size: int,
-    fill: npt.NDArray[np.float32],
-    progress: Callable[[int, int], None] | None,
-    marks: Sequence[Mark],
-) -> None:
-    """Work through all panels, from the last of the marks on."""
-    before, mark = 0, marks[-1] if marks else Mark(0, 0, (0, 0))
-    for number, panel in enumerate(plan.panels):
-        if number > mark.panel:
-            mark = Mark(number, 0, (0, panel.tiles[0]), mark.predicted)
-        if number == mark.panel and mark.row < plan.source.height:
-            band = Band(plan, mark, layers, writers)
-            feed = Feed(source, plan, panel, batch_size, fill, mark.tile)
-            # Closed before the raster is, for its thread reads from it.
-            with closing(ahead(iter(feed))) as items:
-                for item in items:
-                    if isinstance(item, Strip):
-                        band.learn(item)
-                        continue
-                    _add(item, predict, layers, band)
-                    if progress is not None:
-                        row, column = item.tiles[-1]
-                        done = row * len(panel.tiles) + column - panel.tiles[0] + 1
-                        progress(before + done, plan.count)
-            band.finish()
-            mark = band.mark
-        before += len(plan.rows) * len(panel.tiles)
-        if progress is not None and before < plan.count:
-            progress(before, plan.count)
-    if not mark.predicted:
-        for writer in writers.values():
-            writer.work.drop()
-        raise InputError(source.name, "has no known pixel", "check its nodata value or mask")
-    if progress is not None:
-        progress(plan.count, plan.count)
-
-
-def _add(
-    batch: Batch,
-    predict: Callable[[torch.Tensor], Answer],
-    layers: Sequence[Layer],
-    band: Band,
-) -> None:
-    """Have a batch predicted and add its tiles to the band."""
-    answer = predict(batch.images)
-    scores = {
-        layer.name: _scores(answer, layer, batch.images) for layer in layers if layer.channels
-    }
-    band.expect(batch.tiles)
-    for number, (row, column) in enumerate(batch.tiles):
-        band.add({name: all_[number] for name, all_ in scores.items()}, row, column)
-
-
 def _fingerprint(*parts: object) -> str:
     """A hash of all that decides over the pixels."""
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
-def _scores(answer: Answer, layer: Layer, images: torch.Tensor) -> torch.Tensor:
-    """What `predict` answered for one layer, float32 [B, K, S, S] on the CPU."""
-    if layer.name not in answer:
-        raise ValueError(f"predict answered {sorted(answer)}, not {layer.name!r}")
-    scores = torch.as_tensor(answer[layer.name]).to("cpu", torch.float32)
-    wanted = (len(images), layer.channels, *images.shape[-2:])
-    if scores.shape != wanted:
-        raise ValueError(f"predict answered {tuple(scores.shape)} for {layer.name!r}, not {wanted}")
-    return scores
+def _everywhere(name: Name) -> Name:
+    """A raster's name in any process, whatever folder it works in."""
+    return Path(name).absolute() if Path(name).exists() else name
 
 
 def _fill(fill: Sequence[float] | float, bands: int) -> npt.NDArray[np.float32]:
@@ -197,7 +192,7 @@ def _fill(fill: Sequence[float] | float, bands: int) -> npt.NDArray[np.float32]:
 
 
 def _check_files(
-    raster: str | PathLike[str], layers: Sequence[Layer], out: Mapping[str, Path]
+    rasters: Sequence[Name], layers: Sequence[Layer], out: Mapping[str, Path]
 ) -> dict[str, Path]:
     """The files by layer, checked before any work is done."""
     names = [layer.name for layer in layers]
@@ -219,6 +214,7 @@ def _check_files(
         if not os.access(folder, os.W_OK | os.X_OK):
             fault = f"its folder {folder} cannot be written to"
             raise InputError(path, fault, "choose another or change its rights")
-        if path.exists() and Path(raster).exists() and path.samefile(raster):
-            raise InputError(path, "is the raster itself", "choose another name")
+        for raster in rasters:
+            if path.exists() and Path(raster).exists() and path.samefile(raster):
+                raise InputError(path, "is the raster itself", "choose another name")
     return files

@@ -16,9 +16,11 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from tiles.bands import Wanted, band_numbers
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
 
+Name = str | PathLike[str]
 Bools = npt.NDArray[np.bool_]
 
 # Megabytes that GDAL may keep of blocks; by default it takes a share of the machine's memory.
@@ -58,19 +60,35 @@ def all_known(source: Any) -> bool:
     return plain and ColorInterp.alpha not in source.colorinterp
 
 
+def at_gsd(name: str, grid: PixelGrid, gsd: float | None) -> PixelGrid:
+    """A raster's grid at some ground sampling distance; see `Raster.grid_at`."""
+    try:
+        if gsd is None or grid.has_gsd(gsd):
+            return grid
+        return grid.resampled(gsd)
+    except InputError as error:
+        raise InputError(f"{name}: {error.source}", error.fault, error.remedy) from error
+
+
 class Raster:
     """An orthophoto opened for reading.
 
     Args:
         path: Anything that GDAL reads.
-        bands: Numbers of the bands wanted, from 1; by default all that are not alpha.
+        bands: Numbers of the bands wanted, from 1, or their names; by default all that are not
+            alpha.
 
     Attributes:
+        name: What it is called in errors.
         grid: Where its pixels lie.
         bands: The bands that are read, in this order.
+        dtype: Type of their values.
+
+    Raises:
+        InputError: If it cannot be read, or has not these bands.
     """
 
-    def __init__(self, path: str | PathLike[str], bands: Sequence[int] | None = None) -> None:
+    def __init__(self, path: Name, bands: Wanted | None = None) -> None:
         self.name = fspath(path)
         virtual = "://" in self.name or self.name.startswith("/vsi") or ":" in self.name[2:]
         if Path(self.name).is_dir():
@@ -79,17 +97,16 @@ class Raster:
             raise InputError(self.name, "does not exist", "check the path")
         with ExitStack() as stack:
             try:
-                self._file: Any = stack.enter_context(rasterio.open(self.name))
+                # Not entered: that would tie it to this thread, and another may close it.
+                self._file: Any = rasterio.open(self.name)
+                stack.callback(self._file.close)
             except RasterioError as error:
                 fault = f"cannot be read as a raster ({error})"
                 raise InputError(self.name, fault, "give a file that GDAL reads") from error
             self.grid = self._check()
             self._masked = not all_known(self._file)
             self.bands = self._choose(bands)
-            self._floats = any(
-                np.issubdtype(np.dtype(self._file.dtypes[band - 1]), np.floating)
-                for band in self.bands
-            )
+            self.dtype = self._kind()
             stack.pop_all()
 
     def _check(self) -> PixelGrid:
@@ -109,16 +126,27 @@ class Raster:
         except InputError as error:
             raise InputError(self.name, f"its geotransform {error.fault}", error.remedy) from error
 
-    def _choose(self, bands: Sequence[int] | None) -> tuple[int, ...]:
+    def _choose(self, bands: Wanted | None) -> tuple[int, ...]:
         file = self._file
         if bands is None:
             pairs = zip(file.indexes, file.colorinterp, strict=True)
-            bands = [band for band, meaning in pairs if meaning != ColorInterp.alpha]
-        missing = [band for band in bands if band not in file.indexes]
-        if missing or not bands:
+            numbers = [band for band, meaning in pairs if meaning != ColorInterp.alpha]
+        else:
+            numbers = band_numbers(file, self.name, bands)
+        missing = [band for band in numbers if band not in file.indexes]
+        if missing or not numbers:
             fault = f"has {file.count} bands, but {', '.join(map(str, missing)) or 'none'} is asked"
             raise InputError(self.name, fault, "choose bands that it has, counted from 1")
-        return tuple(bands)
+        return tuple(numbers)
+
+    def _kind(self) -> np.dtype[Any]:
+        kinds = {band: self._file.dtypes[band - 1] for band in self.bands}
+        if len(set(kinds.values())) > 1:
+            each = ", ".join(f"{band} {kind}" for band, kind in kinds.items())
+            fault = f"its bands differ in type ({each})"
+            raise InputError(self.name, fault, "choose bands of one type")
+        kind: np.dtype[Any] = np.dtype(kinds[self.bands[0]])
+        return kind
 
     def state(self) -> list[tuple[str, int, int]]:
         """What tells this raster from another: path, bytes and time (ns) of each file it needs."""
@@ -138,12 +166,7 @@ class Raster:
         Raises:
             InputError: If the raster's pixels have no size in metres.
         """
-        try:
-            if gsd is None or self.grid.has_gsd(gsd):
-                return self.grid
-            return self.grid.resampled(gsd)
-        except InputError as error:
-            raise InputError(f"{self.name}: {error.source}", error.fault, error.remedy) from error
+        return at_gsd(self.name, self.grid, gsd)
 
     def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Any, Bools]:
         """Read one window.
@@ -166,9 +189,13 @@ class Raster:
         except RasterioError as error:
             fault = f"cannot be read in rows {top} to {bottom - 1} ({error})"
             raise InputError(self.name, fault, "check that the file is whole") from error
-        if self._floats:
+        if self.dtype.kind == "f":
             known = known & ~np.isnan(values).any(axis=0)
         return values, known
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
     def __enter__(self) -> Raster:
         return self
@@ -179,4 +206,4 @@ class Raster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from semimtl_geo.checkpoint import KEY, ModelCard, fingerprint, load_generator
+from semimtl_geo.checkpoint import KEY, ModelCard, fingerprint, load_generator, load_networks
 from tests.semimtl_geo.conftest import CROP, Run
 from tiles.errors import InputError
 
@@ -47,6 +47,38 @@ def test_the_generator_is_the_trained_one(run: Run, loaded: dict[str, Any]) -> N
     others = [v for k, v in state.items() if k.endswith("norms.1.running_mean")]
     assert len(means) == len(others) > 5
     assert not any(torch.equal(a, b) for a, b in zip(means, others, strict=True))
+
+
+def test_the_discriminators_are_the_trained_ones(run: Run, loaded: dict[str, Any]) -> None:
+    card, _, discriminators = load_networks(run.checkpoint)
+    assert list(discriminators) == ["landcover", "height"]
+    assert (card.discriminator_width, card.sources) == (4, 3)  # ground truth and two cities
+    trained = {k: v for k, v in loaded["state_dict"].items() if k.startswith("discriminators.")}
+    own = {
+        f"discriminators.{name}.{key}": value
+        for name, discriminator in discriminators.items()
+        for key, value in discriminator.state_dict().items()
+    }
+    assert own.keys() == trained.keys()
+    assert all(torch.equal(value, trained[key]) for key, value in own.items())
+    assert not any(discriminator.training for discriminator in discriminators.values())
+
+
+def test_a_checkpoint_from_before_discriminators_were_used(
+    loaded: dict[str, Any], tmp_path: Path
+) -> None:
+    del loaded[KEY]["discriminator_width"], loaded[KEY]["sources"]
+    torch.save(loaded, tmp_path / "m.ckpt")
+    _, generator, discriminators = load_networks(tmp_path / "m.ckpt")
+    assert discriminators == {}
+    assert not generator.training
+
+
+def test_discriminators_that_do_not_fit_the_card(loaded: dict[str, Any], tmp_path: Path) -> None:
+    loaded[KEY]["sources"] = 5
+    torch.save(loaded, tmp_path / "m.ckpt")
+    with pytest.raises(InputError, match="size mismatch"):
+        load_networks(tmp_path / "m.ckpt")
 
 
 def test_the_encoder_of_a_checkpoint_needs_no_other_file(run: Run) -> None:

@@ -84,7 +84,7 @@ CITIES = Path(__file__).parents[2] / "configs" / "cities" / "semimtl.yaml"
         ("map good.ckpt one.tif --out maps", "one.tif: 1 bands, the network wants 3"),
         ("map good.ckpt four.tif --out maps", "four.tif: 4 bands, the network wants 3"),
         ("map good.ckpt good.tif --bands 1,2,7 --out maps", "good.tif: has 3 bands"),
-        ("map good.ckpt good.tif --bands x --out maps", "numbers, such as 4,1,2"),
+        ("map good.ckpt good.tif --bands x,y,z --out maps", "good.tif: calls no band x"),
         ("map good.ckpt nowhere.tif --out maps", "nowhere.tif: has no coordinate"),
         ("map good.ckpt good.tif --domain c --out maps", "domain c: the network was"),
         ("map good.ckpt good.tif --tile 0 --out maps", "tile: 0 px"),
@@ -143,8 +143,8 @@ def test_map_with_confidence_and_preview(work: Path, capsys: pytest.CaptureFixtu
         assert made.read(1).max() <= 100
     picture = plt.imread(files[3])
     # The legend shows the colour of every class, the image its own.
-    colors = {tuple(round(255 * c) for c in color) for color in picture[..., :3].reshape(-1, 3)}
-    assert {(255, 255, 255), (0, 0, 255), (0, 255, 0)} <= colors
+    for color in ((1, 1, 1), (0, 0, 1), (0, 1, 0)):
+        assert (picture[..., :3] == color).all(axis=-1).any()
 
 
 def test_map_with_a_training_domains_statistics(

@@ -42,9 +42,9 @@ def test_a_map_that_is_the_truth(mapper: Mapper, tmp_path: Path) -> None:
             scenes / f"image/{number}.tif", image, gsd=0.27, nodata=0, at=(200 * number, 0)
         )
         made = mapper.map(path, tmp_path / "first")
-        for name, file in made.files.items():
-            (scenes / name).mkdir(exist_ok=True)
-            file.replace(scenes / name / path.name)
+        for name in made.data_vars:
+            (scenes / str(name)).mkdir(exist_ok=True)
+            Path(made[name].encoding["source"]).replace(scenes / str(name) / path.name)
     seen: list[tuple[int, int]] = []
     scores = evaluate(mapper, scenes, tmp_path / "maps", progress=lambda *n: seen.append(n))
     assert scores["landcover"]["pAcc"] == scores["landcover"]["mIoU"] == 100

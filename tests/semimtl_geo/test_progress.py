@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from semimtl_geo import progress
 from semimtl_geo.progress import Display, progress_bar
@@ -26,3 +29,28 @@ def test_progress_bar_passes_on(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar("cities", "scenes") as show:
         show(2, 2)
     assert capsys.readouterr().err.startswith("cities: 2/2 scenes")
+
+
+def test_pixels_are_shown_as_megapixels(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12 MP were there from an earlier run; 10.2 MP in 2 s are 5.1 MP/s."""
+    clock = iter([0.0, 0.0, 2.0, 12.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "LINE_EVERY", 2.0)
+    with progress_bar("ortho", "MP", per=1e6) as show:
+        for done in (12_000_000, 22_200_000, 36_000_000):
+            show(done, 36_000_000)
+    assert capsys.readouterr().err.splitlines() == [
+        "ortho: 22.2/36.0 MP, 5.1 MP/s, 3 s left",
+        "ortho: 36.0/36.0 MP, 2.0 MP/s, 0 s left",
+    ]
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    monkeypatch.setattr(progress, "Console", lambda stderr: console)
+    with progress_bar("ortho", "MP", per=1e6) as show:
+        show(12_300_000, 36_000_000)
+    assert "12.3/36.0 MP" in screen.getvalue()

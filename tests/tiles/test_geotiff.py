@@ -37,8 +37,9 @@ def grid(width: int = 1300, height: int = 700) -> PixelGrid:
 def write(path: Path, layer: Layer, values: np.ndarray, **tags: str) -> Path:
     where = grid(values.shape[1], values.shape[0])
     with MapWriter(path, layer, where, tags) as writer:
-        for top in range(0, values.shape[0], 512):
-            writer.write(values[top : top + 512], top, 0)
+        with writer.work.sheet(0) as sheet:
+            for top in range(0, values.shape[0], 512):
+                sheet.write(values[top : top + 512], top, 0)
         assert not path.exists()
         return writer.finish()
 
@@ -158,8 +159,11 @@ def test_small_maps_are_valid_too(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     def stop() -> None:
-        with MapWriter(tmp_path / "lc.tif", CLASSES, grid()) as writer:
-            writer.write(class_values()[:512], 0, 0)
+        with (
+            MapWriter(tmp_path / "lc.tif", CLASSES, grid()) as writer,
+            writer.work.sheet(0) as sheet,
+        ):
+            sheet.write(class_values()[:512], 0, 0)
             raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
@@ -170,7 +174,8 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 def test_an_older_map_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = write(tmp_path / "lc.tif", CLASSES, np.zeros((5, 5), np.uint8))
     with MapWriter(path, CLASSES, grid(5, 5)) as writer:
-        writer.write(np.ones((5, 5), np.uint8), 0, 0)
+        with writer.work.sheet(0) as sheet:
+            sheet.write(np.ones((5, 5), np.uint8), 0, 0)
         writer.convert()
         with rasterio.open(path) as file:
             assert file.read(1).max() == 0

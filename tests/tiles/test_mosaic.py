@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest import mock
 
 import numpy as np
 import pytest
 import rasterio
 import torch
+from distributed import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio import Affine
@@ -183,22 +184,36 @@ def peculiar(images: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"class": scores, "value": scores[:, 1:2] + place}
 
 
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """A cluster of two workers, in threads of this process, so that hypothesis can repeat."""
+    with Client(
+        processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as client:
+        yield client
+
+
 @few
-@given(cuts())
-def test_any_panels_and_batches_give_the_same_bytes(cut: Cut) -> None:
+@given(cuts(), st.sampled_from(["source", "network"]))
+def test_any_panels_batches_and_workers_give_the_same_bytes(
+    client: Any, cut: Cut, grid: Literal["source", "network"]
+) -> None:
     values = noise(cut)
     values[0, : cut.height // 2, : cut.width // 3] = 0
+    ways: list[dict[str, Any]] = [
+        {"panel": 8192, "batch_size": 3}, {}, {"client": client, "panel": 16},
+    ]  # fmt: skip
     with scene(values, nodata=0) as (image, out):
-        files = [
-            {"value": out.with_name(f"v{way}.tif"), "class": out.with_name(f"c{way}.tif")}
-            for way in (0, 1)
-        ]
         for gsd in (None, 0.083, 0.031):
-            mosaic(image, peculiar, [VALUE, CLASSES], files[0], gsd=gsd, **cut.options)
-            whole = {**cut.options, "panel": 8192, "batch_size": 3}
-            mosaic(image, peculiar, [VALUE, CLASSES], files[1], gsd=gsd, **whole)
-            for layer in ("value", "class"):
-                assert files[0][layer].read_bytes() == files[1][layer].read_bytes()
+            made = []
+            for way in ways:
+                files = {"value": out, "class": out.with_name("class.tif")}
+                mosaic(
+                    image, peculiar, [VALUE, CLASSES], files,
+                    gsd=gsd, grid=grid, **cut.options | way,
+                )  # fmt: skip
+                made.append([file.read_bytes() for file in files.values()])
+            assert made[0] == made[1] == made[2]
 
 
 def test_real_panels_and_blocks_give_the_same_bytes(tmp_path: Path) -> None:
@@ -341,10 +356,10 @@ def test_batches_are_full_and_unknown_tiles_are_not_predicted(tmp_path: Path) ->
     known = values[0] != 0
     starts = [(y, x) for y in tile_starts(200, 16, 8) for x in tile_starts(96, 16, 8)]
     expected = sum(known[y : y + 16, x : x + 16].any() for y, x in starts)
-    assert sum(sizes) == expected
-    assert set(sizes[:-1]) == {4}
+    # The last batch is filled up, so that the network sees one shape.
+    assert sizes == [4] * -(-expected // 4)
     assert reports == sorted(reports)
-    assert reports[-1] == (len(starts), len(starts))
+    assert reports[-1] == (200 * 96, 200 * 96)
 
 
 def test_answers_may_be_arrays_of_lower_precision(tmp_path: Path) -> None:
@@ -438,3 +453,40 @@ def test_web_mercator_is_not_taken_at_its_word(tmp_path: Path) -> None:
     mosaic(raster, predict, [VALUE], {"value": tmp_path / "value.tif"}, tile=20, gsd=1.0)
     assert sum(len(images) for images in seen) == 1
     assert load(tmp_path / "value.tif").shape == (40, 40)
+
+
+@pytest.mark.parametrize("gsd", [0.02, 0.05, 0.11])
+def test_maps_on_the_grid_that_the_network_sees(tmp_path: Path, gsd: float) -> None:
+    values = np.random.default_rng(1).integers(1, 255, (2, 90, 130), dtype=np.uint8)
+    values[:, 30:50, 60:99] = 0
+    image = save(tmp_path / "image.tif", values, nodata=0)
+    seen: list[torch.Tensor] = []
+
+    def watch(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(images)
+        return echo(images)
+
+    made = []
+    for panel, batch_size in ((8192, 1000), (1, 1)):
+        out = tmp_path / f"{panel}.tif"
+        with mock.patch("tiles.mosaic.BLOCK", 16):
+            mosaic(
+                image, watch, [VALUE], {"value": out}, tile=40, overlap=10, panel=panel,
+                batch_size=batch_size, gsd=gsd, grid="network",
+            )  # fmt: skip
+        made.append(out)
+    assert made[0].read_bytes() == made[1].read_bytes()
+    with rasterio.open(image) as source, rasterio.open(made[0]) as file:
+        assert file.bounds == pytest.approx(source.bounds, abs=1e-6)
+        assert (file.width, file.height) == (round(130 * 0.05 / gsd), round(90 * 0.05 / gsd))
+        result, known = file.read(1), file.dataset_mask() > 0
+    # The network's answer is its input, so the map shows what the network saw.
+    plan = tile_starts(len(result), 40, 10), tile_starts(result.shape[1], 40, 10)
+    first = seen[0]
+    for number, (y, x) in enumerate((y, x) for y in plan[0] for x in plan[1]):
+        tile = first[number, 0, : len(result) - y, : result.shape[1] - x].numpy()
+        there = known[y : y + 40, x : x + 40]
+        assert result[y : y + 40, x : x + 40][there] == pytest.approx(tile[there], rel=1e-5)
+    hole = ~known
+    assert hole.any()
+    assert result[hole] == pytest.approx(VALUE.nodata)

@@ -29,9 +29,10 @@ import tiles.mosaic
 from tests.rasters import write
 from tiles.errors import InputError
 from tiles.geotiff import MapWriter
-from tiles.journal import Mark, Work
+from tiles.journal import Mark, Sheet
 from tiles.layers import ClassMap, PercentMap, ValueMap
 from tiles.mosaic import mosaic
+from tiles.work import Work
 
 ROOT = Path(__file__).parents[2]
 VALUE = ValueMap("value", unit="m", high=255)
@@ -100,6 +101,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, byt
     made = contents(out)
     assert len(made) == 7
     return image, made
+
+
+def finished_rows(out: Path) -> int:
+    """Lines of the journals of an unfinished map that say something is done."""
+    journals = (out / ".value.tif.work").glob("*.journal")
+    return sum(journal.read_bytes().count(b"\n") - 1 for journal in journals)
 
 
 def serve() -> None:
@@ -178,8 +185,7 @@ def test_killed_at_any_moment(
         code = server.run(out, kill_after=draws.uniform(0.1, 0.8) * whole)
         assert code in (0, -signal.SIGKILL)
         kills += code != 0
-        journal = out / ".value.tif.work" / "journal"
-        progress += journal.exists() and journal.read_bytes().count(b"\n") > 1
+        progress += finished_rows(out) > 0
         if code == 0:
             assert contents(out) == scene[1]
             rounds, out = rounds + 1, folder(tmp_path / f"out{rounds}")
@@ -200,7 +206,7 @@ def test_a_full_disk_is_one_line_and_work_goes_on_when_there_is_room(
         assert "make room" in says
         assert "\n" not in says
         assert all(path.name.startswith(".") for path in out.iterdir())
-        assert (out / ".value.tif.work" / "journal").read_bytes().count(b"\n") > 1
+        assert finished_rows(out) > 0
     assert server.run(out) == 0
     assert contents(out) == scene[1]
 
@@ -388,36 +394,54 @@ def test_other_settings_start_anew(tmp_path: Path, change: dict[str, Any]) -> No
         assert (out / path.name).read_bytes() == path.read_bytes()
 
 
+def sheet(path: Path, fingerprint: str = "same") -> tuple[Work, Sheet]:
+    work = Work(path, (2000, 10), "uint8", None, fingerprint)
+    return work, work.sheet(0)
+
+
 def test_a_torn_journal_is_read_up_to_the_tear(tmp_path: Path) -> None:
-    marks = [Mark(0, 512, (1, 2), True), Mark(0, 1024, (3, 0), True)]
-    work = Work(tmp_path / "map.tif", (2000, 10), "uint8", "same")
-    work.begin()
-    for mark in marks:
-        work.done(mark)
+    marks = [Mark(512, (1, 2), True), Mark(1024, (3, 0), True)]
+    work, first = sheet(tmp_path / "map.tif")
+    with first:
+        first.begin()
+        for mark in marks:
+            first.done(mark)
     work.close(finished=False)
-    journal = work.folder / "journal"
-    for tail in (b"[0, 15", b"[0, 1536, [4, 0], true]", b"\0\0\0\n"):
+    journal = tmp_path / ".map.tif.work" / "00000.journal"
+    for tail in (b"[15", b"[1536, [4, 0], true]", b"\0\0\0\n"):
         journal.write_bytes(b"same\n" + b"".join(mark.line() for mark in marks) + tail)
-        again = Work(tmp_path / "map.tif", (2000, 10), "uint8", "same")
-        assert again.marks == marks
-        again.close(finished=False)
-    other = Work(tmp_path / "map.tif", (2000, 10), "uint8", "other")
-    assert other.marks == []
-    other.close(finished=False)
-    assert journal.exists()  # not begun: the work of the other run stays
+        work, again = sheet(tmp_path / "map.tif")
+        with again:
+            assert again.marks == marks
+        work.close(finished=False)
+    work, other = sheet(tmp_path / "map.tif", "other")
+    with other:
+        assert other.marks == []
+    work.close(finished=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_maps_that_got_apart_go_on_where_they_agree(tmp_path: Path) -> None:
-    marks = [Mark(0, 512, (1, 2), True), Mark(0, 1024, (3, 0), True)]
-    works = []
+    marks = [Mark(512, (1, 2), True), Mark(1024, (3, 0), True)]
+    works, sheets = [], []
     for number in (1, 2):
-        work = Work(tmp_path / f"{number}.tif", (2000, 10), "uint8", "same")
-        work.begin()
-        for mark in marks[:number]:
-            work.done(mark)
-        work.close(finished=False)
-        works.append(Work(tmp_path / f"{number}.tif", (2000, 10), "uint8", "same"))
-    assert tiles.journal.resume(works) == marks[:1]
+        work, first = sheet(tmp_path / f"{number}.tif")
+        with first:
+            first.begin()
+            for mark in marks[:number]:
+                first.done(mark)
+        works.append(work)
+        sheets.append(work.sheet(0))
+    with sheets[0], sheets[1]:
+        assert tiles.journal.resume(sheets) == marks[:1]
     for work in works:
         work.close(finished=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_that_another_process_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles.journal, "PATIENCE", 0.1)
+    work, first = sheet(tmp_path / "map.tif")
+    with first, pytest.raises(InputError, match="another run"), work.sheet(0):
+        pass
+    work.close(finished=True)

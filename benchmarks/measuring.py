@@ -1,0 +1,83 @@
+"""What every benchmark shares: a fresh process, peak memory, a table, and where it was made."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import multiprocessing
+import os
+import platform
+import resource
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import rasterio
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """A command line that shows a script's docstring and knows --write."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", action="store_true", help="write the table into this folder")
+    return parser
+
+
+def afresh(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Call a function in a fresh interpreter."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *args, **options).result()
+
+
+def peak_gigabytes() -> float:
+    """Greatest resident memory of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage counts what the parent had before this process began
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def say(message: str) -> None:
+    """Tell how far it is; standard output is the table's."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """The lines of a Markdown table whose first columns are text and the others numbers."""
+    rule = ["---" if column < left else "---:" for column in range(len(header))]
+    return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
+
+
+def made_on(packages: Sequence[str]) -> str:
+    """When, on what and with what this ran."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        pairs = [line.partition(":") for line in info.read_text().splitlines()]
+        models = [value.strip() for key, _, value in pairs if key.strip() == "model name"]
+        processor = models[0] if models else processor
+    names = ["torch", "numpy", "rasterio", *packages]
+    numbers = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    numbers += [f"GDAL {rasterio.__gdal_version__}", f"Python {platform.python_version()}"]
+    date = datetime.datetime.now(tz=datetime.UTC).date()
+    return f"{date}, {processor}, {os.cpu_count()} cores; {', '.join(numbers)}"
+
+
+def publish(title: str, lines: Sequence[str], write: bool) -> None:
+    """Print a table, and write it beside the running script with the command that made it."""
+    text = "\n".join(lines)
+    print(f"\n{text}")
+    if write:
+        script = Path(sys.argv[0]).resolve()
+        command = shlex.join(["python", f"benchmarks/{script.name}", *sys.argv[1:]])
+        script.with_suffix(".md").write_text(
+            f"# {title}\n\nMade by `{command}`.\n\n{text}\n", encoding="utf-8"
+        )

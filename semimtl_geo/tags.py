@@ -1,0 +1,55 @@
+"""What a map says of how it was made: the GeoTIFF's tags, all beginning with ``SEMIMTL_``.
+
+| tag | |
+| --- | --- |
+| VERSION | of semimtl-geo |
+| MODEL, MODEL_SHA256 | the checkpoint's file name and hash |
+| SYSTEM | the system that trained it, such as semimtl |
+| RASTER | file name of what was mapped; of several, the first and how many more |
+| BANDS | which bands were read as what, such as ``4 as NIR, 1 as red, 2 as green`` |
+| STATISTICS | where the BatchNorm statistics came from, in words (with the training domain) |
+| GSD | metres per pixel that the network saw; "as it is" if the raster was not resampled to any |
+| TILE, OVERLAP | pixels that the network saw at once, and that neighbouring tiles shared |
+| BATCH_SIZE | tiles that it saw at once, at most |
+| GRID, CRS | ``source`` or ``network``; the CRS that was asked for, or ``source`` |
+| AREA | file name of the polygons that the map is confined to, if any |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+
+PREFIX = "SEMIMTL_"
+
+
+def make_tags(
+    source: Mapping[str, str],
+    rasters: Sequence[str | PathLike[str]],
+    bands: Mapping[str, int],
+    **settings: str | float | None,
+) -> dict[str, str]:
+    """The tags of a map.
+
+    Args:
+        source: MODEL, MODEL_SHA256 and SYSTEM, where they are known.
+        rasters: What is mapped.
+        bands: Numbers of the bands, by what they are read as.
+        **settings: The other tags, by lower-case names; None is left out.
+    """
+    first, *others = rasters
+    tags = {
+        "VERSION": version("semimtl-geo"),
+        **source,
+        "RASTER": Path(first).name + (f" and {len(others)} more" if others else ""),
+        "BANDS": ", ".join(f"{number} as {name}" for name, number in bands.items()),
+        **{name.upper(): str(value) for name, value in settings.items() if value is not None},
+    }
+    return {PREFIX + name: value for name, value in tags.items()}
+
+
+def read_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a map that :func:`make_tags` made, without their prefix."""
+    return {name.removeprefix(PREFIX): v for name, v in tags.items() if name.startswith(PREFIX)}

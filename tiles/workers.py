@@ -1,0 +1,169 @@
+"""Work on all panels of a map: in this process, in several, or on a cluster."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from tiles.errors import InputError
+from tiles.panels import Job, Predict, work_on
+from tiles.source import Source
+
+Progress = Callable[[int, int], None]
+
+# Seconds between two looks at how far other processes have come.
+LOOK = 0.5
+
+
+def run_here(job: Job, source: Source, predict: Predict, progress: Progress | None) -> bool:
+    """Work on all panels, one after the other; whether any tile was predicted."""
+    total, before, predicted = job.total, 0, False
+    for number in range(len(job.plan.panels)):
+
+        def step(done: int, before: int = before) -> None:
+            if progress is not None:
+                progress(before + done, total)
+
+        predicted |= work_on(job, number, source, predict, step)
+        before += job.pixels(number)
+        if progress is not None:
+            progress(before, total)
+    return predicted
+
+
+def run_processes(job: Job, predicts: Sequence[Predict], progress: Progress | None) -> bool:
+    """Work on the panels in as many processes as there are networks.
+
+    Each process asks for the next panel when it is done with one, and uses as many threads as this
+    one does. They end with this process, however it ends.
+    """
+    context = multiprocessing.get_context("spawn")
+    waiting = list(range(len(job.plan.panels)))
+    predicts = predicts[: len(waiting)]
+    # Pickled here, for multiprocessing would put tensors into shared memory, which may be small.
+    plain = pickle.dumps(job)
+    predicted = False
+    with ExitStack() as stack:
+        workers: dict[Connection, Any] = {}
+        for predict in predicts:
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(theirs, plain, pickle.dumps(predict)), daemon=True
+            )
+            process.start()
+            stack.callback(process.join)
+            stack.callback(process.kill)
+            stack.callback(ours.close)
+            theirs.close()
+            workers[ours] = process
+        left = len(waiting)
+        while left:
+            for ready in wait(list(workers), timeout=LOOK):
+                assert isinstance(ready, Connection)  # noqa: S101 - for the type checker
+                kind, value = _receive(ready, workers[ready])
+                if kind == "failed":
+                    raise value
+                if kind == "done":
+                    left, predicted = left - 1, predicted | value
+                if waiting:
+                    ready.send(waiting.pop(0))
+            _look(job, progress)
+    return predicted
+
+
+def _receive(connection: Connection, process: Any) -> tuple[str, Any]:
+    try:
+        message: tuple[str, Any] = connection.recv()
+    except EOFError:
+        process.join()
+        fault = f"ended by itself (exit code {process.exitcode}), as when memory is short"
+        remedy = "start again, which goes on after what is done"
+        raise InputError(f"process {process.pid}", fault, remedy) from None
+    return message
+
+
+def _serve(connection: Connection, job: bytes, predict: bytes) -> None:
+    """What a process of `run_processes` does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process says when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        plan: Job = pickle.loads(job)  # noqa: S301 - from the process that started this one
+        network: Predict = pickle.loads(predict)  # noqa: S301 - likewise
+        with ExitStack() as stack:
+            source = plan.open(stack)
+            connection.send(("ready", None))
+            while True:
+                number = connection.recv()
+                connection.send(("done", work_on(plan, number, source, network)))
+    except EOFError:
+        pass
+    except Exception as error:
+        with suppress(OSError):
+            connection.send(("failed", _portable(error)))
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that can be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def run_cluster(job: Job, predict: Predict, client: Any, progress: Progress | None) -> bool:
+    """Work on the panels on a dask cluster, whose workers see the same files.
+
+    A panel whose worker is lost is gone on with by another one.
+
+    Args:
+        job: What is made.
+        predict: The network.
+        client: A `distributed.Client`; that package is an extra, and this one's types need not
+            know it.
+        progress: Called with the pixels that are done, and with all of them.
+    """
+    wait_for: Any = importlib.import_module("distributed").wait
+
+    (network,) = client.scatter([predict], broadcast=True, hash=False)
+    futures = [
+        client.submit(_remotely, job, number, network, pure=False)
+        for number in range(len(job.plan.panels))
+    ]
+    try:
+        pending = set(futures)
+        while pending:
+            with suppress(TimeoutError), client.as_current():
+                wait_for(pending, timeout=LOOK, return_when="FIRST_COMPLETED")
+            for future in [future for future in pending if future.done()]:
+                future.result()  # raises what went wrong
+                pending.discard(future)
+            _look(job, progress)
+        return any(client.gather(futures))
+    finally:
+        client.cancel(futures)
+
+
+def _remotely(job: Job, number: int, predict: Predict) -> bool:
+    with ExitStack() as stack:
+        return work_on(job, number, job.open(stack), predict)
+
+
+def _look(job: Job, progress: Progress | None) -> None:
+    if progress is not None:
+        progress(sum(map(job.made, range(len(job.plan.panels)))), job.total)
