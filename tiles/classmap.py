@@ -6,7 +6,6 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import pyproj
 
 from tiles.areas import UNKNOWN
+from tiles.closing import Closing
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
 from tiles.raster import Raster
@@ -26,7 +26,7 @@ Rows = tuple[int, int]
 _AREA_ERROR = 0.02
 
 
-class ClassRaster:
+class ClassRaster(Closing):
     """A map of classes opened for reading.
 
     Args:
@@ -52,7 +52,7 @@ class ClassRaster:
             self.names = list(classes) if classes is not None else category_names(path)
             width, height = self.grid.pixel_size
         except BaseException:
-            self._raster.__exit__(None, None, None)
+            self._raster.close()
             raise
         self.pixel_area = width * height
 
@@ -74,16 +74,9 @@ class ClassRaster:
                 raise InputError(self.name, fault, "give a name for each class")
         return classes
 
-    def __enter__(self) -> ClassRaster:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._raster.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Close the file."""
+        self._raster.close()
 
 
 def category_names(path: Name) -> list[str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from os import PathLike
@@ -12,7 +12,7 @@ import numpy as np
 import rasterio
 
 from tiles.errors import InputError
-from tiles.geotiff import MapWriter
+from tiles.geotiff import MapWriter, check_target
 from tiles.grid import BLOCK, PixelGrid
 from tiles.ground import Ground, GroundFilter
 from tiles.layers import ValueMap
@@ -74,7 +74,7 @@ def heights_above_ground(
         raise InputError("block", f"{block} is no number of cells", "give 1 or more")
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
         surface = stack.enter_context(Elevation(dsm))
-        _check(file, [dsm] if dtm is None else [dsm, dtm])
+        check_target(file, [dsm] if dtm is None else [dsm, dtm])
         tags = {"ELEVATION_DSM": Path(dsm).name}
         windows = list(_windows(surface.grid))
         if dtm is None:
@@ -125,17 +125,6 @@ def _steps(total: int, progress: Callable[[int, int], None] | None) -> Callable[
             progress(number, total)
 
     return step
-
-
-def _check(file: Path, sources: Sequence[str | PathLike[str]]) -> None:
-    """Check the file to make before any work is done."""
-    if not file.parent.is_dir():
-        raise InputError(file, f"its folder {file.parent} does not exist", "create it first")
-    if file.is_dir():
-        raise InputError(file, "is a folder", "name a file")
-    for source in sources:
-        if file.exists() and Path(source).exists() and file.samefile(source):
-            raise InputError(file, "is one of the models itself", "choose another name")
 
 
 def _check_sense(

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import product
+from os import PathLike
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -20,6 +21,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 
+from tiles.errors import InputError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.layers import Layer
 from tiles.work import Work
@@ -169,6 +171,29 @@ class MapWriter:
     ) -> None:
         # After an error another map of the same run may be without its name: both stay then.
         self.work.close(finished=self._published and kind is None)
+
+
+def check_target(path: Path, sources: Sequence[str | PathLike[str]]) -> None:
+    """Check the file of a map before any work is done.
+
+    Args:
+        path: The file.
+        sources: What the map is made from.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(path, f"its folder {folder} does not exist", "create it first")
+    if path.is_dir():
+        raise InputError(path, "is a folder", "name a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        fault = f"its folder {folder} cannot be written to"
+        raise InputError(path, fault, "choose another or change its rights")
+    for source in sources:
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise InputError(path, "is what it is made from", "choose another name")
 
 
 def _interruptibly(work: Callable[..., Any], *args: Any, **options: Any) -> None:

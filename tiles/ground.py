@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from tiles.closing import Closing
 from tiles.errors import InputError
 from tiles.grid import BLOCK
 from tiles.plane import Plane
@@ -60,7 +60,7 @@ class GroundFilter:
         return {"ELEVATION_METHOD": "simple morphological filter (Pingel et al. 2013)", **made}
 
 
-class Ground:
+class Ground(Closing):
     """The ground below a surface model.
 
     Cells are whole pixels, about `cell` metres wide. The work goes in blocks whose overlap is as
@@ -278,14 +278,7 @@ class Ground:
             ground[~found.numpy()] = np.nan
         return ground, tolerance[np.ix_(down, along)]
 
-    def __enter__(self) -> Ground:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Drop the terrain."""
         for plane in self._planes:
             plane.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -18,7 +17,7 @@ import rasterio
 
 from tiles.aoi import read_area
 from tiles.errors import InputError
-from tiles.geotiff import MapWriter
+from tiles.geotiff import MapWriter, check_target
 from tiles.grid import BLOCK
 from tiles.layers import ClassMap, Layer, PercentMap
 from tiles.panels import Job, Predict
@@ -150,6 +149,7 @@ def mosaic(
             # As few batches as can be, none of them much fuller than the others.
             -(-plan.count // -(-plan.count // batch_size)),
             filling,
+            next(iter(writers.values())).work.folder / "run",
             wanted,
             None if wanted is None else wanted.at(work, NEAR),
         )
@@ -206,15 +206,5 @@ def _check_files(
     if len({path.resolve() for path in files.values()}) < len(files):
         raise ValueError("every layer needs a file of its own")
     for path in files.values():
-        folder = path.parent
-        if not folder.is_dir():
-            raise InputError(path, f"its folder {folder} does not exist", "create it first")
-        if path.is_dir():
-            raise InputError(path, "is a folder", "name a file")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            fault = f"its folder {folder} cannot be written to"
-            raise InputError(path, fault, "choose another or change its rights")
-        for raster in rasters:
-            if path.exists() and Path(raster).exists() and path.samefile(raster):
-                raise InputError(path, "is the raster itself", "choose another name")
+        check_target(path, rasters)
     return files

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Job:
         sheets: By panel, where the rows of each layer go.
         batch_size: Tiles per batch.
         fill: float32 [C], what the network is shown instead of unknown pixels.
+        ticket: A file in which a run on a cluster says that it still goes on.
         area: What of the target grid is wanted.
         near: What of the work grid that is made from.
         threads: Threads that torch uses, the same everywhere: with another number convolutions
@@ -53,6 +55,7 @@ class Job:
     sheets: Sequence[Mapping[str, Sheet]]
     batch_size: int
     fill: npt.NDArray[np.float32]
+    ticket: Path
     area: Area | None = None
     near: Area | None = None
     threads: int = field(default_factory=torch.get_num_threads)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from os import PathLike, fspath
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from tiles.bands import Wanted, band_numbers
+from tiles.closing import Closing
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
 
@@ -70,7 +70,7 @@ def at_gsd(name: str, grid: PixelGrid, gsd: float | None) -> PixelGrid:
         raise InputError(f"{name}: {error.source}", error.fault, error.remedy) from error
 
 
-class Raster:
+class Raster(Closing):
     """An orthophoto opened for reading.
 
     Args:
@@ -196,14 +196,3 @@ class Raster:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Raster:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

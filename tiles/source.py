@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from rasterio.errors import CRSError
 from rasterio.warp import calculate_default_transform
 
 from tiles.bands import Wanted
+from tiles.closing import Closing
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
 from tiles.overlay import Cover, Overlay, Piece, Shelf, Span
@@ -28,7 +28,7 @@ SPARSE, LONG = 100, 100_000
 Spans = tuple[Span, Span]
 
 
-class Source:
+class Source(Closing):
     """Orthophotos opened for reading, as if they were one.
 
     Where files overlap, the first in the list that knows a pixel has its say. Files are read as
@@ -144,17 +144,6 @@ class Source:
         self._shelf.close()
         if isinstance(self._raster, Raster):
             self._raster.close()
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _parse(crs: str | CRS) -> CRS:

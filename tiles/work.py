@@ -28,6 +28,7 @@ class Work:
             is never gone on with; None: nor is any work kept.
 
     Attributes:
+        folder: The folder.
         made: Folder in it for finished files.
 
     Raises:
@@ -45,8 +46,8 @@ class Work:
         self._path, self._shape, self._type = path, shape, np.dtype(dtype)
         self._panels = [(0, shape[1])] if panels is None else list(panels)
         self._fingerprint = fingerprint
-        self._folder = path.parent / f".{path.name}.work"
-        self.made = self._folder / "made"
+        self.folder = path.parent / f".{path.name}.work"
+        self.made = self.folder / "made"
         with self.faults():
             self._lock = self._hold()
             try:
@@ -62,15 +63,15 @@ class Work:
     def sheet(self, number: int) -> Sheet:
         """The sheet of a panel; it can be sent to other processes before it is opened."""
         start, stop = self._panels[number]
-        file = self._folder / f"{number:05}"
+        file = self.folder / f"{number:05}"
         shape = self._shape[0], stop - start
         return Sheet(self._path, file, shape, self._type.name, self._fingerprint)
 
     def _hold(self) -> int:
         """Lock the folder; the system frees it when this process ends, however it does."""
-        name = self._folder / "lock"
+        name = self.folder / "lock"
         while True:
-            self._folder.mkdir(exist_ok=True)
+            self.folder.mkdir(exist_ok=True)
             try:
                 file = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
             except FileNotFoundError:  # another run has just removed the folder
@@ -92,7 +93,7 @@ class Work:
         parts = [sheet.raster() for sheet in sheets]
         if len(parts) == 1:
             return parts[0]
-        path, (height, width) = self._folder / "sheets.vrt", self._shape
+        path, (height, width) = self.folder / "sheets.vrt", self._shape
         bands = "".join(
             f'<SimpleSource><SourceFilename relativeToVRT="1">{part.name}</SourceFilename>'
             f'<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="{stop - start}" '
@@ -122,8 +123,8 @@ class Work:
             self._clear()
             # Last, for another run may come as soon as the lock's file is gone.
             with suppress(OSError):
-                (self._folder / "lock").unlink()
-                self._folder.rmdir()
+                (self.folder / "lock").unlink()
+                self.folder.rmdir()
         os.close(self._lock)
 
     def _kept(self) -> bool:
@@ -131,19 +132,19 @@ class Work:
         if self._fingerprint is None:
             return False
         return any(
-            journal.read_bytes().count(b"\n") > 1 for journal in self._folder.glob("*.journal")
+            journal.read_bytes().count(b"\n") > 1 for journal in self.folder.glob("*.journal")
         )
 
     def _clear(self, keep: str | None = None) -> None:
         """Remove all but the lock and sheets of one fingerprint; journals before their pixels."""
         kept = {"lock"}
-        for journal in self._folder.glob("*.journal"):
+        for journal in self.folder.glob("*.journal"):
             with journal.open("rb") as file:
                 if keep is not None and file.readline() == header(keep):
                     kept |= {journal.name, journal.with_suffix(".pixels").name}
                     continue
             journal.unlink()
-        for entry in self._folder.iterdir():
+        for entry in self.folder.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.name not in kept:

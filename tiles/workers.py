@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
+from uuid import uuid4
 
 from tiles.errors import InputError
+from tiles.journal import disk_faults
 from tiles.panels import Job, Predict, work_on
 from tiles.source import Source
 
@@ -140,9 +142,12 @@ def run_cluster(job: Job, predict: Predict, client: Any, progress: Progress | No
     """
     wait_for: Any = importlib.import_module("distributed").wait
 
+    run = uuid4().hex
+    with disk_faults(job.ticket):
+        job.ticket.write_text(run)
     (network,) = client.scatter([predict], broadcast=True, hash=False)
     futures = [
-        client.submit(_remotely, job, number, network, pure=False)
+        client.submit(_remotely, job, number, network, run, pure=False)
         for number in range(len(job.plan.panels))
     ]
     try:
@@ -156,12 +161,19 @@ def run_cluster(job: Job, predict: Predict, client: Any, progress: Progress | No
             _look(job, progress)
         return any(client.gather(futures))
     finally:
-        client.cancel(futures)
+        client.cancel(futures)  # those that have not begun; the others see that the ticket is gone
+        job.ticket.unlink(missing_ok=True)
 
 
-def _remotely(job: Job, number: int, predict: Predict) -> bool:
+def _remotely(job: Job, number: int, predict: Predict, run: str) -> bool:
+    """What a worker of a cluster does."""
+
+    def go_on(_: int) -> None:
+        if not job.ticket.exists() or job.ticket.read_text() != run:
+            raise RuntimeError("the run has ended")
+
     with ExitStack() as stack:
-        return work_on(job, number, job.open(stack), predict)
+        return work_on(job, number, job.open(stack), predict, go_on)
 
 
 def _look(job: Job, progress: Progress | None) -> None:

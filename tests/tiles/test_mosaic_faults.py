@@ -80,7 +80,7 @@ def text(tmp_path: Path) -> Path:
         (good, {"fill": (1.0, 2.0)}, "fill"),
         (good, {"file": "missing/map.tif"}, "does not exist"),
         (good, {"file": "."}, "is a folder"),
-        (good, {"file": "image.tif"}, "the raster itself"),
+        (good, {"file": "image.tif"}, "what it is made from"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_leaves_no_file(

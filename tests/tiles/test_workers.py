@@ -236,3 +236,17 @@ def test_an_error_on_a_cluster(scene: Scene, tmp_path: Path, diary: Path, client
             client=client,
         )  # fmt: skip
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_interrupted_on_a_cluster_and_gone_on_with_alone(
+    scene: Scene, tmp_path: Path, diary: Path, client: Any
+) -> None:
+    def stop(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    slow = Network(diary, pause=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        run(scene.image, tmp_path / "out", slow, client=client, progress=stop)
+    run(scene.image, tmp_path / "out", Network(diary))  # at once: no worker holds a panel
+    assert contents(tmp_path / "out") == scene.made
