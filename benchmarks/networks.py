@@ -10,8 +10,8 @@ of 512 px that overlap by 128:
   bands) to both maps as finished Cloud Optimized GeoTIFFs, the forward passes included;
 - bare s: seconds of the forward passes alone: the very `Predictor` of `Mapper.map`, that is scaling
   by 255, normalisation, encoder, decoders, up-sampling to the tile and the estimate (softmax,
-  metres), on the very batches of the mosaic, one after another, answers thrown away. Each tile
-  counts once: what the mosaicker fills the last batch with is its own cost;
+  metres), on the very batches of the mosaic, one after another, answers thrown away. The mosaicker
+  fills up a panel's last batch with a tile that it has; the table says how many it predicted;
 - mosaic / bare: wanted at most 1.05. Tiles overlap in both, so that it counts what comes on top:
   reading, cutting, blending, writing, waiting. Least over least, and bare ran once more often;
 - bare spread: the slowest bare pass over the fastest, which is how far to trust the ratio;
@@ -58,6 +58,7 @@ class Measurement:
     bare: list[float]
     without: float
     tiles: int
+    predicted: int
     threads: int
 
 
@@ -106,14 +107,14 @@ def measure(encoder: str, raster: Path, size: int, rounds: int) -> Measurement:
 
     without = run(record)
     tiles = len(tile_starts(size, TILE, OVERLAP)) ** 2
-    batches[-1] = batches[-1][: len(batches[-1]) - (sum(map(len, batches)) - tiles)]
     predict(batches[0])
     mosaics, bare = [], [forward()]
     for number in range(rounds):
         mosaics.append(run(predict))
         bare.append(forward())
         say(f"{encoder}, round {number + 1}: mosaic {mosaics[-1]:.2f} s, bare {bare[-1]:.2f} s")
-    return Measurement(mosaics, bare, without, tiles, torch.get_num_threads())
+    predicted = sum(map(len, batches))
+    return Measurement(mosaics, bare, without, tiles, predicted, torch.get_num_threads())
 
 
 def networks(size: int, rounds: int) -> list[str]:
@@ -138,9 +139,9 @@ def networks(size: int, rounds: int) -> list[str]:
         *("mosaic / bare", "bare spread", "without network s"),
     )
     return [
-        f"{size} x {size} x 3 uint8 in {run.tiles} tiles of {TILE}, overlap {OVERLAP}, batches of "
-        f"{BATCH}, land cover and heights, float32, {run.threads} threads, "
-        f"least of {rounds} mosaics and {rounds + 1} bare passes",
+        f"{size} x {size} x 3 uint8 in {run.tiles} tiles of {TILE} ({run.predicted} predicted), "
+        f"overlap {OVERLAP}, batches of {BATCH}, land cover and heights, float32, "
+        f"{run.threads} threads, least of {rounds} mosaics and {rounds + 1} bare passes",
         "",
         *table(header, rows),
         "",

@@ -158,7 +158,7 @@ def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Dis
         for name, discriminator in discriminators.items():
             discriminator.load_state_dict(_below(f"discriminators.{name}.", weights))
             discriminator.eval()
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         fault = f"is damaged, or of another version ({' '.join(str(error).split())[:200]})"
         raise InputError(path, fault, remedy) from error
     return card, generator.eval(), discriminators

@@ -96,22 +96,17 @@ def name_maps(rasters: Sequence[Name], name: str | None = None) -> str:
     return name
 
 
-def too_coarse(raster: Name, gsd: float | None) -> str | None:
+def too_coarse(name: str, grid: PixelGrid, gsd: float | None) -> str | None:
     """A remark on a raster of pixels much larger than the network was trained on, if it is one.
 
     Args:
-        raster: The raster.
+        name: What the raster is called.
+        grid: Its grid.
         gsd: The network's ground sampling distance in metres.
     """
-    try:
-        with rasterio.open(raster) as source:
-            grid = PixelGrid(source.crs, source.transform, source.width, source.height)
-        size = max(grid.pixel_size)
-    except (RasterioError, InputError, AttributeError):
-        return None  # who reads it says what is wrong
-    if gsd is None or size <= COARSE * gsd:
+    if gsd is None or max(grid.pixel_size) <= COARSE * gsd:
         return None
     return (
-        f"{raster}: pixels of {size:.3g} m, the network was trained on {gsd:.3g} m; "
+        f"{name}: pixels of {max(grid.pixel_size):.3g} m, the network was trained on {gsd:.3g} m; "
         "maps of so coarse an image are a guess"
     )

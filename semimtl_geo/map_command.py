@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tiles.errors import InputError
+from tiles.errors import InputError, path_faults
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -30,8 +30,11 @@ def band_list(text: str) -> list[int | str]:
     return [int(band) if band.lstrip("-").isdigit() else band for band in bands]
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
+def _devices(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError("names, such as cuda:0,cuda:1")
+    return names
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -72,7 +75,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tile", type=int, help="tile edge in the network's pixels")
     where = command.add_mutually_exclusive_group()
     where.add_argument(
-        "--devices", type=_names, help="predict on these, a process on each: cuda:0,cuda:1"
+        "--devices", type=_devices, help="predict on these, a process on each: cuda:0,cuda:1"
     )
     where.add_argument(
         "--cluster", metavar="ADDRESS", help="predict on a dask cluster: tcp://scheduler:8786"
@@ -83,15 +86,24 @@ def run(args: argparse.Namespace) -> None:
     """Map every raster, or all as one."""
     places = _places(args.rasters, args.merge)
     _check(args)
+    if args.preview:
+        for name in places:
+            if _picture(args.out, name).is_dir():
+                raise InputError(_picture(args.out, name), "is a folder", "remove or rename it")
     from semimtl_geo.inputs import find_input, too_coarse
     from semimtl_geo.mapping import Mapper
+    from tiles.source import Source
 
     mapper = Mapper.load(args.checkpoint, args.devices[0] if args.devices else None)
-    bands = {}
+    bands, remarks = {}, []
     for name, rasters in places.items():
         bands[name] = find_input(rasters, mapper.card, args.bands)[0]
-        if remark := too_coarse(rasters[0], mapper.card.gsd):
-            print(remark, file=sys.stderr)
+        # All are looked at before the first is worked on.
+        with Source(rasters, bands[name], args.crs) as source:
+            source.grid_at(mapper.card.gsd)  # raises what its pixels lack
+            remarks.append(too_coarse(source.name, source.grid, mapper.card.gsd))
+    for remark in filter(None, remarks):
+        print(remark, file=sys.stderr)
     if args.domain is not None:
         mapper = mapper.for_domain(args.domain)
     elif mapper.chooses and len(places) > 1:
@@ -137,7 +149,7 @@ def _map_one(
     if args.preview:
         from semimtl_geo.preview import write_preview
 
-        picture = args.out / f"{name}_preview.png"
+        picture = _picture(args.out, name)
         write_preview(rasters, files, mapper.card.tasks, picture)
         print(picture)
 
@@ -161,20 +173,29 @@ def _places(rasters: Sequence[str], merge: str | None) -> dict[str, list[str]]:
 
 def _check(args: argparse.Namespace) -> None:
     """What needs no more than a look at the folders."""
-    if not args.checkpoint.exists():
+    if not _exists(args.checkpoint):
         raise InputError(args.checkpoint, "no such file", "check the path")
     for raster in args.rasters:
         # A name with a colon may be a URL, a subdataset, or whatever else GDAL knows.
-        if ":" not in raster and not raster.startswith("/vsi") and not Path(raster).exists():
+        if ":" not in raster and not raster.startswith("/vsi") and not _exists(raster):
             raise InputError(raster, "does not exist", "check the path")
-    if args.area is not None and not args.area.exists():
+    if args.area is not None and not _exists(args.area):
         raise InputError(args.area, "does not exist", "check the path")
-    above = next(folder for folder in [args.out, *args.out.absolute().parents] if folder.exists())
+    above = next(folder for folder in [args.out, *args.out.absolute().parents] if _exists(folder))
     if not above.is_dir():
         fault = "cannot be made (a file is in the way)"
         raise InputError(args.out, fault, "choose another folder")
     if not os.access(above, os.W_OK | os.X_OK):
         raise InputError(above, "cannot be written to", "choose another folder, or change rights")
+
+
+def _picture(out: Path, name: str) -> Path:
+    return out / f"{name}_preview.png"
+
+
+def _exists(path: str | Path) -> bool:
+    with path_faults(path):
+        return Path(path).exists()
 
 
 @contextmanager

@@ -157,7 +157,8 @@ def check_device(device: str | torch.device | None = None) -> torch.device:
             # Tensors say that they are on cuda:0, which is not equal to cuda.
             number = torch.cuda.current_device() if found.index is None else found.index
             found = torch.device("cuda", number)
-    except (RuntimeError, AssertionError) as error:
+        torch.empty(1, device=found).cpu()  # some are known by name only
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         fault = "is no device of this machine"
         raise InputError(f"device {device}", fault, f"use {' or '.join([*have, 'cpu'])}") from error

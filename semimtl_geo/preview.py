@@ -21,6 +21,7 @@ from rasterio.enums import Resampling
 from semimtl_geo.report.pictures import picture, spoken
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from tiles.grid import PixelGrid
+from tiles.journal import disk_faults
 from tiles.styles import RAMP
 from tiles.warp import warped
 
@@ -79,12 +80,13 @@ def write_preview(
         elif isinstance(task, Depth):
             _ramp(figure, left, HEAD + high + 0.2, wide, task)
     aside = path.with_name(f".{path.name}.part")
-    try:
-        FigureCanvasAgg(figure)
-        figure.savefig(aside, format="png")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    FigureCanvasAgg(figure)
+    with disk_faults(path):
+        try:
+            figure.savefig(aside, format="png")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def _small_grid(path: Path) -> PixelGrid:

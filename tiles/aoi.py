@@ -16,7 +16,7 @@ import shapely
 from rasterio import Affine
 from rasterio.features import rasterize
 
-from tiles.errors import InputError
+from tiles.errors import InputError, path_faults
 from tiles.grid import BLOCK, PixelGrid
 from tiles.raster import Bools
 
@@ -115,8 +115,9 @@ def read_area(path: str | PathLike[str], grid: PixelGrid) -> Area:
     """
     name = fspath(path)
     virtual = "://" in name or name.startswith("/vsi")
-    if not virtual and not Path(name).exists():
-        raise InputError(name, "does not exist", "check the path")
+    with path_faults(name):
+        if not virtual and not Path(name).exists():
+            raise InputError(name, "does not exist", "check the path")
     try:
         frame = geopandas.read_file(name, columns=[])
     except Exception as error:  # whatever the drivers of so many formats raise

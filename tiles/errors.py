@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 
 
@@ -30,3 +32,13 @@ class InputError(Exception):
             # anew; the line stands at its end.
             return self.source.strip().splitlines()[-1].partition("InputError: ")[2]
         return " ".join(f"{self.source}: {self.fault}; {self.remedy}".split())
+
+
+@contextmanager
+def path_faults(path: str | PathLike[str]) -> Iterator[None]:
+    """Say in one line why a path cannot be looked at: too long, or in a folder that is closed."""
+    try:
+        yield
+    except OSError as error:
+        fault = f"cannot be looked at ({error.strerror or error})"
+        raise InputError(path, fault, "check the path and the rights of its folders") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -180,11 +180,19 @@ def _own(known: Bools) -> Bools:
     return known if known.strides == (0, 0) else known.copy()
 
 
-def ahead(items: Iterator[T]) -> Generator[T, None, None]:
-    """Make the next item in a background thread while this one is used."""
+def ahead(items: Iterator[T], pool: Executor) -> Generator[T, None, None]:
+    """Make the next item in a background thread while this one is used.
+
+    Args:
+        items: Where they come from.
+        pool: The thread. One for all panels: each new one would keep memory of its own.
+    """
     end = object()
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, items, end)
+    following = pool.submit(next, items, end)
+    try:
         while (item := following.result()) is not end:
             following = pool.submit(next, items, end)
             yield item  # type: ignore[misc]
+    finally:
+        if not following.cancel():
+            wait([following])  # it reads from what may be closed next

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import shapely
 from rasterio.crs import CRS
 
-from tiles.errors import InputError
+from tiles.errors import InputError, path_faults
 
 Column = npt.NDArray[Any]
 # Features that are written at a time.
@@ -53,10 +53,11 @@ class GeoPackage:
         path, folder = self.path, self.path.parent
         if path.suffix.lower() != ".gpkg":
             raise InputError(path, "is no name of a GeoPackage", "let it end in .gpkg")
-        if not folder.is_dir():
-            raise InputError(path, f"its folder {folder} does not exist", "create it first")
-        if path.is_dir():
-            raise InputError(path, "is a folder", "name a file")
+        with path_faults(path):
+            if not folder.is_dir():
+                raise InputError(path, f"its folder {folder} does not exist", "create it first")
+            if path.is_dir():
+                raise InputError(path, "is a folder", "name a file")
         if not os.access(folder, os.W_OK | os.X_OK):
             fault = f"its folder {folder} cannot be written to"
             raise InputError(path, fault, "choose another or change its rights")
@@ -64,7 +65,7 @@ class GeoPackage:
             raise InputError(path, "is the map itself", "choose another name")
 
     def _unwritable(self, error: Exception) -> InputError:
-        fault = f"cannot be written ({error})"
+        fault = f"cannot be written ({' '.join(str(error).split())[:200]})"
         return InputError(self.path, fault, "choose a writable folder with enough free space")
 
     def add(

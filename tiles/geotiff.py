@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import product
 from os import PathLike
 from pathlib import Path
@@ -21,7 +22,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 
-from tiles.errors import InputError
+from tiles.errors import InputError, path_faults
 from tiles.grid import BLOCK, PixelGrid
 from tiles.layers import Layer
 from tiles.work import Work
@@ -184,16 +185,19 @@ def check_target(path: Path, sources: Sequence[str | PathLike[str]]) -> None:
         InputError: It cannot be written.
     """
     folder = path.parent
-    if not folder.is_dir():
-        raise InputError(path, f"its folder {folder} does not exist", "create it first")
-    if path.is_dir():
-        raise InputError(path, "is a folder", "name a file")
+    with path_faults(path):
+        if not folder.is_dir():
+            raise InputError(path, f"its folder {folder} does not exist", "create it first")
+        if path.is_dir():
+            raise InputError(path, "is a folder", "name a file")
     if not os.access(folder, os.W_OK | os.X_OK):
         fault = f"its folder {folder} cannot be written to"
         raise InputError(path, fault, "choose another or change its rights")
     for source in sources:
-        if path.exists() and Path(source).exists() and path.samefile(source):
-            raise InputError(path, "is what it is made from", "choose another name")
+        # What GDAL reads need not be a file.
+        with suppress(OSError):
+            if path.samefile(source):
+                raise InputError(path, "is what it is made from", "choose another name")
 
 
 def _interruptibly(work: Callable[..., Any], *args: Any, **options: Any) -> None:

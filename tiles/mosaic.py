@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -20,7 +21,7 @@ from tiles.errors import InputError
 from tiles.geotiff import MapWriter, check_target
 from tiles.grid import BLOCK
 from tiles.layers import ClassMap, Layer, PercentMap
-from tiles.panels import Job, Predict
+from tiles.panels import Desk, Job, Predict
 from tiles.plan import PANEL, Plan
 from tiles.raster import GDAL_CACHE
 from tiles.source import Source
@@ -158,7 +159,8 @@ def mosaic(
         elif len(predicts) > 1:
             found = run_processes(job, predicts, progress)
         else:
-            found = run_here(job, source, predicts[0], progress)
+            desk = Desk(source, stack.enter_context(ThreadPoolExecutor(1)))
+            found = run_here(job, desk, predicts[0], progress)
         if not found:
             for writer in writers.values():
                 writer.work.drop()
@@ -180,7 +182,9 @@ def _fingerprint(*parts: object) -> str:
 
 def _everywhere(name: Name) -> Name:
     """A raster's name in any process, whatever folder it works in."""
-    return Path(name).absolute() if Path(name).exists() else name
+    with suppress(OSError):  # what GDAL reads need not be a file, nor a name short enough for one
+        return Path(name).absolute() if Path(name).exists() else name
+    return name
 
 
 def _fill(fill: Sequence[float] | float, bands: int) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from os import PathLike
@@ -25,6 +26,14 @@ from tiles.source import Source
 
 Answer = Mapping[str, torch.Tensor | npt.NDArray[Any]]
 Predict = Callable[[torch.Tensor], Answer]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where panels are worked on: the rasters, opened, and the thread that reads them."""
+
+    source: Source
+    reader: Executor
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +69,12 @@ class Job:
     near: Area | None = None
     threads: int = field(default_factory=torch.get_num_threads)
 
-    def open(self, stack: ExitStack) -> Source:
+    def open(self, stack: ExitStack) -> Desk:
         """Open the rasters in another process, until the stack ends."""
         torch.set_num_threads(self.threads)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"))
-        return stack.enter_context(Source(self.rasters, self.bands, self.crs))
+        source = stack.enter_context(Source(self.rasters, self.bands, self.crs))
+        return Desk(source, stack.enter_context(ThreadPoolExecutor(1)))
 
     @property
     def total(self) -> int:
@@ -86,7 +96,7 @@ class Job:
 def work_on(
     job: Job,
     number: int,
-    source: Source,
+    desk: Desk,
     predict: Predict,
     progress: Callable[[int], None] | None = None,
 ) -> bool:
@@ -95,7 +105,7 @@ def work_on(
     Args:
         job: What is made.
         number: The panel.
-        source: The rasters, opened.
+        desk: Where.
         predict: The network.
         progress: Called with the pixels of the panel that are done.
 
@@ -114,10 +124,10 @@ def work_on(
             return mark.predicted
         band = Band(plan, panel, mark, job.layers, sheets)
         feed = Feed(
-            source, plan, panel, job.batch_size, job.fill, mark.tile, inside=inside, near=near
+            desk.source, plan, panel, job.batch_size, job.fill, mark.tile, inside=inside, near=near
         )
         # Closed before the raster is, for its thread reads from it.
-        items = stack.enter_context(closing(ahead(iter(feed))))
+        items = stack.enter_context(closing(ahead(iter(feed), desk.reader)))
         with torch.no_grad():
             for item in items:
                 if isinstance(item, Strip):

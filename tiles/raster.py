@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from tiles.bands import Wanted, band_numbers
 from tiles.closing import Closing
-from tiles.errors import InputError
+from tiles.errors import InputError, path_faults
 from tiles.grid import PixelGrid
 
 Name = str | PathLike[str]
@@ -91,10 +91,12 @@ class Raster(Closing):
     def __init__(self, path: Name, bands: Wanted | None = None) -> None:
         self.name = fspath(path)
         virtual = "://" in self.name or self.name.startswith("/vsi") or ":" in self.name[2:]
-        if Path(self.name).is_dir():
-            raise InputError(self.name, "is a folder", "name a raster file")
-        if not virtual and not self.name.lstrip().startswith("<") and not Path(self.name).exists():
-            raise InputError(self.name, "does not exist", "check the path")
+        if not virtual and not self.name.lstrip().startswith("<"):
+            with path_faults(self.name):
+                if Path(self.name).is_dir():
+                    raise InputError(self.name, "is a folder", "name a raster file")
+                if not Path(self.name).exists():
+                    raise InputError(self.name, "does not exist", "check the path")
         with ExitStack() as stack:
             try:
                 # Not entered: that would tie it to this thread, and another may close it.
@@ -119,6 +121,9 @@ class Raster(Closing):
                 "has no coordinate reference system",
                 "assign one, for example with gdal_edit -a_srs",
             )
+        if file.transform.is_identity:  # what rasterio says of none
+            fault, remedy = "has no geotransform", "georeference it, as by a world file beside it"
+            raise InputError(self.name, fault, remedy)
         if any(np.dtype(kind).kind == "c" for kind in file.dtypes):
             raise InputError(self.name, "has complex values", "convert them to real ones")
         try:
@@ -187,7 +192,8 @@ class Raster(Closing):
             if self._masked:
                 known = known_pixels(self._file, self.bands, window=window)
         except RasterioError as error:
-            fault = f"cannot be read in rows {top} to {bottom - 1} ({error})"
+            # Rasterio's own says no more than that there is a cause.
+            fault = f"cannot be read in rows {top} to {bottom - 1} ({error.__cause__ or error})"
             raise InputError(self.name, fault, "check that the file is whole") from error
         if self.dtype.kind == "f":
             known = known & ~np.isnan(values).any(axis=0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import Sampler
 from torchgeo.datasets import GeoDataset
 from torchgeo.samplers import GeoSampler
 
@@ -97,6 +99,43 @@ class RandomChips(_Chips):
     def __len__(self) -> int:
         """Number of chips per pass."""
         return self.length
+
+
+class Turns(Sampler[Any]):
+    """The share of one of several processes in what a sampler draws; they take turns.
+
+    So the processes' batches together are those that one process would draw. A run that is resumed
+    goes on within a pass.
+
+    Args:
+        sampler: Draws the same in every process; its length is a multiple of ``processes``.
+        process: Number of this process.
+        processes: How many there are.
+        start: How many draws of its own this process leaves out of the next pass.
+    """
+
+    def __init__(
+        self, sampler: Sampler[Any], process: int = 0, processes: int = 1, start: int = 0
+    ) -> None:
+        self.sampler = sampler
+        self.process = process
+        self.processes = processes
+        self.start = start
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield this process's part of one pass."""
+        first = self.process + self.start * self.processes
+        self.start = 0
+        return islice(iter(self.sampler), first, None, self.processes)
+
+    def __len__(self) -> int:
+        """Draws per pass."""
+        return len(self.sampler) // self.processes  # type: ignore[arg-type]  # not all have one
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass that of an epoch."""
+        if hasattr(self.sampler, "set_epoch"):
+            self.sampler.set_epoch(epoch)
 
 
 class GridChips(_Chips):

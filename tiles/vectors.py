@@ -16,7 +16,7 @@ import shapely
 
 from tiles.areas import UNKNOWN, Areas, Samples
 from tiles.classmap import ClassRaster, class_number, find_class, heights_on, unit_of
-from tiles.errors import InputError
+from tiles.errors import InputError, path_faults
 from tiles.footprints import block, right_angled
 from tiles.geopackage import GeoPackage
 from tiles.grid import BLOCK
@@ -221,8 +221,9 @@ def buildings_of_folder(folder: Name, out: Name | None = None, **settings: Any) 
         InputError: Something that the user can mend, also that there is no pair of maps.
     """
     source = Path(folder)
-    if not source.is_dir():
-        raise InputError(source, "is no folder", "name the folder with the maps")
+    with path_faults(source):
+        if not source.is_dir():
+            raise InputError(source, "is no folder", "name the folder with the maps")
     pairs = [
         (path, heights, path.name.removesuffix("_landcover.tif"))
         for path in sorted(source.glob("*_landcover.tif"))

@@ -16,8 +16,7 @@ from uuid import uuid4
 
 from tiles.errors import InputError
 from tiles.journal import disk_faults
-from tiles.panels import Job, Predict, work_on
-from tiles.source import Source
+from tiles.panels import Desk, Job, Predict, work_on
 
 Progress = Callable[[int, int], None]
 
@@ -25,7 +24,7 @@ Progress = Callable[[int, int], None]
 LOOK = 0.5
 
 
-def run_here(job: Job, source: Source, predict: Predict, progress: Progress | None) -> bool:
+def run_here(job: Job, desk: Desk, predict: Predict, progress: Progress | None) -> bool:
     """Work on all panels, one after the other; whether any tile was predicted."""
     total, before, predicted = job.total, 0, False
     for number in range(len(job.plan.panels)):
@@ -34,7 +33,7 @@ def run_here(job: Job, source: Source, predict: Predict, progress: Progress | No
             if progress is not None:
                 progress(before + done, total)
 
-        predicted |= work_on(job, number, source, predict, step)
+        predicted |= work_on(job, number, desk, predict, step)
         before += job.pixels(number)
         if progress is not None:
             progress(before, total)
@@ -100,11 +99,11 @@ def _serve(connection: Connection, job: bytes, predict: bytes) -> None:
         plan: Job = pickle.loads(job)  # noqa: S301 - from the process that started this one
         network: Predict = pickle.loads(predict)  # noqa: S301 - likewise
         with ExitStack() as stack:
-            source = plan.open(stack)
+            desk = plan.open(stack)
             connection.send(("ready", None))
             while True:
                 number = connection.recv()
-                connection.send(("done", work_on(plan, number, source, network)))
+                connection.send(("done", work_on(plan, number, desk, network)))
     except EOFError:
         pass
     except Exception as error:

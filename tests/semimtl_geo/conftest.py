@@ -1,22 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from semimtl_geo.cities import write_cities
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from semimtl_geo.trainer import SemiMTL
-from semimtl_geo.training import packaged_config, train
+from tests.conftest import CROP as CROP
+from tests.conftest import Run as Run
 
 TINY = Encoder("tu-resnet10t", None, 8, {"channels": [8, 8, 16, 16], "stem_width": 8})
 CLASSES = ("ground", "building", "tree")
-CROP = 32
 COLORS = ((255, 255, 255), (0, 0, 255), (0, 255, 0))
 Batch = dict[str, dict[str, Tensor]]
 
@@ -67,42 +64,3 @@ def make_batch(domains: dict[str, list[str]], size: int = 32, count: int = 2) ->
             data["height"] = torch.where(hidden, torch.nan, heights)
         batch[name] = data
     return batch
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a training run leaves, and what it learnt from."""
-
-    cities: Path
-    out: Path
-    args: tuple[str, ...]
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.out / "semimtl.ckpt"
-
-
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """SemiMTL on the embedded cities as a user trains it, for two iterations."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("run")
-    write_cities(folder / "cities", scenes=1, size=96)
-    args = (
-        f"--config={packaged_config('cities/semimtl.yaml')}",
-        f"--data.root={folder / 'cities'}",
-        f"--data.crop={CROP}",
-        "--data.batch_size=2",
-        "--data.iterations=2",
-        "--data.workers=0",
-        "--model.encoder.options={channels: [8, 8, 16, 16], stem_width: 8}",
-        "--model.decoder_width=16",
-        "--model.discriminator_width=4",
-        "--trainer.max_epochs=1",
-        "--trainer.accelerator=cpu",
-        "--trainer.log_every_n_steps=1",
-        "--trainer.enable_progress_bar=false",
-        "--trainer.enable_model_summary=false",
-    )
-    train([*args, f"--out={folder / 'out'}"])
-    return Run(folder / "cities", folder / "out", args)

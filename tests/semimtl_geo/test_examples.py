@@ -1,50 +1,89 @@
-"""The examples do what they say."""
+"""The examples do what they say, called as a user calls them."""
 
 from __future__ import annotations
 
-import runpy
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
-import torch
+from scipy import ndimage
 
-from semimtl_geo.checkpoint import KEY
-from semimtl_geo.cities import write_cities
-from semimtl_geo.trainer import SemiMTL
+from tests.conftest import Run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+BUILDING = 1
+
+
+def call(name: str, folder: Path, *args: object) -> list[str]:
+    """Run an example in a folder; the lines that it prints."""
+    command = [sys.executable, EXAMPLES / name, *map(str, args)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.splitlines()
 
 
 @pytest.fixture(scope="module")
-def ortho(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cities = write_cities(tmp_path_factory.mktemp("cities"), scenes=1, size=64)
-    return min((cities["city_b"] / "test" / "image").glob("*.tif"))
+def image(run: Run) -> Path:
+    """An orthophoto of an embedded city."""
+    return min((run.cities / "city_b" / "test" / "image").glob("*.tif"))
 
 
-def test_map_an_orthophoto(
-    ortho: Path,
-    tmp_path: Path,
-    make_model: Callable[..., SemiMTL],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    model = make_model()
-    checkpoint = tmp_path / "model.ckpt"
-    torch.save({"state_dict": model.state_dict(), KEY: model.card.to_plain()}, checkpoint)
-    main = runpy.run_path(str(EXAMPLES / "map_an_orthophoto.py"))["main"]
-    main(str(checkpoint), str(ortho), str(tmp_path / "maps"))
-    printed = capsys.readouterr().out
-    assert "landcover" in printed
-    assert "tallest: " in printed
+@pytest.fixture(scope="module")
+def printed(run: Run, image: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("example")
+    lines = call("map_an_orthophoto.py", folder, run.checkpoint, image, folder / "maps")
+    assert sorted(path.name for path in folder.iterdir()) == ["maps"]
+    return lines
 
 
-def test_own_network(ortho: Path, tmp_path: Path) -> None:
-    main = runpy.run_path(str(EXAMPLES / "own_network.py"))["main"]
-    main(str(ortho), str(tmp_path / "ndvi.tif"))
-    with rasterio.open(ortho) as image, rasterio.open(tmp_path / "ndvi.tif") as made:
-        infrared, red, _ = image.read().astype(np.float32)
+def test_map_an_orthophoto(printed: list[str], image: Path) -> None:
+    files = dict(line.split(": ", 1) for line in printed[-2:])
+    assert set(files) == {"landcover", "height"}
+    with rasterio.open(image) as source:
+        for file in files.values():
+            with rasterio.open(file) as made:
+                assert (made.crs, made.transform) == (source.crs, source.transform)
+                assert made.shape == source.shape
+    with rasterio.open(files["height"]) as made:
+        assert f"tallest: {made.read(1, masked=True).max():.1f} m" in printed
+    assert any("re-estimated on" in line for line in printed)
+
+
+def test_buildings_with_heights(printed: list[str], image: Path, tmp_path: Path) -> None:
+    """On true maps, for a network of two iterations knows no building."""
+    named = Path(printed[-2].split(": ", 1)[1] + ".aux.xml")
+    layers = {}
+    for name in ("landcover", "height"):
+        truth = image.parents[1] / name / image.name
+        shutil.copy(truth, tmp_path / f"x_{name}.tif")
+        with rasterio.open(truth) as file:
+            layers[name], pixel = file.read(1), file.res[0] * file.res[1]
+    shutil.copy(named, tmp_path / "x_landcover.tif.aux.xml")
+    lines = call("buildings_with_heights.py", tmp_path, "x_landcover.tif", "x_height.tif", "x.gpkg")
+    areas, count = ndimage.label(layers["landcover"] == BUILDING)
+    pixels = [layers["height"][areas == number] for number in range(1, count + 1)]
+    large = [(np.median(own), len(own) * pixel, own.sum() * pixel) for own in pixels]
+    large = sorted((row for row in large if row[1] >= 10), reverse=True)
+    assert large
+    assert lines[0] == f"x.gpkg: {len(large)} buildings"
+    found = [[float(value) for value in line.split()] for line in lines[2:]]
+    for (_, area, height, volume), want in zip(found, large[:10], strict=True):
+        assert [height, area, volume] == pytest.approx(want, rel=1e-4, abs=0.51)
+    assert [row[2] for row in found] == pytest.approx([row[0] for row in large[:10]], abs=0.051)
+    for layer in ("footprints", "blocks"):
+        assert len(geopandas.read_file(tmp_path / "x.gpkg", layer=layer)) == len(large)
+
+
+def test_own_network(image: Path, tmp_path: Path) -> None:
+    assert call("own_network.py", tmp_path, image, "ndvi.tif") == []
+    with rasterio.open(image) as source, rasterio.open(tmp_path / "ndvi.tif") as made:
+        infrared, red, _ = source.read().astype(np.float32)
         expected = (infrared - red) / np.maximum(infrared + red, 1)
         assert np.allclose(made.read(1), expected, atol=1e-5)
-        assert made.transform == image.transform
+        assert made.transform == source.transform

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from tests.rasters import NORTH, WEST, noise, write
 from tiles.errors import InputError
-from tiles.sampling import GridChips, RandomChips
+from tiles.sampling import GridChips, RandomChips, Turns
 from tiles.scenes import scene_dataset
 
 
@@ -206,3 +207,28 @@ def test_chips_lie_where_labels_are(tmp_path: Path) -> None:
     assert position(query) == (10, 30)
     known = ~dataset[query]["height"].isnan()
     assert known.sum() == 20 * 30
+
+
+def test_processes_take_turns() -> None:
+    """Together they draw what one draws; a pass that is resumed leaves out what was drawn."""
+
+    class Counting(Sampler[int]):
+        epoch = 0
+
+        def __iter__(self) -> Iterator[int]:
+            return iter(range(100 * self.epoch, 100 * self.epoch + 12))
+
+        def __len__(self) -> int:
+            return 12
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
+
+    assert list(Turns(Counting())) == list(range(12))
+    parts = [Turns(Counting(), process, 3) for process in range(3)]
+    assert [list(part) for part in parts] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
+    assert [len(part) for part in parts] == [4, 4, 4]
+    resumed = Turns(Counting(), 1, 3, start=2)
+    resumed.set_epoch(1)
+    assert list(resumed) == [107, 110]
+    assert list(resumed) == [101, 104, 107, 110]

@@ -1,0 +1,55 @@
+"""What tests of more than one package share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CROP = 32
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run leaves, and what it learnt from."""
+
+    cities: Path
+    out: Path
+    args: tuple[str, ...]
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "semimtl.ckpt"
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """SemiMTL on the embedded cities as a user trains it, for two iterations."""
+    # Here, for the tests of tiles alone need none of it.
+    import torch
+
+    from semimtl_geo.cities import write_cities
+    from semimtl_geo.training import packaged_config, train
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("run")
+    write_cities(folder / "cities", scenes=1, size=96)
+    args = (
+        f"--config={packaged_config('cities/semimtl.yaml')}",
+        f"--data.root={folder / 'cities'}",
+        f"--data.crop={CROP}",
+        "--data.batch_size=2",
+        "--data.iterations=2",
+        "--data.workers=0",
+        "--model.encoder.options={channels: [8, 8, 16, 16], stem_width: 8}",
+        "--model.decoder_width=16",
+        "--model.discriminator_width=4",
+        "--trainer.max_epochs=1",
+        "--trainer.accelerator=cpu",
+        "--trainer.log_every_n_steps=1",
+        "--trainer.enable_progress_bar=false",
+        "--trainer.enable_model_summary=false",
+    )
+    train([*args, f"--out={folder / 'out'}"])
+    return Run(folder / "cities", folder / "out", args)
