@@ -19,8 +19,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 benchmark: $(STAMP)
-	$(BIN)/python benchmarks/stitching.py
-	$(BIN)/python benchmarks/step.py
+	for name in stitching memory networks seam step; do $(BIN)/python benchmarks/$$name.py || exit; done
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

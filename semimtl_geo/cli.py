@@ -1,4 +1,4 @@
-"""``semimtl-geo``: train, evaluate, map, buildings, ndsm, cities, demo."""
+"""``semimtl-geo``: prepare, train, evaluate, compare, map, buildings, ndsm, cities, demo."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from semimtl_geo import map_command
+from semimtl_geo import compare_command, map_command
+from semimtl_geo.prepare import command as prepare_command
 from tiles.errors import InputError
 
 # Torch takes seconds to import: each command imports what it needs.
+
+RESUMES = (["prepare"], ["compare"], ["map"])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,6 +104,13 @@ def _parser() -> _Parser:
         command.set_defaults(run=run)
         return command
 
+    command = add(
+        "prepare",
+        prepare_command.run,
+        "Make data sets of official archives, or of your own folders: scenes and street views.",
+    )
+    prepare_command.add_arguments(command)
+
     commands.add_parser("train", help="Train one system; see semimtl-geo train --help.")
 
     command = add("evaluate", _evaluate, "Map labelled scenes and score the maps.")
@@ -111,6 +121,13 @@ def _parser() -> _Parser:
     command.add_argument("--out", type=Path, default=Path("evaluation"), help="folder for the maps")
     command.add_argument("--domain", help="take this training domain's BatchNorm statistics")
     command.add_argument("--bands", type=map_command.band_list, help="band numbers or names")
+
+    command = add(
+        "compare",
+        compare_command.run,
+        "All systems on one scenario: tables and figures.",
+    )
+    compare_command.add_arguments(command)
 
     command = add("map", map_command.run, "Map orthophotos: land cover and heights as GeoTIFFs.")
     map_command.add_arguments(command)
@@ -169,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = "; start again to go on" if args[:1] == ["map"] else ""
+        again = "; start again to go on" if args[:1] in RESUMES else ""
         print(f"interrupted{again}", file=sys.stderr)
         return 130
     return 0

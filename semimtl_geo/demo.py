@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shutil
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import torch
 
 from semimtl_geo.cities import write_cities
-from semimtl_geo.compare import Row, to_markdown, with_gains
-from semimtl_geo.lanes import REESTIMATED, Job, Outcome, run_lanes
-from semimtl_geo.mapping import Mapper
+from semimtl_geo.compare import Row, to_markdown
+from semimtl_geo.compare.results import panels_of, table_of, tasks_of
+from semimtl_geo.compare.runs import REESTIMATED, Job, Run
+from semimtl_geo.compare.scenario import find_scenario
+from semimtl_geo.facts import facts_of
+from semimtl_geo.lanes import run_lanes
 from semimtl_geo.progress import progress_bar
-from semimtl_geo.report import Panel, write_report
+from semimtl_geo.report import method_section, panel_figure, write_report
 from semimtl_geo.systems import SYSTEMS
-from semimtl_geo.training import packaged_config
 from tiles.errors import InputError
 
 METHOD: Final = "semimtl"
-LANES: Final = ((METHOD,), ("jtl", "stl_seg", "stl_depth"))
+TRAINED: Final = (METHOD, "jtl", "stl_seg", "stl_depth")
+"""The longest first, so that both lanes end together."""
+LANES: Final = 2
 SCENES: Final = 20
 SIZE: Final = 384
 EPOCHS: Final = 5
-UNLABELLED: Final = {"city_a": "height", "city_b": "landcover"}
-"""What each city has no labels of in ``configs/cities/``."""
+TITLE: Final = "Two cities in, two maps of both out"
+LEAD: Final = (
+    "<strong>City A came with land-cover labels only, city B with heights only</strong>, each from "
+    "a sensor of its own. One network was trained on both at once, and maps land cover and heights "
+    "in both. Nobody showed it a single height of A or a single land-cover label of B: those were "
+    "kept back, to measure how well it does."
+)
+QGIS: Final = """<p>Drag any of the maps (<code>*.tif</code>) into the window of QGIS. It comes up
+in its place and in colour, with class names or metres in the legend: the style (<code>.qml</code>)
+beside the map is applied by itself. Keep the two together when you move or copy them.</p>"""
 
 
 def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
@@ -48,44 +56,47 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     if iterations is not None and iterations < EPOCHS:
         raise InputError("--iterations", f"{iterations} is too few", f"give {EPOCHS} or more")
     with progress_bar("make the cities", "scenes") as progress:
-        cities = write_cities(
-            out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress
-        )
+        write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
     precision = faster_precision()
-    overrides = [
-        f"--data.seed={seed}",
-        f"--seed_everything={seed}",
-        f"--trainer.precision={precision}",
-    ]
+    overrides = [f"--trainer.precision={precision}"]
     if iterations is not None:
         overrides += [
             f"--trainer.max_epochs={EPOCHS}",
             f"--data.iterations={iterations // EPOCHS}",
         ]
-    job = Job("cities", out / "cities", out, tuple(overrides))
-    outcomes = run_lanes(LANES, list(UNLABELLED), job)
-    rows = with_gains(
-        [row for outcome in outcomes for row in outcome.rows],
-        baselines=[SYSTEMS["stl_seg"].title, SYSTEMS["stl_depth"].title],
-    )
-    rows.sort(key=lambda row: row.domain)
+    scenario = find_scenario("cities")
+    job = Job(scenario, out / "cities", out, (seed,), tuple(overrides), keep_maps=True)
+    shutil.rmtree(out / "runs", ignore_errors=True)  # a demonstration shows the program as it is
+    outcomes = run_lanes([Run(system, seed) for system in TRAINED], job, LANES)
+    rows, tasks = table_of(outcomes), tasks_of(outcomes)
+    panels = [p for p in panels_of(job, rows, tasks) if p.image == job.shown(p.domain)[0]]
     model = out / f"{METHOD}.ckpt"
     shutil.copy2(outcomes[0].checkpoint, model)
-    shutil.rmtree(out / "maps", ignore_errors=True)
-    job.maps(SYSTEMS[METHOD].title).rename(out / "maps")
     found = findings(rows)
     write_report(
         out / "report.html",
+        title=TITLE,
+        lead=LEAD,
         rows=rows,
         curves={
-            SYSTEMS[outcome.system].title: outcome.checkpoint.with_name("metrics.csv")
+            SYSTEMS[outcome.run.system].title: outcome.checkpoint.with_name("metrics.csv")
             for outcome in outcomes
         },
-        panels=[_panel(job, city, folder, rows) for city, folder in cities.items()],
-        tasks=Mapper.load(model).card.tasks,
+        panels=panels,
+        tasks=tasks,
         findings=found,
-        facts=_facts(outcomes, seed, precision, time.monotonic() - started),
+        facts=facts_of(
+            outcomes,
+            **{
+                "Configuration": f"cities/, seed {seed}, {precision}",
+                "From start to report": f"{time.monotonic() - started:.0f} s",
+            },
+        ),
+        opening=[method_section(panels, tasks)],
+        closing=[("Open the maps in QGIS", "", QGIS)],
     )
+    panel_figure(panels, tasks, out / "panels.png")
+    _gather(job, out / "maps")
     print(to_markdown(rows))
     for finding in found:
         print(finding)
@@ -144,41 +155,11 @@ def findings(rows: Sequence[Row]) -> list[str]:
     return sentences
 
 
-def _panel(job: Job, city: str, folder: Path, rows: Sequence[Row]) -> Panel:
-    """The first test scene of a city, with every map of it."""
-    image = min((folder / "test" / "image").glob("*.tif"))
-    maps: dict[str, dict[str, Path]] = {}
-    for row in rows:
-        if row.domain == city:
-            title = SYSTEMS[METHOD].title
-            made = job.out / "maps" if row.method == title else job.maps(row.method)
-            files = {task: made / f"{image.stem}_{task}.tif" for task in ("landcover", "height")}
-            maps[row.method] = {task: file for task, file in files.items() if file.is_file()}
-    truth = {task: folder / "test" / task / image.name for task in ("landcover", "height")}
-    return Panel(city, image, truth, maps, [UNLABELLED[city]])
-
-
-def _facts(
-    outcomes: Sequence[Outcome], seed: int, precision: str, seconds: float
-) -> dict[str, str]:
-    packages = ("semimtl-geo", "torch", "torchgeo", "rasterio")
-    return {
-        "Machine": f"{_processor()}, {os.cpu_count()} cores"
-        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""),
-        "Date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
-        "Configuration": f"{packaged_config('cities').name}/, seed {seed}, {precision}",
-        "Training": "; ".join(
-            f"{SYSTEMS[outcome.system].title} {outcome.seconds:.0f} s" for outcome in outcomes
-        ),
-        "From start to report": f"{seconds:.0f} s",
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def _gather(job: Job, folder: Path) -> None:
+    """The method's maps of both cities in one folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for domain in job.scenario.evaluate:
+        made = job.maps(SYSTEMS[METHOD].title, job.seeds[0], domain)
+        for file in made.iterdir():
+            file.rename(folder / file.name)

@@ -1,9 +1,9 @@
-"""Scores of maps against the truth: whole scenes, in the task's unit, as a user would get them."""
+"""Scores of maps against the truth: whole scenes or frames, in the task's unit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,15 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from torchmetrics import Metric
 
+from semimtl_geo.data.frame_files import frame_files, label_file, read_classes, read_values
+from semimtl_geo.data.frames import check_size
+from semimtl_geo.frame_mapping import adapt_to_frames, frame_bands, map_frame
 from semimtl_geo.inputs import Bands
 from semimtl_geo.mapping import Mapper
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError
-from tiles.scenes import raster_files
+from tiles.raster import Raster
+from tiles.scenes import LabelKind, raster_files
 from tiles.warp import warped
 
 ROWS = 1024
@@ -37,46 +41,62 @@ def evaluate(
     bands: Bands | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Map every scene of a folder and score the maps against the labels that are there.
+    """Map every scene or frame of a folder and score the maps against the labels that are there.
 
     Args:
         mapper: The network.
-        scenes: Folder with ``image/`` and, for each task that is to be scored, its labels.
+        scenes: Folder with ``image/`` and, for each task that is to be scored, its labels. PNG
+            images are frames of street views, each of which is predicted at once.
         maps: Folder for the maps.
         domain: Take this training domain's BatchNorm statistics. If None, and the network has
             statistics per domain and none of its own choice, they are re-estimated on all the
             images together.
         bands: Numbers or names of the bands that the network wants.
-        progress: Called with scenes done and scenes in all.
+        progress: Called with scenes or frames done, and how many there are.
 
     Returns:
-        Per task with labels, its scores over all pixels of all scenes.
+        Per task with labels, its scores over all pixels of all scenes or frames.
 
     Raises:
         InputError: If there are no images, or no labels at all, or one does not fit.
     """
-    scenes = Path(scenes)
-    images = raster_files(scenes / "image")
+    scenes, maps = Path(scenes), Path(maps)
+    frames = frame_files(scenes / "image")
+    images = frames or raster_files(scenes / "image")
     if not images:
-        raise InputError(scenes, "has no image/*.tif", "give a folder with scenes")
+        raise InputError(scenes, "has no image/*.tif or *.png", "give a folder with scenes")
     tasks = [task for task in mapper.card.tasks if (scenes / task.name).is_dir()]
     if not tasks:
         names = " or ".join(f"{task.name}/" for task in mapper.card.tasks)
         raise InputError(scenes, "has no labels to compare with", f"put them in {names}")
-    for task in tasks:
-        for image in images:
-            if not (truth := scenes / task.name / image.name).is_file():
-                raise InputError(truth, "no such file", f"every image needs its {task.name}")
+    truths = {
+        (task.name, image): _truth(scenes, task, image, bool(frames))
+        for task in tasks
+        for image in images
+    }
+    for (name, _), truth in truths.items():
+        if not truth.is_file():
+            raise InputError(truth, "no such file", f"every image needs its {name}")
+        if not frames:
+            Raster(truth).close()  # says what is wrong with it before anything is mapped
+    numbers = frame_bands(mapper, images[0], bands) if frames else []
     if domain is not None:
         mapper = mapper.for_domain(domain)
+    elif mapper.chooses and frames:
+        mapper = adapt_to_frames(mapper, scenes, numbers)
     elif mapper.chooses:
         mapper = mapper.adapt(images, bands)
     metrics = {task.name: task.scores() for task in tasks}
     for done, image in enumerate(images, start=1):
-        made = mapper.map(image, maps, bands=bands)
+        made: Mapping[str, Path]
+        if frames:
+            made = map_frame(mapper, image, maps, numbers)
+        else:
+            files = mapper.map(image, maps, bands=bands)
+            made = {task.name: Path(files[task.name].encoding["source"]) for task in tasks}
         for task in tasks:
-            truth = scenes / task.name / image.name
-            compare(Path(made[task.name].encoding["source"]), truth, task, metrics[task.name])
+            against = compare_frames if frames else compare
+            against(made[task.name], truths[task.name, image], task, metrics[task.name])
         if progress is not None:
             progress(done, len(images))
     scores = {
@@ -120,6 +140,34 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
                     metric.update(torch.from_numpy(_read(prediction, window, task)), labels)
     except RasterioError as error:
         raise InputError(truth, f"cannot be compared ({error})", "replace the file") from error
+
+
+def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> None:
+    """Add the map of a frame and its truth to a metric.
+
+    Raises:
+        InputError: If the truth cannot be read, is of another size, or holds what is no label.
+    """
+    prediction, labels = (_read_frame(path, task) for path in (made, truth))
+    check_size(truth, labels, prediction)
+    target = torch.from_numpy(labels)
+    if fault := task.check(target):
+        raise InputError(truth, fault, "correct the labels")
+    metric.update(torch.from_numpy(prediction), target)
+
+
+def _read_frame(path: Path, task: Task) -> NDArray[np.generic]:
+    if task.kind == "segmentation":
+        return read_classes(path).astype(np.int64)
+    return read_values(path)
+
+
+def _truth(folder: Path, task: Task, image: Path, frame: bool) -> Path:
+    """Where the label of an image is."""
+    if frame:
+        kind: LabelKind = "classes" if task.kind == "segmentation" else "values"
+        return label_file(folder, task.name, image, kind)
+    return folder / task.name / image.name
 
 
 def _read(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,6 +54,15 @@ class Optimisation:
         """The optimiser of all discriminators."""
         return Adam(weights, self.discriminator_lr, betas=(0.9, 0.99))
 
-    def schedule(self, generator: Optimizer, iterations: int) -> LRScheduler:
-        """Polynomial decrease of the generator's learning rate to 0 after so many iterations."""
-        return LambdaLR(generator, lambda done: max(0.0, 1 - done / iterations) ** self.power)
+    def schedule(self, generator: Optimizer, iterations: Callable[[], int]) -> LRScheduler:
+        """Polynomial decrease of the generator's learning rate to 0.
+
+        Args:
+            generator: Its optimiser.
+            iterations: Tells after how many iterations; is not asked before the first is done.
+        """
+
+        def rate(done: int) -> float:
+            return max(0.0, 1 - done / iterations()) ** self.power if done else 1.0
+
+        return LambdaLR(generator, rate)

@@ -20,6 +20,7 @@ from rasterio.enums import Resampling
 
 from semimtl_geo.report.pictures import picture, spoken
 from semimtl_geo.tasks import Depth, Segmentation, Task
+from tiles.aside import aside
 from tiles.grid import PixelGrid
 from tiles.journal import disk_faults
 from tiles.styles import RAMP
@@ -79,14 +80,9 @@ def write_preview(
             _legend(below, task)
         elif isinstance(task, Depth):
             _ramp(figure, left, HEAD + high + 0.2, wide, task)
-    aside = path.with_name(f".{path.name}.part")
     FigureCanvasAgg(figure)
-    with disk_faults(path):
-        try:
-            figure.savefig(aside, format="png")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+    with disk_faults(path), aside(path) as part:
+        figure.savefig(part, format="png")
 
 
 def _small_grid(path: Path) -> PixelGrid:

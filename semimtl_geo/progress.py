@@ -25,6 +25,9 @@ from rich.text import Text
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal."""
 
+MOST_BARS = 8
+"""With more bars than this, finished ones give way."""
+
 
 class _Count(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -85,6 +88,7 @@ class Display:
             self._started[name] = (self._created, 0) if done == total else (now, done)
             self._said[name] = now
         self._bars.update(self._ids[name], completed=done, total=total)
+        self._make_room()
         late = now - self._said[name] >= LINE_EVERY or done == total
         if not self._console.is_terminal and late and self._said[name] != math.inf:
             self._said[name] = math.inf if done == total else now
@@ -97,6 +101,12 @@ class Display:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def _make_room(self) -> None:
+        visible = [task for task in self._bars.tasks if task.visible]
+        finished = [task for task in visible if task.finished]
+        for task in finished[: max(0, len(visible) - MOST_BARS)]:
+            self._bars.update(task.id, visible=False)
 
     def __enter__(self) -> Display:
         self._bars.start()

@@ -13,12 +13,15 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from semimtl_geo import alignment
+from semimtl_geo.adversary import Adversary, Confusion
+from semimtl_geo.alignment import source_count
 from semimtl_geo.checkpoint import KEY, ModelCard
-from semimtl_geo.networks.batchnorm import BatchNormMode
+from semimtl_geo.networks.batchnorm import BatchNormMode, loses_by_sync
 from semimtl_geo.networks.discriminator import SMALLEST_INPUT
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.optimisation import AdversarialWeights, Optimisation
+from semimtl_geo.parallel import average_gradients, average_statistics, reseed, without_reducer
+from semimtl_geo.supervision import supervise
 from semimtl_geo.systems import SYSTEMS, SystemName
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError
@@ -27,8 +30,20 @@ Labels = Mapping[str, Tensor]
 Batch = Mapping[str, Labels]
 """``{domain: {"image": [B, C, H, W], task: [B, H, W], ...}}``; unsupervised labels are absent."""
 
+STEPPED = ("generator", "discriminators")
+"""What the optimisers step, in their order."""
+
+SEED = "semimtl_geo_seed"
+"""Where a checkpoint keeps the seed of the run."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def logs_now(trainer: lightning.Trainer) -> bool:
+    """Whether an iteration that has stepped is one that Lightning logs; the others need not."""
+    rhythm = int(trainer.log_every_n_steps)  # type: ignore[attr-defined]  # set without a type
+    return rhythm > 0 and trainer.global_step % rhythm == 0
 
 
 class SemiMTL(lightning.LightningModule):
@@ -74,33 +89,24 @@ class SemiMTL(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.alignment = SYSTEMS[system].alignment
-        self.tasks = [task for task in tasks if SYSTEMS[system].trains(task.kind)]
-        names = {task.name for task in self.tasks}
-        self.domains = [
-            name
-            for name, supervised in domains.items()
-            if SYSTEMS[system].reads_unlabelled or names & set(supervised)
-        ]
-        self.labelled = {
-            name: [k for k, domain in enumerate(self.domains) if name in domains[domain]]
-            for name in names
-        }
-        _check_labels(system, tasks, domains, self.labelled)
-        if self.alignment is not None and crop < SMALLEST_INPUT:
-            raise InputError(
-                f"crop of {crop} px", "too small for a discriminator", f"use {SMALLEST_INPUT} px"
+        supervision = supervise(system, tasks, domains)
+        self.tasks = list(supervision.tasks)
+        self.domains = list(supervision.domains)
+        alignment = SYSTEMS[system].alignment
+        self.adversary = None
+        if alignment is not None:
+            if crop < SMALLEST_INPUT:
+                fault, remedy = "too small for a discriminator", f"use {SMALLEST_INPUT} px"
+                raise InputError(f"crop of {crop} px", fault, remedy)
+            self.adversary = Adversary(
+                alignment, adversarial, supervision.domains, supervision.labelled
             )
         self.batchnorm = batchnorm
-        self.adversarial = adversarial
         self.optimisation = optimisation
-        sources = 0
-        if self.alignment is not None:
-            sources = alignment.source_count(self.alignment, len(self.domains))
         self.card = ModelCard(
             system=system,
-            tasks=tuple(self.tasks),
-            domains=tuple(self.domains),
+            tasks=supervision.tasks,
+            domains=supervision.domains,
             batchnorm=batchnorm,
             encoder=encoder,
             decoder_width=decoder_width,
@@ -110,20 +116,35 @@ class SemiMTL(lightning.LightningModule):
             gsd=gsd,
             crop=crop,
             discriminator_width=discriminator_width,
-            sources=sources,
+            sources=0 if alignment is None else source_count(alignment, len(self.domains)),
         )
         self.generator = self.card.build_generator()
         self.discriminators = nn.ModuleDict(self.card.build_discriminators())
+        self.unsyncable = loses_by_sync(self.generator)
         self.validation: dict[tuple[str, str], Metric] = {}
+        self.seed: int | None = None
+
+    def on_fit_start(self) -> None:
+        """Settle the seed of all iterations: that of a run that is continued, or the global one."""
+        if self.unsyncable and any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
+            fault = "would drop the activations in the encoder's BatchNorm layers"
+            raise InputError("trainer.sync_batchnorm", fault, "leave it out, or take a ResNet")
+        if self.seed is None:
+            self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Refuse labels that are none, while they are still on the CPU."""
+        """Refuse labels that are none, while they are still on the CPU.
+
+        All random numbers of an iteration come after this: augmentation, and dropout.
+        """
         for domain, data in batch.items():
             for task in self.tasks:
-                if task.name in data and (fault := task.check(data[task.name])):
+                if task.label in data and (fault := task.check(data[task.label])):
                     raise InputError(
-                        f"{task.name} of {domain}", fault, "correct the labels, or mark as nodata"
+                        f"{task.label} of {domain}", fault, "correct the labels, or mark as nodata"
                     )
+        if self.trainer.training and self.seed is not None:
+            reseed(self.seed, self.trainer.global_step, self.trainer.global_rank)
         return batch
 
     # --- Algorithm 1 ---------------------------------------------------------------------------
@@ -133,31 +154,42 @@ class SemiMTL(lightning.LightningModule):
 
         For each mini-batch (a domain; where BatchNorm mixes the domains, all of them at once), G is
         stepped with D frozen. Then each D is stepped, on ground truth and on the predictions that
-        were made.
-
-        A discriminator looks at each prediction once. Its answer serves both losses: the gradient
-        of G's goes through it and stops short of D's weights, that of D's stops short of the
-        prediction. D does not change in between, so nothing is lost by that.
+        were made. Both look at the same answers of D, see :meth:`Adversary.judge`.
         """
+        with without_reducer(self.trainer.strategy.model):
+            log: dict[str, Tensor | float] = {**self._iterate(batch)}
+        for name, optimizer in zip(STEPPED, self._optimizers(), strict=False):
+            log[f"lr/{name}"] = optimizer.param_groups[0]["lr"]
+        self._schedule().step()
+        if logs_now(self.trainer):
+            self.log_dict(log)
+
+    def _iterate(self, batch: Batch) -> dict[str, Tensor]:
+        """Step G and D; returns every loss term, and how D confused its sources."""
         generator_step, *discriminator_step = self._optimizers()
         discriminator_losses: list[Tensor] = []
         log: dict[str, Tensor] = {}
+        confusion = Confusion(self.adversary.sources if self.adversary else [])
         mini_batches = self._mini_batches(batch)
         for number, mini_batch in enumerate(mini_batches, start=1):
             generator_losses: list[Tensor] = []
             for domain, outputs in self._predict(mini_batch):
+                k = self.domains.index(domain)
                 for task in self.tasks:
-                    output, target = outputs[task.name], mini_batch[domain].get(task.name)
-                    terms = f"{domain}/{task.name}"
+                    output, labels = outputs[task.name], mini_batch[domain].get(task.label)
+                    target = None if labels is None else task.target(labels)
+                    terms = f"train/{domain}/{task.name}"
                     if target is not None:
                         supervised = task.loss(output, target)
                         generator_losses.append(task.weight * supervised)
                         log[f"{terms}/supervised"] = supervised
-                    if self.alignment is not None:
-                        fooling, telling, parts = self._adversarial(task, domain, output, target)
-                        generator_losses.append(fooling)
-                        discriminator_losses.append(telling)
-                        log |= {f"{terms}/{name}": value for name, value in parts.items()}
+                    if self.adversary is not None:
+                        discriminator = self.discriminators[task.name]
+                        verdict = self.adversary.judge(task, discriminator, k, output, target)
+                        generator_losses.append(verdict.fooling)
+                        discriminator_losses.append(verdict.telling)
+                        log |= {f"{terms}/{name}": value for name, value in verdict.parts.items()}
+                        confusion.add(task.name, verdict.taken)
             self._step(
                 generator_step,
                 generator_losses,
@@ -166,8 +198,8 @@ class SemiMTL(lightning.LightningModule):
             )
         for optimizer in discriminator_step:
             self._step(optimizer, discriminator_losses)
-        self._schedule().step()
-        self.log_dict({f"train/{name}": value.detach() for name, value in log.items()})
+        average_statistics(self.generator)
+        return {name: value.detach() for name, value in log.items()} | confusion.shares()
 
     def _mini_batches(self, batch: Batch) -> list[Batch]:
         """What is forwarded together."""
@@ -185,48 +217,6 @@ class SemiMTL(lightning.LightningModule):
         for i, domain in enumerate(mini_batch):
             yield domain, {name: split[i] for name, split in parts.items()}
 
-    def _adversarial(
-        self, task: Task, domain: str, output: Tensor, target: Tensor | None
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """The adversarial terms of one task on one domain.
-
-        Returns:
-            λ times equation 3 (labelled) or one of 4 to 6 (unlabelled), for G; equation 2 of the
-            prediction and of the ground truth if there is any, for D; and their parts.
-        """
-        assert self.alignment is not None  # noqa: S101 - for the type checker; the caller asks
-        k = self.domains.index(domain)
-        prediction = task.judged(output)
-        seen = prediction.detach().requires_grad_()
-        inputs, known = seen, None
-        if target is not None:
-            truth, known = task.judged_truth(target, seen.detach())
-            inputs = torch.cat([seen, truth])
-        answers = self.discriminators[task.name](inputs)
-        answer = answers[: len(seen)]
-
-        if target is not None:
-            kind, weight = "intra", self.adversarial.intra
-            fooling = alignment.intra_loss(answer)
-        else:
-            kind, weight = "inter", self.adversarial.inter
-            fooling = alignment.inter_loss(answer, self.alignment, k, self.labelled[task.name])
-        weight *= task.adversary
-        (gradient,) = torch.autograd.grad(weight * fooling, seen, retain_graph=True)
-        # A scalar whose gradient with respect to G is that of `weight * fooling`.
-        for_generator = (prediction * gradient).sum()
-
-        source = alignment.source_of(self.alignment, k)
-        telling = alignment.discriminator_loss(answer, source)
-        parts = {kind: fooling, "discriminator/prediction": telling}
-        if target is not None:
-            of_truth = alignment.discriminator_loss(
-                answers[len(seen) :], alignment.GROUND_TRUTH, known
-            )
-            parts["discriminator/truth"] = of_truth
-            telling = telling + of_truth
-        return for_generator, telling, parts
-
     def _step(
         self,
         optimizer: LightningOptimizer,
@@ -236,6 +226,7 @@ class SemiMTL(lightning.LightningModule):
     ) -> None:
         optimizer.zero_grad()
         self.manual_backward(torch.stack(losses).sum())
+        average_gradients(optimizer.optimizer)
         if clip is not None:
             self.clip_gradients(optimizer.optimizer, clip, "norm")
         # Lightning counts every step that is made through it, and takes the count for the number of
@@ -259,13 +250,16 @@ class SemiMTL(lightning.LightningModule):
         if self.trainer.precision == "16-mixed":
             # Its loss scaling reaches an optimiser only by Lightning's step, see _step.
             raise InputError("precision 16-mixed", "is not supported", "use bf16-mixed")
-        generator = self.optimisation.of_generator(self.generator.parameters())
-        iterations = self.trainer.estimated_stepping_batches
-        if iterations == float("inf"):
+        if self.trainer.max_epochs == -1 and self.trainer.max_steps == -1:
             raise InputError(
                 "trainer", "the run has no end", "give max_steps or max_epochs, for the schedule"
             )
-        schedule = self.optimisation.schedule(generator, int(iterations))
+        generator = self.optimisation.of_generator(self.generator.parameters())
+        # Asked for when it is needed: asked now, Lightning would begin to draw chips before it
+        # knows where a resumed run goes on.
+        schedule = self.optimisation.schedule(
+            generator, lambda: int(self.trainer.estimated_stepping_batches)
+        )
         if not len(self.discriminators):
             return [generator], [schedule]
         discriminators = self.optimisation.of_discriminators(self.discriminators.parameters())
@@ -279,12 +273,12 @@ class SemiMTL(lightning.LightningModule):
             self.generator.use_domain(self.domains.index(domain))
             outputs = self.generator(data["image"])
             for task in self.tasks:
-                if task.name in data:
+                if task.label in data:
                     scores = self.validation.setdefault(
                         (domain, task.name), task.scores().to(self.device)
                     )
                     decision = task.decide(task.estimate(outputs[task.name]))
-                    scores.update(decision, data[task.name])
+                    scores.update(decision, task.target(data[task.label]))
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/<domain>/<task>/<score>``."""
@@ -294,25 +288,10 @@ class SemiMTL(lightning.LightningModule):
         self.validation.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the model card, which is all that mapping needs besides the weights."""
+        """Add the model card, which is all that mapping needs besides the weights, and the seed."""
         checkpoint[KEY] = self.card.to_plain()
+        checkpoint[SEED] = self.seed
 
-
-def _check_labels(
-    system: str,
-    tasks: Sequence[Task],
-    domains: Mapping[str, Sequence[str]],
-    labelled: Mapping[str, Sequence[int]],
-) -> None:
-    known = sorted(task.name for task in tasks)
-    for domain, supervised in domains.items():
-        for name in supervised:
-            if name not in known:
-                raise InputError(f"domain {domain}", f"no task is called {name}", f"use {known}")
-    if not labelled:
-        raise InputError(f"system {system}", "no task is of its kind", "choose another system")
-    for name, where in labelled.items():
-        if not where:
-            raise InputError(
-                f"task {name}", "no domain has labels for it", "supervise it somewhere, or drop it"
-            )
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A run that is continued keeps its seed."""
+        self.seed = checkpoint.get(SEED)

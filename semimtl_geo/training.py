@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import yaml
 from jsonargparse import ArgumentError
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from semimtl_geo.checkpoint import load_generator
+from semimtl_geo.configuration import with_bases
 from semimtl_geo.data.domains import DomainsDataModule
+from semimtl_geo.runs import CONFIG, Checkpoints, loggers, unfinished
 from semimtl_geo.trainer import SemiMTL
+from semimtl_geo.watch import Watch
 from tiles.errors import InputError
+
+MEANT_SO: Final = (
+    # The model checks labels before they are moved, the data module augments after.
+    ".*overridden `on_before_batch_transfer`.*",
+    # Where its chips go on, the sampler is told, not the loader: tiles.sampling.Turns.
+    "You're resuming from a checkpoint that ended before the epoch ended.*",
+    # Scores of validation are of all processes already.
+    "It is recommended to use .*sync_dist=True.*",
+    # How Lightning calls torch.
+    ".*LeafSpec.* is deprecated.*",
+    # The number of reading processes is a setting, and 0 is meant.
+    "The '.*_dataloader' does not have many workers.*",
+)
+"""What Lightning warns of, and is no fault."""
 
 
 class _SaveConfig(SaveConfigCallback):
@@ -29,7 +44,7 @@ class _SaveConfig(SaveConfigCallback):
         """Save it."""
         out = Path(self.config.out)
         out.mkdir(parents=True, exist_ok=True)
-        self.parser.save(self.config, out / "config.yaml", skip_none=False, overwrite=True)
+        self.parser.save(self.config, out / CONFIG, skip_none=False, overwrite=True)
 
 
 class TrainingCLI(LightningCLI):
@@ -42,12 +57,15 @@ class TrainingCLI(LightningCLI):
 
     def __init__(self, args: list[str], callbacks: Sequence[Callback] = ()) -> None:
         self.more_callbacks = list(callbacks)
+        self.resumed: Path | None = None
         super().__init__(
             SemiMTL,
             DomainsDataModule,
             save_config_callback=_SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
             auto_configure_optimizers=False,
+            # Chips are dealt out to processes as they are drawn.
+            trainer_defaults={"use_distributed_sampler": False},
             parser_kwargs={"exit_on_error": False, "prog": "semimtl-geo train"},
             args=args,
             run=False,
@@ -62,8 +80,15 @@ class TrainingCLI(LightningCLI):
             "--base", type=str | None, default=None, help="In a configuration: one to start from."
         )
         parser.add_argument(
-            "--resume", type=str | None, default=None, help="Checkpoint to continue from."
+            "--resume",
+            type=str | None,
+            default=None,
+            help="Checkpoint to go on from. An unfinished run in --out goes on by itself.",
         )
+        parser.add_lightning_class_args(Checkpoints, "checkpoint")
+        parser.add_lightning_class_args(Watch, "watch")
+        parser.link_arguments("out", "checkpoint.folder")
+        parser.link_arguments("model.system", "checkpoint.name")
         parser.link_arguments("data.supervised", "model.domains", apply_on="instantiate")
         parser.link_arguments("data.gsd", "model.gsd")
         parser.link_arguments("data.crop", "model.crop")
@@ -71,21 +96,41 @@ class TrainingCLI(LightningCLI):
         parser.link_arguments("model.system", "data.system")
 
     def before_instantiate_classes(self) -> None:
-        """The bases are read: what is saved shall not ask for them again."""
-        self.config.base = None
+        """Refuse what Algorithm 1 cannot do, and find out whether a run goes on."""
+        trainer, out, resume = self.config.trainer, Path(self.config.out), self.config.resume
+        # The bases are read. What is saved shall ask for neither again.
+        self.config.base = self.config.resume = None
+        if trainer.gradient_clip_val:
+            fault = "a step of Algorithm 1 is none of the trainer's"
+            raise InputError("trainer.gradient_clip_val", fault, "set model.optimisation.clip")
+        if trainer.accumulate_grad_batches != 1:
+            fault = "Algorithm 1 steps after each mini-batch"
+            raise InputError("trainer.accumulate_grad_batches", fault, "set data.batch_size")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fault = f"cannot be made ({error.strerror})"
+            raise InputError(out, fault, "choose another --out") from error
+        if resume is not None:
+            self.resumed = Path(resume)
+        else:
+            self.resumed = unfinished(out, self.parser.dump(self.config))
+        if self.resumed is not None:
+            load_generator(self.resumed)  # says what is wrong with it, before Lightning does
+            _say(f"going on from {self.resumed}")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, writing everything to the run's folder."""
-        out = Path(self.config.out)
-        checkpoint = ModelCheckpoint(
-            dirpath=out, filename=self.config.model.system, enable_version_counter=False
-        )
         if self.config_init.trainer.logger in (None, True):
-            kwargs["logger"] = CSVLogger(out, name="", version="")
+            kwargs["logger"] = loggers(Path(self.config.out), self.resumed)
         configured = self.config_init.trainer.callbacks or []
         callbacks = configured if isinstance(configured, list) else [configured]
-        callbacks = [*callbacks, checkpoint, *self.more_callbacks]
-        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        return super().instantiate_trainer(callbacks=[*callbacks, *self.more_callbacks], **kwargs)
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    print(line)
 
 
 def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
@@ -96,78 +141,31 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
         callbacks: Further callbacks of the trainer.
 
     Returns:
-        The checkpoint. ``config.yaml`` (the full configuration) and ``metrics.csv`` lie beside it.
+        The checkpoint. ``config.yaml`` (the full configuration), ``metrics.csv`` and
+        ``tensorboard/`` lie beside it.
 
     Raises:
         InputError: If the configuration or the data cannot be used.
     """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # the rest is no word on this run
+    # It warns of NaN, the score of a class that does not occur.
+    logging.getLogger("tensorboardX.x2num").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # Lightning's own calls of what jsonargparse renamed, and of what it does not expect
             # (arguments that do not come from the shell): nothing that a user can mend.
             warnings.filterwarnings("ignore", module="lightning.pytorch.cli")
-            cli = TrainingCLI(_with_bases(args), callbacks)
+            cli = TrainingCLI(with_bases(args), callbacks)
     except ArgumentError as error:
         raise InputError("semimtl-geo train", str(error), "see semimtl-geo train --help") from error
-    try:
-        Path(cli.config.out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            cli.config.out, f"cannot be made ({error.strerror})", "choose another --out"
-        ) from error
-    if cli.config.resume is not None:
-        load_generator(cli.config.resume)  # says what is wrong with the file, before Lightning does
     with warnings.catch_warnings():
-        # The model checks labels before they are moved, the data module augments after: meant so.
-        warnings.filterwarnings("ignore", message=".*overridden `on_before_batch_transfer`.*")
-        # The configuration lies there already.
-        warnings.filterwarnings("ignore", message="Checkpoint directory .* is not empty")
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.config.resume, weights_only=True)
+        for message in MEANT_SO:
+            warnings.filterwarnings("ignore", message=message)
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.resumed, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 
 
 def packaged_config(name: str) -> Path:
     """The path of a configuration that comes with the package, such as ``cities/semimtl.yaml``."""
     return Path(str(resources.files("semimtl_geo.configs"))) / name
-
-
-def _with_bases(args: Sequence[str]) -> list[str]:
-    """Put the configuration that another starts from (``base: file``) in front of it."""
-    expanded: list[str] = []
-    rest = iter(args)
-    for arg in rest:
-        flag, _, value = arg.partition("=")
-        if flag in ("--config", "-c"):
-            value = value or next(rest, "")
-            for config in reversed(_chain(Path(value))):
-                expanded += ["--config", str(config)]
-        else:
-            expanded.append(arg)
-    return expanded
-
-
-def _chain(config: Path) -> list[Path]:
-    """A configuration, the one it starts from, the one that starts from, and so on."""
-    chain: list[Path] = []
-    following: Path | None = config
-    while following is not None:
-        if following.resolve() in (link.resolve() for link in chain):
-            raise InputError(config, "its bases form a circle", "cut the circle")
-        chain.append(following)
-        base = _read_yaml(following).get("base")
-        following = following.parent / str(base) if base else None
-    return chain
-
-
-def _read_yaml(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise InputError(path, "no such configuration", "check the path")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, f"is not YAML ({error})", "correct it") from error
-    if not isinstance(content, Mapping):
-        raise InputError(path, "is not a configuration", "see the ones in configs/")
-    return content

@@ -16,6 +16,7 @@ from rasterio.transform import Affine, from_origin
 from semimtl_geo.cities.scenes import Scene, make_scene
 from semimtl_geo.cities.styles import CITY_A, CITY_B, CityStyle
 from semimtl_geo.data.isprs import COLORS, UNKNOWN
+from tiles.aside import aside
 from tiles.errors import InputError
 
 CITIES: Final = (CITY_A, CITY_B)
@@ -170,10 +171,10 @@ def _write(
 ) -> None:
     """Writes bands [C, H, W] aside and renames the finished file."""
     count, height, width = bands.shape
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with rasterio.open(
-            aside,
+    with (
+        aside(path) as part,
+        rasterio.open(
+            part,
             "w",
             driver="GTiff",
             count=count,
@@ -185,10 +186,8 @@ def _write(
             blockysize=256,
             compress="deflate",
             **profile,
-        ) as target:
-            finish(target)
-            target.update_tags(**tags)
-            target.write(bands)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+        ) as target,
+    ):
+        finish(target)
+        target.update_tags(**tags)
+        target.write(bands)

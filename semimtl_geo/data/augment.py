@@ -17,9 +17,12 @@ class Augmentation:
 
     Attributes:
         flip: Mirror left and right.
-        from_above: The view has no up: mirror top and bottom and turn by quarters too.
+        from_above: The view has no up: mirror top and bottom and turn by quarters too. If not, it
+            is a street view.
         scale: Smallest and largest magnification; 1 and 1 for none. What leaves the chip is lost,
-            what is missing is mirrored. Values of labels (metres) stay as they are.
+            what is missing is mirrored. From above, values of labels (metres above ground) stay as
+            they are. In a street view they are inverse depths: what looks twice as large is half
+            as far (Eigen et al., NIPS 2014, section 3.4), so they are magnified too.
         blur: Probability of a slight blur.
         brightness: Largest change, of 1.
         contrast: Largest relative change.
@@ -63,6 +66,7 @@ class Augment(nn.Module):
             extra_args={DataKey.MASK: {"resample": "nearest", "align_corners": False}},
         )
         self.moves = bool(geometry)
+        self.nears = not settings.from_above and settings.scale != (1.0, 1.0)
         self.colours = nn.Sequential(
             kornia.RandomGaussianBlur((3, 3), (0.1, 1.0), p=settings.blur),
             kornia.RandomBrightness((1 - settings.brightness, 1 + settings.brightness), p=0.5),
@@ -90,4 +94,15 @@ class Augment(nn.Module):
         if self.moves:
             image, stack = self.geometry(image, stack)
         varied = {key: stack[:, i].to(batch[key].dtype) for i, key in enumerate(labels)}
+        if self.nears:
+            magnified = self._magnification(image)
+            for key, values in varied.items():
+                if values.is_floating_point():
+                    varied[key] = values * magnified
         return {"image": self.colours(image).clamp(0, 1), **varied}
+
+    def _magnification(self, image: Tensor) -> Tensor:
+        """How many times each image was magnified just now, ``[B, 1, 1]``."""
+        matrix = self.geometry.transform_matrix
+        assert isinstance(matrix, Tensor)  # noqa: S101 - all of the geometry is affine
+        return matrix[:, :2, :2].det().abs().sqrt().view(-1, 1, 1).to(image.dtype)

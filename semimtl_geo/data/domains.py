@@ -11,14 +11,16 @@ import lightning
 import torch
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchgeo.datasets import GeoDataset
 
 from semimtl_geo.data.augment import Augmentation
+from semimtl_geo.data.frame_files import frame_files
+from semimtl_geo.data.frames import Frames, RandomCrops, WholeFrames
 from semimtl_geo.systems import SYSTEMS, Kind, SystemName
 from tiles.errors import InputError
-from tiles.sampling import GridChips, RandomChips
-from tiles.scenes import LabelKind, scene_dataset
+from tiles.sampling import GridChips, RandomChips, Turns
+from tiles.scenes import LabelKind, raster_files, scene_dataset
 
 TASK_KINDS: dict[LabelKind, Kind] = {"classes": "segmentation", "values": "depth"}
 
@@ -27,14 +29,15 @@ LABELS: Final[dict[str, LabelKind]] = {"landcover": "classes", "height": "values
 
 @dataclass(frozen=True)
 class Domain:
-    """All scenes of one sensor and place.
+    """All scenes, or all street views, of one sensor and place.
 
     Attributes:
         supervised: The tasks whose labels may be used; the others are never opened.
-        bands: Band numbers of the orthophotos, from 1, in the order that the network wants.
+        bands: Band numbers of the images, from 1, in the order that the network wants.
         folder: Its folder in the data set's root, if not called as the domain: with ``train/``,
-            ``val/`` and ``test/``, each with ``image/`` and, where there are any, ``landcover/``
-            and ``height/``.
+            ``val/`` and ``test/``, each with ``image/`` and, where there are any, a folder per
+            label, such as ``landcover/`` and ``height/``. PNG images are frames of street views,
+            whose classes are PNG and whose values are TIFF; all else are scenes.
     """
 
     supervised: list[str] = field(default_factory=list)
@@ -46,7 +49,8 @@ class DomainsDataModule(lightning.LightningDataModule):
     """Chips of K domains, side by side.
 
     A training batch is ``{domain: {"image": float32 [B, C, H, W] in 0..1, task: [B, H, W]}}``; a
-    validation batch holds one domain. Unknown image pixels show the mean colour.
+    validation batch holds one domain. Unknown image pixels show the mean colour. Of street views,
+    training batches hold crops, and validation batches one whole frame.
 
     Attributes:
         supervised: Per domain, the tasks whose labels may be used, as
@@ -59,9 +63,9 @@ class DomainsDataModule(lightning.LightningDataModule):
         system: Labels of tasks that it does not train are not read, nor are domains that it would
             learn nothing from.
         gsd: Ground sampling distance in metres that every domain is read at; each domain's own if
-            None.
+            None. Street views have none.
         crop: Edge of a chip in pixels.
-        batch_size: Chips per domain.
+        batch_size: Chips per domain, and per process where there are several.
         iterations: Iterations of Algorithm 1 per epoch.
         workers: Reading processes per domain; 0 reads in the training process.
         seed: Of the chips drawn.
@@ -122,6 +126,7 @@ class DomainsDataModule(lightning.LightningDataModule):
         self.iterations = iterations
         self.workers = workers
         self.seed = seed
+        self.from_above = augmentation.from_above
         self.augment = augmentation.build()
         self.fill = torch.tensor(list(fill)).view(-1, 1, 1)
 
@@ -129,23 +134,47 @@ class DomainsDataModule(lightning.LightningDataModule):
         """Where a domain's scenes of a split are."""
         return self.root / (self.domains[name].folder or name) / split
 
-    def dataset(self, name: str, split: str) -> GeoDataset:
-        """The scenes of a domain; labels that are not supervised are not opened."""
-        return scene_dataset(
-            self.folder(name, split), self.labels[name], self.domains[name].bands, self.gsd
-        )
+    def holds_frames(self, split: str) -> bool:
+        """Whether the domains are of street views rather than scenes.
+
+        Raises:
+            InputError: If some are and others are not, or a setting is none of street views.
+        """
+        images = {name: self.folder(name, split) / "image" for name in self.domains}
+        frames = [name for name, folder in images.items() if frame_files(folder)]
+        scenes = [name for name, folder in images.items() if raster_files(folder)]
+        if frames and scenes:
+            fault = f"has street views, domain {scenes[0]} georeferenced scenes"
+            raise InputError(f"domain {frames[0]}", fault, "train on one or the other")
+        if frames and self.gsd is not None:
+            raise InputError("data.gsd", "street views have none", "leave it out")
+        if frames and self.from_above:
+            fault = "street views have a top and a bottom"
+            raise InputError("data.augmentation.from_above", fault, "set it to false")
+        return bool(frames)
 
     def train_dataloader(self) -> CombinedLoader:
-        """Random chips of all domains, ``iterations`` batches of them."""
+        """Random chips of all domains, ``iterations`` batches of them.
+
+        Each of several processes gets its share of them. A run that is resumed goes on where it was
+        interrupted.
+        """
         loaders = {}
+        frames = self.holds_frames("train")
+        process, processes, done = 0, 1, 0
+        if self.trainer is not None:
+            process, processes = self.trainer.global_rank, self.trainer.world_size
+            done = self.trainer.global_step
+        passes, within = divmod(done, self.iterations)
+        length = self.iterations * self.batch_size * processes
         for number, name in enumerate(self.domains):
-            dataset = self.dataset(name, "train")
-            length = self.iterations * self.batch_size
-            chips = RandomChips(dataset, self.crop, length, self.seed + 7919 * number)
+            dataset, sampler = self._training(name, frames, length, self.seed + 7919 * number)
+            turns = Turns(sampler, process, processes, start=within * self.batch_size)
+            turns.set_epoch(passes)
             loaders[name] = DataLoader(
                 dataset,
                 batch_size=self.batch_size,
-                sampler=chips,
+                sampler=turns,
                 collate_fn=self._collate,
                 num_workers=self.workers,
                 persistent_workers=self.workers > 0,
@@ -154,11 +183,12 @@ class DomainsDataModule(lightning.LightningDataModule):
         return CombinedLoader(loaders, mode="min_size")
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """Every validation scene of the domains that have labels, on a grid of chips."""
+        """All that the domains with labels have to validate with."""
         loaders: list[DataLoader[Any]] = []
+        frames = self.holds_frames("val")
         for name in self.domains:
             if self.labels[name] and self.folder(name, "val").is_dir():
-                dataset = self.dataset(name, "val")
+                dataset, sampler = self._validation(name, frames)
 
                 def collate(samples: list[dict[str, Tensor]], name: str = name) -> Any:
                     return {name: self._collate(samples)}
@@ -166,12 +196,36 @@ class DomainsDataModule(lightning.LightningDataModule):
                 loaders.append(
                     DataLoader(
                         dataset,
-                        batch_size=self.batch_size,
-                        sampler=GridChips(dataset, self.crop),
+                        batch_size=1 if frames else self.batch_size,
+                        sampler=sampler,
                         collate_fn=collate,
                     )
                 )
         return loaders
+
+    def _training(
+        self, name: str, frames: bool, length: int, seed: int
+    ) -> tuple[Dataset[Any], Sampler[Any]]:
+        if frames:
+            views = self._frames(name, "train")
+            return views, RandomCrops(len(views), length, seed)
+        scenes = self._scenes(name, "train")
+        return scenes, RandomChips(scenes, self.crop, length, seed)
+
+    def _validation(self, name: str, frames: bool) -> tuple[Dataset[Any], Sampler[Any]]:
+        if frames:
+            views = self._frames(name, "val")
+            return views, WholeFrames(len(views))
+        scenes = self._scenes(name, "val")
+        return scenes, GridChips(scenes, self.crop)
+
+    def _scenes(self, name: str, split: str) -> GeoDataset:
+        bands, folder = self.domains[name].bands, self.folder(name, split)
+        return scene_dataset(folder, self.labels[name], bands, self.gsd)
+
+    def _frames(self, name: str, split: str) -> Frames:
+        bands, folder = self.domains[name].bands, self.folder(name, split)
+        return Frames(folder, self.labels[name], bands, self.crop)
 
     def on_after_batch_transfer(
         self, batch: dict[str, dict[str, Tensor]], dataloader_idx: int

@@ -1,5 +1,9 @@
 """How BatchNorm meets the domains: statistics per domain, and statistics of new images.
 
+In training by several processes, each normalises by its own part of a batch, and the running
+statistics are averaged (:mod:`semimtl_geo.parallel`); with ``trainer.sync_batchnorm`` (GPUs only)
+they normalise by the whole batch, as one process would.
+
 Which statistics a network is evaluated with decides more about an unlabelled domain than any loss
 does, so they are handled in one place and in the open.
 """
@@ -71,6 +75,15 @@ def active_norms(module: nn.Module) -> Iterator[_BatchNorm]:
             yield child
         else:
             yield from active_norms(child)
+
+
+def loses_by_sync(module: nn.Module) -> bool:
+    """Whether torch's conversion to SyncBatchNorm would drop what layers do besides normalising.
+
+    Some of timm's include the activation.
+    """
+    norms = (layer for layer in module.modules() if isinstance(layer, _BatchNorm))
+    return any(type(norm).__module__.partition(".")[0] != "torch" for norm in norms)
 
 
 @contextmanager

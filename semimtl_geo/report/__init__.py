@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from semimtl_geo.report.figure import panel_figure, panel_size
+from semimtl_geo.report.method import method_section
 from semimtl_geo.report.page import write_report
-from semimtl_geo.report.pictures import Panel, panel_figure, panel_size
+from semimtl_geo.report.pictures import Panel
 
-__all__ = ["Panel", "panel_figure", "panel_size", "write_report"]
+__all__ = ["Panel", "method_section", "panel_figure", "panel_size", "write_report"]

@@ -133,7 +133,7 @@ def _scores(runs: Mapping[str, Columns], tasks: Sequence[Task]) -> list[str]:
 def _of_systems(runs: Mapping[str, Columns], name: str) -> list[Line]:
     """One column of every run that has it; a system has its colour in all charts."""
     return [
-        (title, f"k{number % 6}", columns[name])
+        (title, f"k{number % 9}", columns[name])
         for number, (title, columns) in enumerate(runs.items())
         if name in columns
     ]

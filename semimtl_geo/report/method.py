@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+from semimtl_geo.report.pictures import Panel, data_uri, photo, picture, tops
+from semimtl_geo.systems import Kind
+from semimtl_geo.tasks import Task
 
 THUMB: Final = 92
 ROWS: Final = {
@@ -25,6 +29,11 @@ network learns until the discriminator takes its predictions for <em>ground trut
 <li><i class="thin"></i><span><b>The discriminator</b> sees true labels and predictions, and
 learns to name the source of every pixel, in turn with the network.</span></li>
 </ul>"""
+
+
+def method_section(panels: Sequence[Panel], tasks: Sequence[Task]) -> tuple[str, str, str]:
+    """The drawing as a section of a page, with thumbnails of two cities."""
+    return "How it works", "", method_figure(_thumbnails(panels, tasks))
 
 
 def method_figure(pictures: Pictures) -> str:
@@ -155,3 +164,30 @@ def _thumb(uri: str | None, x: int, y: int, city: str, edge: int = THUMB) -> str
         f'<circle class="fill-{city}" cx="{x}" cy="{y}" r="11"/>'
         + _text(x, y + 5, city.upper(), "on")
     )
+
+
+def _thumbnails(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[tuple[str, str, str], str]:
+    """Pictures for the drawing of the method: A is the city without heights, B without classes."""
+    result: dict[tuple[str, str, str], str] = {}
+    high = tops(panels, tasks)
+    keys: dict[Kind, tuple[str, str]] = {
+        "depth": ("height", "a"),
+        "segmentation": ("landcover", "b"),
+    }
+    for task in tasks:
+        city = keys[task.kind][1]
+        panel = next((panel for panel in panels if task.name in panel.hidden), None)
+        if panel is None or ("image", "", city) in result:
+            continue
+        result["image", "", city] = data_uri(photo(panel.image, 248))
+        for shown in tasks:
+            word = keys[shown.kind][0]
+            names = [name for name, maps in panel.maps.items() if shown.name in maps]
+            wanted = "SemiMTL" if "SemiMTL" in names else names[-1] if names else None
+            files = {"made": panel.maps[wanted][shown.name]} if wanted else {}
+            if shown.name in panel.truth and shown.name not in panel.hidden:
+                files["truth"] = panel.truth[shown.name]
+            for role, file in files.items():
+                made = picture(file, shown, high.get(shown.name, 1.0), 184)
+                result[role, word, city] = data_uri(made)
+    return result

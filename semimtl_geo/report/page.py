@@ -11,83 +11,84 @@ from typing import Final
 
 from semimtl_geo.compare import Row
 from semimtl_geo.report.curves import curves_section
-from semimtl_geo.report.method import method_figure
 from semimtl_geo.report.pictures import (
     HIDDEN,
     Panel,
     data_uri,
     methods,
-    panel_figure,
     photo,
     picture,
     spoken,
     tops,
 )
 from semimtl_geo.report.scores import score_tables, swatch
-from semimtl_geo.systems import Kind
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from tiles.styles import RAMP
 
-TITLE: Final = "Two cities in, two maps of both out"
-LEAD: Final = (
-    "<strong>City A came with land-cover labels only, city B with heights only</strong>, each from "
-    "a sensor of its own. One network was trained on both at once, and maps land cover and heights "
-    "in both. Nobody showed it a single height of A or a single land-cover label of B: those were "
-    "kept back, to measure how well it does."
-)
+Section = tuple[str, str, str]
+"""Heading, text and body, in HTML."""
+
 EDGE: Final = 420
 """The longer edge of a picture on the page, in pixels."""
 MOST_PICTURES: Final = 80
 """With more pictures than this each is made smaller, so that the page stays below some 8 MB."""
+WIDEST: Final = 7
+"""Pictures side by side on the page."""
 
 
 def write_report(
     path: Path,
     *,
+    title: str,
+    lead: str,
     rows: Sequence[Row],
     curves: Mapping[str, Path],
     panels: Sequence[Panel],
     tasks: Sequence[Task],
     findings: Sequence[str],
     facts: Mapping[str, str],
+    opening: Sequence[Section] = (),
+    closing: Sequence[Section] = (),
 ) -> None:
-    """Write the page, and ``panels.png`` beside it: one scene of each domain, for a README.
+    """Write the page. It holds its styles and pictures, and loads nothing.
 
-    The page holds its styles and pictures, and loads nothing. Sections without content are left
-    out. Both files are written aside and renamed.
+    Sections without content are left out. It is written aside and renamed.
 
     Args:
         path: The page.
+        title: Its heading.
+        lead: What it is about, in HTML.
         rows: Scores; rows of one domain become one group, in the order of its first row.
         curves: Lightning's ``metrics.csv`` by the title of its system.
         panels: Scenes to show. Their ``hidden`` also marks scores of domains with the same name.
         tasks: What was mapped.
         findings: Sentences that say what came out.
         facts: How it was made, such as versions, seeds and seconds.
+        opening: Sections before these.
+        closing: Sections after them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = {panel.domain: frozenset(panel.hidden) for panel in panels}
-    sections = [("How it works", "", method_figure(_thumbnails(panels, tasks)))]
+    sections = list(opening)
     if rows:
         text = (
             "On scenes that no network was trained on. Bold is the best of a column; "
             '<span class="tint">tinted</span> scores are of tasks whose labels were never seen in '
-            "training, in that city."
+            "training, in that place."
         )
         sections.append(("Scores", text, score_tables(rows, tasks, hidden)))
     if panels:
-        text = "What the orthophoto shows, what is true, and what each method makes of it."
+        text = "What the image shows, what is true, and what each method makes of it."
         sections.append(("Maps", text, _panels(panels, tasks)))
-        panel_figure(_one_per_domain(panels), tasks, path.with_name("panels.png"))
     if charts := curves_section(curves, tasks):
         sections.append(("Training", "", charts))
     if facts:
         sections.append(("How it was made", "", _facts(facts)))
-    sections.append(("Open the maps in QGIS", "", QGIS))
+    sections += closing
     page = Template(resources.files("semimtl_geo.report").joinpath("page.html").read_text("utf-8"))
     html = page.substitute(
-        title=TITLE,
-        lead=LEAD,
+        title=escape(title),
+        lead=lead,
         findings=_findings(findings),
         ramp=", ".join("rgb({}, {}, {})".format(*color) for color in RAMP),
         sections="\n".join(
@@ -103,11 +104,6 @@ def write_report(
         aside.unlink(missing_ok=True)
 
 
-QGIS: Final = """<p>Drag any of the maps (<code>*.tif</code>) into the window of QGIS. It comes up
-in its place and in colour, with class names or metres in the legend: the style (<code>.qml</code>)
-beside the map is applied by itself. Keep the two together when you move or copy them.</p>"""
-
-
 def _findings(findings: Sequence[str]) -> str:
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in findings)
     return f'<ol class="findings">{items}</ol>' if items else ""
@@ -119,6 +115,7 @@ def _panels(panels: Sequence[Panel], tasks: Sequence[Task]) -> str:
     edge = round(EDGE * min(1.0, (MOST_PICTURES / count) ** 0.5))
     high = tops(panels, tasks)
     columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
+    columns = min(columns, WIDEST)
     parts = []
     for panel in panels:
         where = escape(spoken(panel.domain))
@@ -129,7 +126,7 @@ def _panels(panels: Sequence[Panel], tasks: Sequence[Task]) -> str:
         for number, task in enumerate(tasks):
             unseen = task.name in panel.hidden
             first = (
-                _figure(data_uri(photo(panel.image, edge)), "orthophoto", f"{where}, orthophoto")
+                _figure(data_uri(photo(panel.image, edge)), "image", f"{where}, image")
                 if number == 0
                 else _key(tasks, high)
             )
@@ -147,7 +144,7 @@ def _panels(panels: Sequence[Panel], tasks: Sequence[Task]) -> str:
                 )
                 for label, file in files.items()
             )
-            note = HIDDEN if unseen else "labels of this city used in training"
+            note = HIDDEN if unseen else "labels used in training"
             parts.append(
                 f'<div class="layer{" hidden" if unseen else ""}" style="--columns: {columns}">'
                 f"<p>{escape(caption)}<span>{note}</span></p>{first}{figures}</div>"
@@ -182,37 +179,3 @@ def _key(tasks: Sequence[Task], high: Mapping[str, float]) -> str:
 def _facts(facts: Mapping[str, str]) -> str:
     items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items())
     return f'<dl class="facts card">{items}</dl>'
-
-
-def _one_per_domain(panels: Sequence[Panel]) -> list[Panel]:
-    first: dict[str, Panel] = {}
-    for panel in panels:
-        first.setdefault(panel.domain, panel)
-    return list(first.values())
-
-
-def _thumbnails(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[tuple[str, str, str], str]:
-    """Pictures for the drawing of the method: A is the city without heights, B without classes."""
-    result: dict[tuple[str, str, str], str] = {}
-    high = tops(panels, tasks)
-    keys: dict[Kind, tuple[str, str]] = {
-        "depth": ("height", "a"),
-        "segmentation": ("landcover", "b"),
-    }
-    for task in tasks:
-        city = keys[task.kind][1]
-        panel = next((panel for panel in panels if task.name in panel.hidden), None)
-        if panel is None or ("image", "", city) in result:
-            continue
-        result["image", "", city] = data_uri(photo(panel.image, 248))
-        for shown in tasks:
-            word = keys[shown.kind][0]
-            names = [name for name, maps in panel.maps.items() if shown.name in maps]
-            wanted = "SemiMTL" if "SemiMTL" in names else names[-1] if names else None
-            files = {"made": panel.maps[wanted][shown.name]} if wanted else {}
-            if shown.name in panel.truth and shown.name not in panel.hidden:
-                files["truth"] = panel.truth[shown.name]
-            for role, file in files.items():
-                made = picture(file, shown, high.get(shown.name, 1.0), 184)
-                result[role, word, city] = data_uri(made)
-    return result

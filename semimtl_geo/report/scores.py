@@ -28,15 +28,15 @@ MEANINGS: Final = {
     "gain": "mean gain in mIoU and RMSE over the single-task networks, in percent",
 }
 METHODS: Final = {
-    "STL_Seg": "a network for land cover alone, trained where there are land-cover labels",
-    "STL_Depth": "a network for heights alone, trained where there are heights",
-    "DA_Seg": "STL_Seg with adversarial adaptation to the other city",
-    "DA_Depth": "STL_Depth with adversarial adaptation to the other city",
+    "STL_Seg": "a network for {segmentation} alone, trained where there are labels of it",
+    "STL_Depth": "a network for {depth} alone, trained where there are labels of it",
+    "DA_Seg": "STL_Seg with adversarial adaptation to the other domain",
+    "DA_Depth": "STL_Depth with adversarial adaptation to the other domain",
     "JTL": "one network for both, trained on labels only",
-    "SemiSD": "JTL with discriminators that tell truth from predictions, but not the cities apart",
-    "SemiMTL": "JTL with discriminators that know the cities; predictions aligned with truth (M2)",
-    "SemiMTL (M1)": "SemiMTL aligned with the predictions on the city that has the labels",
-    "SemiMTL (M3)": "SemiMTL aligned away from its own city, with both of these",
+    "SemiSD": "JTL with discriminators that tell truth from predictions, but not the domains apart",
+    "SemiMTL": "JTL with discriminators that know the domains; predictions aligned with truth (M2)",
+    "SemiMTL (M1)": "SemiMTL aligned with the predictions on the domain that has the labels",
+    "SemiMTL (M3)": "SemiMTL aligned away from its own domain, with both of these",
 }
 """The systems by their titles."""
 MARK: Final = f' class="hidden" title="{HIDDEN}"'
@@ -74,9 +74,11 @@ def score_tables(
         f"<div><dt>{heading}</dt><dd>{escape(MEANINGS[column].format(**words))}</dd></div>"
         for heading, column in zip(HEADINGS, COLUMNS, strict=True)
     )
+    kinds: dict[Kind, str] = {"segmentation": "classes", "depth": "values"}
+    names = kinds | {task.kind: spoken(task.name) for task in tasks}
     methods_met = dict.fromkeys(row.method for row in rows)
     systems = "".join(
-        f"<div><dt>{method}</dt><dd>{METHODS[method]}</dd></div>"
+        f"<div><dt>{method}</dt><dd>{escape(METHODS[method].format(**names))}</dd></div>"
         for method in methods_met
         if method in METHODS
     )

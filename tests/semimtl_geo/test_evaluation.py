@@ -180,8 +180,8 @@ def garbage(folder: Path) -> None:
         (no_images, "has no image/", True),
         (no_labels, "put them in landcover/ or height/", True),
         (no_truth, "height/0.tif: no such file", True),
-        (no_crs, "height/a.tif: has no CRS", False),
-        (garbage, "height/a.tif: cannot be compared", False),
+        (no_crs, "height/a.tif: has no coordinate reference system", False),
+        (garbage, "height/a.tif: cannot be read", False),
     ],
 )
 def test_faults_are_named(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torchmetrics
@@ -138,6 +139,43 @@ def test_relative_scores_above_a_limit() -> None:
     got = scores.compute()
     assert got["AbR"].item() == pytest.approx(0.25)
     assert got["RMSE"].item() == pytest.approx(math.sqrt((4 + 1) / 2))
+
+
+def test_all_scores_as_numpy_has_them() -> None:
+    """Written from section 4.1, over all pixels of several scenes at once."""
+    generator = np.random.default_rng(0)
+    truth = generator.gamma(1.0, 3.0, (3, 20, 20)) * (generator.random((3, 20, 20)) > 0.3)
+    guess = np.clip(truth + generator.normal(0, 1, truth.shape), 0, None)
+    truth[generator.random(truth.shape) < 0.1] = np.nan
+    classes, said = generator.integers(0, 3, (2, 3, 20, 20))
+    classes[generator.random(classes.shape) < 0.1] = 255
+
+    depth, segmentation = DepthScores(relative_above=0.05), SegmentationScores(NAMES, 255)
+    for i in range(3):
+        depth.update(torch.from_numpy(guess[i]), torch.from_numpy(truth[i]))
+        segmentation.update(torch.from_numpy(said[i]), torch.from_numpy(classes[i]))
+    got = {name: value.item() for name, value in (depth.compute() | segmentation.compute()).items()}
+
+    known = np.isfinite(truth)
+    high = known & (np.nan_to_num(truth) > 0.05)
+    with np.errstate(divide="ignore"):
+        ratio = np.maximum(guess[high] / truth[high], truth[high] / guess[high])
+    assert 0 < high.sum() < known.sum()
+    assert got["RMSE"] == pytest.approx(np.sqrt(np.mean((guess - truth)[known] ** 2)))
+    assert got["AbR"] == pytest.approx(np.mean(np.abs(guess - truth)[high] / truth[high]))
+    for i in (1, 2, 3):
+        assert got[f"delta{i}"] == pytest.approx(100 * np.mean(ratio < 1.25**i))
+
+    counts = classes != 255
+    assert got["pAcc"] == pytest.approx(100 * np.mean((said == classes)[counts]))
+    overlaps = [
+        np.sum(counts & (said == k) & (classes == k))
+        / np.sum(counts & ((said == k) | (classes == k)))
+        for k in range(3)
+    ]
+    assert got["mIoU"] == pytest.approx(100 * np.mean(overlaps))
+    for name, overlap in zip(NAMES, overlaps, strict=True):
+        assert got[f"IoU/{name}"] == pytest.approx(100 * overlap)
 
 
 @pytest.mark.parametrize(

@@ -75,14 +75,17 @@ def test_its_pickle_holds_plain_values_and_bytes(predictor: Predictor) -> None:
     assert "_rebuild_tensor_v2" not in names
 
 
-def test_the_network_that_was_given_stays_where_it_is(predictor: Predictor) -> None:
+def test_the_network_that_was_given_stays_where_it_is(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On another device works a copy. The meta device stands in for a GPU here."""
+    monkeypatch.setattr("semimtl_geo.predictor.check_device", lambda _: torch.device("meta"))
     elsewhere = Predictor(predictor.card, predictor._networks["generator"], device="meta")
     assert elsewhere(batch())["height"].device.type == "meta"
     assert all(v.device.type == "cpu" for v in predictor._networks.state_dict().values())
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:x"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:x", "meta"])
 def test_devices_that_are_not_there(device: str) -> None:
     with pytest.raises(InputError, match=f"device {device}: is no device of this machine; use"):
         check_device(device)

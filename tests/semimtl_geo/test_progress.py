@@ -54,3 +54,14 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress_bar("ortho", "MP", per=1e6) as show:
         show(12_300_000, 36_000_000)
     assert "12.3/36.0 MP" in screen.getvalue()
+
+
+def test_finished_bars_give_way_to_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "MOST_BARS", 2)
+    with Display() as display:
+        display.show("slow", "tiles", 0, 5)
+        for name in ("first", "second", "third"):
+            display.show(name, "tiles", 0, 5)
+            display.show(name, "tiles", 5, 5)
+        shown = [task.description for task in display._bars.tasks if task.visible]
+    assert shown == ["slow", "third"]

@@ -17,8 +17,15 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from semimtl_geo.compare import Row
-from semimtl_geo.report import Panel, panel_figure, panel_size, write_report
+from semimtl_geo.report import (
+    Panel,
+    method_section,
+    panel_figure,
+    panel_size,
+    write_report,
+)
 from semimtl_geo.report.curves import curves_section, read_metrics
+from semimtl_geo.report.errors import ERROR_RAMP, VERDICTS, error_picture
 from semimtl_geo.report.pictures import data_uri, photo, picture, tops
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from tiles.styles import RAMP
@@ -107,12 +114,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "out" / "index.html"
     write_report(
         path,
+        title="Two < three",
+        lead="<strong>Cities</strong>",
         rows=rows,
         curves=curves,
         panels=panels,
         tasks=TASKS,
         findings=["It is < 5 m & good."],
         facts={"Seeds": "0 & 1"},
+        opening=[method_section(panels, TASKS)],
+        closing=[("The end", "", "<p>of it</p>")],
     )
     return path
 
@@ -152,7 +163,7 @@ def test_page_loads_nothing(page: Path) -> None:
 
 
 def test_nothing_unfinished_is_left(page: Path) -> None:
-    assert sorted(path.name for path in page.parent.iterdir()) == ["index.html", "panels.png"]
+    assert sorted(path.name for path in page.parent.iterdir()) == ["index.html"]
 
 
 def test_scores_appear_as_given(page: Path) -> None:
@@ -190,17 +201,16 @@ def test_layers_without_training_labels_are_marked(page: Path) -> None:
 
 def test_text_is_escaped(page: Path) -> None:
     text = "".join(parse(page).itertext())
-    for given in ("It is < 5 m & good.", "A < B & C", "SemiMTL <M2>", "0 & 1"):
+    for given in ("Two < three", "It is < 5 m & good.", "A < B & C", "SemiMTL <M2>", "0 & 1"):
         assert given in text
 
 
-def test_panel_picture_has_its_size(page: Path, tmp_path: Path) -> None:
+def test_panel_picture_has_its_size(tmp_path: Path) -> None:
     panels = [make_panel(tmp_path, "a", ["height"], "JTL", "price in $ and $")]
     path = tmp_path / "panels.png"
     panel_figure(panels, TASKS, path)
-    with Image.open(path) as made, Image.open(page.with_name("panels.png")) as of_page:
+    with Image.open(path) as made:
         assert made.size == panel_size(panels, TASKS)
-        assert of_page.size == panel_size([*panels, *panels], TASKS)
 
 
 def test_missing_columns_are_missing_lines(page: Path) -> None:
@@ -221,9 +231,83 @@ def test_metrics_without_any_known_column(tmp_path: Path) -> None:
 
 def test_nothing_to_show_is_still_a_page(tmp_path: Path) -> None:
     path = tmp_path / "index.html"
-    write_report(path, rows=[], curves={}, panels=[], tasks=TASKS, findings=[], facts={})
+    write_report(
+        path,
+        title="Nothing",
+        lead="",
+        rows=[],
+        curves={},
+        panels=[],
+        tasks=TASKS,
+        findings=[],
+        facts={},
+        opening=[method_section([], TASKS)],
+    )
     heads = [head.text for head in parse(path).findall(".//h2")]
-    assert heads == ["How it works", "Open the maps in QGIS"]
+    assert heads == ["How it works"]
+
+
+def test_sections_stand_where_they_are_asked_for(page: Path) -> None:
+    heads = [head.text for head in parse(page).findall(".//h2")]
+    assert heads == ["How it works", "Scores", "Maps", "Training", "How it was made", "The end"]
+
+
+def test_errors_of_classes(tmp_path: Path) -> None:
+    """Right, wrong, unknown in the map, unknown in the truth, no class at all."""
+    made = write_raster(tmp_path / "m.tif", np.array([[[0, 1, 255, 1, 1]]], np.uint8), 255)
+    truth = write_raster(tmp_path / "t.tif", np.array([[[0, 2, 1, 255, 7]]], np.uint8), 255)
+    shown = colors_of(data_uri(error_picture(made, truth, TASKS[0], 1.0, 420)))
+    assert [tuple(pixel[:3]) for pixel in shown[0, :2]] == list(VERDICTS.values())
+    assert shown[0, :, 3].tolist() == [255, 255, 0, 0, 0]
+
+
+def test_errors_of_heights(tmp_path: Path) -> None:
+    """2 m too much, 2 m too little, right, beyond the ramp's top, unknown."""
+    made = write_raster(tmp_path / "m.tif", np.array([[[7, 3, 5, 99, 5]]], np.float32), -9999)
+    truth = write_raster(tmp_path / "t.tif", np.array([[[5, 5, 5, 5, np.nan]]], np.float32))
+    shown = colors_of(data_uri(error_picture(made, truth, TASKS[1], 4.0, 420)))
+    colors = [tuple(pixel[:3]) for pixel in shown[0, :4]]
+    assert colors == [ERROR_RAMP[2], ERROR_RAMP[2], ERROR_RAMP[0], ERROR_RAMP[-1]]
+    assert shown[0, :, 3].tolist() == [255, 255, 255, 255, 0]
+
+
+def test_errors_against_a_truth_on_another_grid(tmp_path: Path) -> None:
+    """The truth has pixels of half the size; where it says 0, 1, 1, 0 the map says 0, 1, 1, 1."""
+    made = write_raster(tmp_path / "m.tif", np.array([[[0, 1, 1, 1]]], np.uint8), 255)
+    fine = np.array([0, 1, 1, 0], np.uint8)[None, None].repeat(2, axis=1).repeat(2, axis=2)
+    truth = tmp_path / "t.tif"
+    with rasterio.open(
+        truth,
+        "w",
+        driver="GTiff",
+        count=1,
+        height=2,
+        width=8,
+        dtype="uint8",
+        crs="EPSG:32633",
+        transform=from_origin(500000, 5000000, 0.075, 0.075),
+    ) as file:
+        file.write(fine)
+    shown = colors_of(data_uri(error_picture(made, truth, TASKS[0], 1.0, 420)))
+    right, wrong = VERDICTS.values()
+    assert [tuple(pixel[:3]) for pixel in shown[0]] == [right, right, right, wrong]
+
+
+def test_errors_of_frames_without_a_georeference(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save(tmp_path / "m.png")
+    Image.fromarray(np.array([[0, 0, 255]], np.uint8)).save(tmp_path / "t.png")
+    made = error_picture(tmp_path / "m.png", tmp_path / "t.png", TASKS[0], 1.0, 420)
+    assert np.asarray(made).tolist() == [[0, 1, 255]]
+
+
+def test_panels_of_errors(tmp_path: Path) -> None:
+    """Where maps are the truth all is right, and the figure another than that of the maps."""
+    panels = [make_panel(tmp_path, "a", ["height"], "JTL")]
+    for name, errors in (("maps", False), ("errors", True)):
+        panel_figure(panels, TASKS, tmp_path / f"{name}.png", errors=errors)
+    with Image.open(tmp_path / "maps.png") as maps, Image.open(tmp_path / "errors.png") as errors:
+        assert maps.size == errors.size == panel_size(panels, TASKS)
+        assert (np.asarray(maps) != np.asarray(errors)).any()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from semimtl_geo.data import isprs
-from semimtl_geo.tasks import Depth, Segmentation, Task, from_settings
+from semimtl_geo.tasks import Depth, Segmentation, Slope, Task, from_settings
 from tiles.layers import ClassMap, ValueMap
 
 LAND = Segmentation(
@@ -20,7 +20,7 @@ LAND = Segmentation(
 HEIGHT = Depth("height", 0.25, scale=10.0, unit="m", adversary_gain=3.0, relative_above=0.5)
 
 
-@pytest.mark.parametrize("task", [LAND, HEIGHT, Segmentation(), Depth()])
+@pytest.mark.parametrize("task", [LAND, HEIGHT, Segmentation(), Depth(), Slope(gsd=0.3)])
 def test_settings_go_through_a_file(task: Task) -> None:
     plain = task.settings()
     for copy in (json.loads(json.dumps(plain)), yaml.safe_load(yaml.safe_dump(plain))):
@@ -110,3 +110,37 @@ def test_scores_are_in_the_unit_of_the_task() -> None:
     got = scores.compute()
     assert got["AbR"].item() == pytest.approx(1.0)  # 0.4 m is not above relative_above
     assert got["RMSE"].item() == pytest.approx(math.sqrt((1 + 0.09) / 2))
+
+
+def test_slopes_of_a_known_surface() -> None:
+    """A roof that rises 1 m to the right per pixel of 0.5 m is steep by atan 2."""
+    slope = Slope(gsd=0.5)
+    assert slope.label == "height"
+    roof = torch.arange(5.0).repeat(4, 1)[None]
+    assert slope.target(roof).flatten().tolist() == pytest.approx(
+        [math.degrees(math.atan(2))] * 20, rel=1e-5
+    )
+    assert torch.count_nonzero(slope.target(torch.full((1, 4, 4), 7.0))) == 0
+    tilted = torch.arange(4.0)[:, None] + torch.arange(5.0)  # 2 up both ways
+    assert slope.target(tilted[None])[0, 1, 1].item() == pytest.approx(
+        math.degrees(math.atan(2 * math.sqrt(2))), rel=1e-5
+    )
+
+
+def test_slopes_beside_unknown_heights_are_unknown() -> None:
+    heights = torch.zeros(1, 5, 5)
+    heights[0, 2, 2] = torch.nan
+    unknown = Slope().target(heights).isnan()[0]
+    assert unknown.nonzero().tolist() == [[1, 2], [2, 1], [2, 2], [2, 3], [3, 2]]
+
+
+def test_variety_of_predictions() -> None:
+    """Of 8 pixels, 5 are most likely of class 1; heights of 0 and 2 in the network's unit."""
+    classes = torch.tensor([1, 1, 1, 1, 1, 0, 0, 2])
+    output = torch.nn.functional.one_hot(classes, 3).T.view(1, 3, 2, 4).float()
+    assert LAND.variety(output).item() == pytest.approx(3 / 8)
+    assert LAND.variety(torch.zeros(1, 3, 2, 4)).item() == 0
+    assert HEIGHT.variety(torch.tensor([0.0, 2.0]).view(1, 1, 1, 2)).item() == pytest.approx(
+        math.sqrt(2)
+    )
+    assert HEIGHT.variety(torch.full((1, 1, 2, 2), 3.0)).item() == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning
@@ -13,13 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from semimtl_geo.networks.batchnorm import DomainBatchNorm
+from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.optimisation import AdversarialWeights, Optimisation
+from semimtl_geo.tasks import Slope
 from semimtl_geo.trainer import SemiMTL
-from tests.semimtl_geo.conftest import Batch, make_batch
+from tests.semimtl_geo.conftest import Batch, make_batch, make_tasks
 from tiles.errors import InputError
 
 TWO = {"a": ["landcover"], "b": ["height"]}
 THREE = {"a": ["landcover"], "b": ["height"], "c": []}
+PATTERN = {"a": ["landcover", "height"], "b": ["height"], "c": []}
 
 
 class FreezePowerIteration(lightning.Callback):
@@ -32,15 +36,23 @@ class FreezePowerIteration(lightning.Callback):
         pl_module.discriminators.eval()
 
 
-def fit(model: SemiMTL, batch: Batch, steps: int = 1) -> lightning.Trainer:
+def fit(
+    model: SemiMTL,
+    batch: Batch,
+    steps: int = 1,
+    extra: Sequence[lightning.Callback] = (),
+    **settings: Any,
+) -> lightning.Trainer:
     trainer = lightning.Trainer(
         max_steps=steps,
         accelerator="cpu",
         logger=False,
+        log_every_n_steps=1,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[FreezePowerIteration()],
+        callbacks=[FreezePowerIteration(), *extra],
+        **settings,
     )
     loader: DataLoader[Any] = DataLoader([batch] * steps, batch_size=None)
     trainer.fit(model, loader)
@@ -61,8 +73,9 @@ def algorithm_1(
     discriminator_lr: float,
     intra: float,
     inter: float,
-) -> nn.Module:
-    """The paper's lines, one by one. Returns the model after one iteration."""
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The paper's lines, one by one. Returns the model after one iteration, and the losses."""
+    losses: dict[str, Tensor] = {}
     model = copy.deepcopy(model).train()
     model.discriminators.eval()
     names = list(batch)
@@ -72,7 +85,7 @@ def algorithm_1(
         task: [i for i, name in enumerate(names) if task in batch[name]]
         for task in ("landcover", "height")
     }
-    kept: list[tuple[str, int, Tensor, Tensor | None, Tensor | None]] = []
+    kept: list[tuple[str, str, int, Tensor, Tensor | None, Tensor | None]] = []
     for i, name in enumerate(names):
         k = 1 if mode == "binary" else i + 1
         model.generator.use_domain(i)
@@ -82,19 +95,22 @@ def algorithm_1(
             truth = batch[name].get(task)
             shown = torch.softmax(outputs[task], 1) if task == "landcover" else 3.0 * outputs[task]
             probability = torch.softmax(model.discriminators[task](shown), 1)
+            terms = f"train/{name}/{task}"
             if truth is not None:
                 if task == "landcover":
                     known = truth != 255
                     picked = F.log_softmax(outputs[task], 1).movedim(1, -1)[known]
-                    total = total - weight * picked.gather(1, truth[known][:, None]).mean()
+                    supervised = -picked.gather(1, truth[known][:, None]).mean()
                     label = F.one_hot(torch.where(known, truth, 0), 3).movedim(-1, 1).float()
                 else:
                     known = ~truth.isnan()
-                    total = total + weight * berhu(outputs[task][:, 0], truth / 10)
+                    supervised = berhu(outputs[task][:, 0], truth / 10)
                     label = 3.0 * truth[:, None] / 10
                 label = torch.where(known[:, None], label, shown.detach())
-                total = total - adversary * intra * probability[:, 0].log().mean()  # (3)
-                kept.append((task, k, shown.detach(), label, known))
+                fooling = -probability[:, 0].log().mean()  # (3)
+                total = total + weight * supervised + adversary * intra * fooling  # (1), (7), (8)
+                losses |= {f"{terms}/supervised": supervised, f"{terms}/intra": fooling}
+                kept.append((terms, task, k, shown.detach(), label, known))
             else:
                 if mode == "m1":  # (4)
                     p = probability[:, [j + 1 for j in labelled[task]]].sum(1)
@@ -102,23 +118,27 @@ def algorithm_1(
                     p = 1 - probability[:, k]
                 else:  # (5)
                     p = probability[:, 0]
-                total = total - adversary * inter * p.log().mean()
-                kept.append((task, k, shown.detach(), None, None))
+                losses[f"{terms}/inter"] = -p.log().mean()
+                total = total + adversary * inter * losses[f"{terms}/inter"]  # (7), (8)
+                kept.append((terms, task, k, shown.detach(), None, None))
         sgd.zero_grad()
         total.backward()
         sgd.step()
     adam.zero_grad()
-    for task, k, shown, label, known in kept:  # (2), (9)
+    for terms, task, k, shown, label, known in kept:  # (2), (9)
         discriminator = model.discriminators[task]
-        (-torch.softmax(discriminator(shown), 1)[:, k].log().mean()).backward()
+        of_prediction = -torch.softmax(discriminator(shown), 1)[:, k].log().mean()
+        of_prediction.backward()
+        losses[f"{terms}/discriminator/prediction"] = of_prediction
         if label is not None and known is not None:
-            of_truth = torch.softmax(discriminator(label), 1)[:, 0][known]
-            (-of_truth.log().mean()).backward()
+            of_truth = -torch.softmax(discriminator(label), 1)[:, 0][known].log().mean()
+            of_truth.backward()
+            losses[f"{terms}/discriminator/truth"] = of_truth
     adam.step()
-    return model
+    return model, losses
 
 
-@pytest.mark.parametrize("domains", [TWO, THREE], ids=["two", "three"])
+@pytest.mark.parametrize("domains", [TWO, THREE, PATTERN], ids=["two", "three", "pattern"])
 @pytest.mark.parametrize(
     ("system", "mode"),
     [("semimtl_m1", "m1"), ("semimtl", "m2"), ("semimtl_m3", "m3"), ("semisd", "binary")],
@@ -139,9 +159,11 @@ def test_training_step_is_algorithm_1(
             layer.p = 0.0
     batch = make_batch(domains)
     before = copy.deepcopy(model)
-    expected = algorithm_1(model, batch, mode, lr, discriminator_lr, intra, inter)
-    fit(model, batch)
+    expected, losses = algorithm_1(model, batch, mode, lr, discriminator_lr, intra, inter)
+    logged = fit(model, batch).logged_metrics
 
+    for term, loss in losses.items():
+        assert logged[term].item() == pytest.approx(loss.item(), rel=1e-5, abs=1e-5), term
     for (name, got), want, old in zip(
         model.named_parameters(), expected.parameters(), before.parameters(), strict=True
     ):
@@ -215,20 +237,70 @@ def test_batchnorm_modes(make_model: Callable[..., SemiMTL], batchnorm: str) -> 
         assert torch.allclose(state[keys[0]], 0.1 * means[0], atol=1e-6)
 
 
+def test_max_steps_are_iterations_of_a_longer_epoch(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model(domains=THREE)
+    trainer = fit(model, make_batch(THREE), steps=2, limit_train_batches=1, max_epochs=5)
+    assert (trainer.global_step, trainer.current_epoch) == (2, 2)
+
+
 def test_every_term_is_logged(make_model: Callable[..., SemiMTL]) -> None:
     model = make_model()
-    trainer = fit(model, make_batch(TWO))
-    terms = {name.removeprefix("train/") for name in trainer.logged_metrics}
-    assert terms == {
-        f"{domain}/{task}/{term}"
+    logged = fit(model, make_batch(TWO)).logged_metrics
+    terms = {
+        f"train/{domain}/{task}/{term}"
         for domain, supervised in TWO.items()
         for task in ("landcover", "height")
         for term in (
             ("supervised", "intra", "discriminator/prediction", "discriminator/truth")
             if task in supervised
-            else ("inter", "discriminator/prediction")
+            else ("inter", "discriminator/prediction", "variety")
         )
     }
+    sources = ("truth", "a", "b")
+    confusion = {
+        f"confusion/{task}/{one} as {other}"
+        for task in ("landcover", "height")
+        for one in sources
+        for other in sources
+    }
+    assert set(logged) == terms | confusion | {"lr/generator", "lr/discriminators"}
+    assert logged["lr/generator"] == 0.01
+    for task in ("landcover", "height"):
+        for one in sources:
+            assert sum(logged[f"confusion/{task}/{one} as {s}"] for s in sources) == 1
+
+
+def test_the_confusion_of_a_discriminator(make_model: Callable[..., SemiMTL]) -> None:
+    """Counted by hand: of truth and of predictions, over the known pixels."""
+    model = make_model()
+    batch = make_batch(TWO)
+    answers: list[Tensor] = []
+    model.discriminators["landcover"].register_forward_hook(
+        lambda _m, _i, output: answers.append(output.detach())
+    )
+    logged = fit(model, batch).logged_metrics
+    of_a, of_b = answers
+    known = batch["a"]["landcover"] != 255
+    seen = {
+        "a": of_a[:2].argmax(1).flatten(),
+        "truth": of_a[2:].argmax(1)[known],
+        "b": of_b.argmax(1).flatten(),
+    }
+    for source, said in seen.items():
+        for number, name in enumerate(("truth", "a", "b")):
+            share = (said == number).float().mean().item()
+            got = logged[f"confusion/landcover/{source} as {name}"].item()
+            assert got == pytest.approx(share, abs=1e-6)
+
+
+def test_a_third_task_learns_from_the_labels_of_another(make_model: Callable[..., SemiMTL]) -> None:
+    tasks = [*make_tasks(), Slope("slope", 0.5, gsd=0.5)]
+    model = make_model(tasks=tasks, domains=PATTERN)
+    old = copy.deepcopy(model)
+    logged = fit(model, make_batch(PATTERN)).logged_metrics
+    assert {"train/a/slope/supervised", "train/b/slope/intra", "train/c/slope/inter"} <= set(logged)
+    for (name, now), before in zip(model.named_parameters(), old.parameters(), strict=True):
+        assert not torch.equal(now, before), name
 
 
 @pytest.mark.parametrize(
@@ -271,3 +343,22 @@ def test_half_precision_with_loss_scaling_is_refused(make_model: Callable[..., S
     model.trainer = trainer
     with pytest.raises(InputError, match="use bf16-mixed"):
         model.configure_optimizers()
+
+
+def test_synchronised_batchnorm_does_not_drop_activations(
+    make_model: Callable[..., SemiMTL],
+) -> None:
+    fused = make_model(encoder=Encoder("tu-efficientnet_lite0", None, 8))
+    assert fused.unsyncable
+    nn.SyncBatchNorm.convert_sync_batchnorm(fused)
+    with pytest.raises(InputError, match="would drop the activations"):
+        fused.on_fit_start()
+    plain = make_model()
+    assert not plain.unsyncable
+    keys = set(plain.state_dict())
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(plain.generator)
+    assert set(plain.state_dict()) == keys
+    # Scale and shift are still shared by the domains.
+    norms = [m for m in converted.modules() if isinstance(m, DomainBatchNorm)]
+    assert all(n.norms[0].weight is n.norms[1].weight for n in norms)
+    assert all(isinstance(n.norms[1], nn.SyncBatchNorm) for n in norms)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor
 
+from semimtl_geo.mapping import Mapper
 from semimtl_geo.systems import SYSTEMS
 from semimtl_geo.training import packaged_config, train
 from tests.semimtl_geo.conftest import Run
@@ -28,7 +30,11 @@ def test_what_a_run_leaves(run: Run) -> None:
         "semimtl.ckpt",
         "config.yaml",
         "metrics.csv",
+        "tensorboard",
     }
+    (events,) = (run.out / "tensorboard").glob("events.out.tfevents.*")
+    for name in (b"train/city_a/height/inter", b"confusion/height/truth as city_b"):
+        assert events.read_bytes().count(name.replace(b" ", b"_")) == 2  # iterations
     with (run.out / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     logged = {name for row in rows for name, value in row.items() if value}
@@ -36,6 +42,8 @@ def test_what_a_run_leaves(run: Run) -> None:
         "train/city_a/landcover/supervised",
         "train/city_b/height/supervised",
         "train/city_a/height/inter",
+        "confusion/height/truth as city_b",
+        "lr/discriminators",
         "val/city_a/landcover/mIoU",
         "val/city_b/height/RMSE",
     } <= logged
@@ -142,6 +150,9 @@ def test_only_a_checkpoint_of_ours_is_resumed(run: Run, tmp_path: Path) -> None:
     ("extra", "words"),
     [
         (["--model.sistem=jtl"], "sistem"),
+        (["--trainer.gradient_clip_val=1"], "set model.optimisation.clip"),
+        (["--trainer.accumulate_grad_batches=2"], "set data.batch_size"),
+        (["--checkpoint.every=0"], "checkpoint.every: 0 is none"),
         (["--model.system=best"], "best"),
         (["--trainer.max_epochs=many"], "max_epochs"),
         (["--data.root=nowhere"], "nowhere/city_a/train/image: no such folder"),
@@ -186,3 +197,38 @@ def test_faults_of_configuration_files(tmp_path: Path) -> None:
 def test_every_system_has_a_configuration_of_the_cities(system: str) -> None:
     config = yaml.safe_load(packaged_config(f"cities/{system}.yaml").read_text())
     assert config == {"base": "base.yaml", "model": {"system": system}}
+
+
+def test_nothing_is_said_that_a_user_cannot_mend(
+    run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train([*run.args, f"--out={tmp_path}"])
+    own = {str(w.message)[:150] for w in caught if "LeafSpec" not in str(w.message)}
+    assert not own
+    assert capfd.readouterr() == ("", "")
+
+
+def test_three_domains_and_three_tasks(run: Run, tmp_path: Path) -> None:
+    """Labels for both, one and none; the third task is learnt from the second's labels."""
+    rest = [arg for arg in run.args if not arg.startswith("--config")]
+    made = train(
+        [f"--config={packaged_config('cities/three.yaml')}", *rest, f"--out={tmp_path / 'out'}"]
+    )
+    with (tmp_path / "out/metrics.csv").open() as file:
+        logged = {name for row in csv.DictReader(file) for name, value in row.items() if value}
+    for task, kinds in (
+        ("landcover", ("supervised", "inter", "inter")),
+        ("height", ("supervised", "supervised", "inter")),
+        ("slope", ("supervised", "supervised", "inter")),
+    ):
+        for domain, kind in zip("abc", kinds, strict=True):
+            assert f"train/city_{domain}/{task}/{kind}" in logged
+        assert f"confusion/{task}/city_c as truth" in logged
+    assert {"val/city_a/slope/RMSE", "val/city_b/slope/RMSE"} <= logged
+    mapper = Mapper.load(made).for_domain("city_c")
+    image = next((run.cities / "city_b/test/image").iterdir())
+    maps = mapper.map(image, tmp_path / "maps", bands=[2, 3, 1])
+    assert set(maps) >= {"landcover", "height", "slope"}
+    assert maps["slope"].dtype == "float32"

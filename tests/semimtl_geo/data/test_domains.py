@@ -56,7 +56,11 @@ def make(root: Path, **settings: Any) -> DomainsDataModule:
 
 
 def training(data: DomainsDataModule) -> Batches:
-    return [batch for batch, _, _ in data.train_dataloader()]
+    loader = data.train_dataloader()
+    try:
+        return [batch for batch, _, _ in loader]
+    finally:
+        loader.reset()  # if left to the garbage collector, workers are waited for, for seconds
 
 
 def same(one: Batches, other: Batches) -> bool:

@@ -1,0 +1,119 @@
+"""Tables as Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from semimtl_geo.compare.table import COLUMNS, HEADINGS, Row
+
+TEX: Final = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "Δ": r"$\Delta$",
+    "δ": r"$\delta$",
+    "±": r"$\pm$",
+    "“": "``",
+    "”": "''",
+}
+TEX_HEADINGS: Final = (
+    "pAcc",
+    "mIoU",
+    "AbR",
+    "RMSE",
+    r"$\delta_1$",
+    r"$\delta_2$",
+    r"$\delta_3$",
+    r"$\Delta M(\%)$",
+)
+
+
+class Line(Protocol):
+    """A row of a table: one of ours, or one that is quoted."""
+
+    @property
+    def domain(self) -> str:
+        """Where it was evaluated."""
+
+    @property
+    def method(self) -> str:
+        """The system."""
+
+    def cells(self) -> list[str]:
+        """The scores as text, in the order of :data:`COLUMNS`."""
+
+
+def to_markdown(rows: Sequence[Line]) -> str:
+    """The table of the paper's layout, in Markdown."""
+    lines = [
+        "| domain | method | " + " | ".join(HEADINGS) + " |",
+        "| --- | --- |" + " ---: |" * len(HEADINGS),
+    ]
+    lines += [f"| {row.domain} | {row.method} | " + " | ".join(row.cells()) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(rows: Sequence[Row], quoted: Sequence[Line] = ()) -> str:
+    """All scores with all digits, mean and deviation, for other programs.
+
+    Args:
+        rows: Ours.
+        quoted: The paper's; the first column tells the two apart.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row.classes))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    more = [f"{column}_deviation" for column in COLUMNS] + [f"IoU/{name}" for name in names]
+    writer.writerow(["source", "domain", "method", *COLUMNS, *more])
+    for row in rows:
+        values = [row.scores.get(column) for column in COLUMNS]
+        values += [row.deviations.get(column) for column in COLUMNS]
+        values += [row.classes.get(name) for name in names]
+        cells = ["" if value is None or value != value else f"{value:.6g}" for value in values]
+        writer.writerow(["measured", row.domain, row.method, *cells])
+    for line in quoted:
+        cells = ["" if cell in ("-", "?") else cell for cell in line.cells()]
+        writer.writerow(["paper", line.domain, line.method, *cells, *[""] * len(more)])
+    return buffer.getvalue()
+
+
+def to_latex(rows: Sequence[Line], caption: str) -> str:
+    """The table of the paper's layout, in LaTeX without any package.
+
+    Args:
+        rows: Grouped by domain.
+        caption: Plain text.
+    """
+    lines = [
+        r"\begin{table}",
+        rf"\caption{{{escape(caption)}}}",
+        r"\begin{tabular}{ll" + "r" * len(COLUMNS) + "}",
+        r"\hline",
+        r" & Method & \multicolumn{2}{c}{Segmentation} & \multicolumn{5}{c}{Depth} & MTL \\",
+        " & & " + " & ".join(TEX_HEADINGS) + r" \\",
+    ]
+    domain = None
+    for row in rows:
+        if row.domain != domain:
+            lines.append(r"\hline")
+        shown = "" if row.domain == domain else escape(row.domain)
+        domain = row.domain
+        cells = [escape(row.method), *map(escape, row.cells())]
+        lines.append(f"{shown} & " + " & ".join(cells) + r" \\")
+    lines += [r"\hline", r"\end{tabular}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str, table: Mapping[str, str] = TEX) -> str:
+    """Text in which LaTeX reads nothing but text."""
+    return "".join(table.get(letter, letter) for letter in text)

@@ -1,0 +1,299 @@
+"""One training run of a comparison: trained, mapped and scored, each step only if it is not done.
+
+A run's folder says how far it is: ``run.json`` holds the settings that it was begun with,
+``last.ckpt`` is there while it is being trained, ``<system>.ckpt`` when it has been, and
+``scores/<domain>.json`` is what evaluation found. Each file appears whole. So a comparison that was
+killed goes on where it was when it is started again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from semimtl_geo.compare.scenario import Scenario
+from semimtl_geo.compare.table import Row, make_row
+from semimtl_geo.configuration import Settings, settings_of
+from semimtl_geo.data.frame_files import frame_files
+from semimtl_geo.evaluation import evaluate
+from semimtl_geo.mapping import Mapper
+from semimtl_geo.runs import LAST
+from semimtl_geo.systems import SYSTEMS
+from semimtl_geo.training import train
+from tiles.errors import InputError
+from tiles.scenes import raster_files
+
+REESTIMATED: Final = ", statistics re-estimated"
+"""Added to the name of a single-task network that was given the new city's BatchNorm statistics."""
+
+SHOWN: Final = 3
+"""Scenes of each domain that the figures show."""
+
+IDLE: Final = ("data.workers", "out", "resume", "trainer.enable_progress_bar")
+"""Settings that change nothing in what is trained."""
+
+Say = Callable[[str, str, int, int], None]
+"""Takes what is done, its unit, how many are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One system, trained once."""
+
+    system: str
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all runs of a comparison have in common.
+
+    Attributes:
+        scenario: What is compared.
+        data: Root of the data, with a folder per domain.
+        out: Folder for runs, maps and results.
+        seeds: All seeds; figures show the first.
+        overrides: Further arguments of the training command.
+        keep_maps: Keep the maps of all scenes, not only of those that the figures show.
+    """
+
+    scenario: Scenario
+    data: Path
+    out: Path
+    seeds: Sequence[int] = (0,)
+    overrides: tuple[str, ...] = ()
+    keep_maps: bool = False
+
+    def folder(self, run: Run) -> Path:
+        """Where a run's checkpoint, configuration, logs and scores are."""
+        return self.out / "runs" / run.system / f"seed_{run.seed}"
+
+    def maps(self, method: str, seed: int, domain: str) -> Path:
+        """Where the maps of a row of the table are."""
+        slug = method.replace(", ", "_").replace(" ", "_")
+        return self.out / "maps_of_all" / slug / f"seed_{seed}" / domain
+
+    def arguments(self, run: Run) -> list[str]:
+        """What the training command is told."""
+        return [
+            *self.scenario.arguments(run.system),
+            f"--data.root={self.data.absolute()}",
+            *self.overrides,
+            f"--seed_everything={run.seed}",
+            f"--data.seed={run.seed}",
+        ]
+
+    def shown(self, domain: str) -> list[Path]:
+        """Images of the scenes that the figures show, spread over the domain's."""
+        images = images_of(self.scenario.scenes(self.data, domain))
+        count = min(SHOWN, len(images))
+        return [images[len(images) * number // count] for number in range(count)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run left.
+
+    Attributes:
+        run: Which it is.
+        rows: Its scores on all domains.
+        checkpoint: Its network.
+        seconds: Its training took; of its last part, if it was interrupted.
+        tasks: Settings of what it predicts.
+    """
+
+    run: Run
+    rows: list[Row]
+    checkpoint: Path
+    seconds: float
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Report(Callback):
+    """Tells how far training is."""
+
+    def __init__(self, say: Callable[[int, int], None]) -> None:
+        self.say = say
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        self.say(trainer.global_step, int(trainer.estimated_stepping_batches))
+
+
+def images_of(scenes: Path) -> list[Path]:
+    """The images of a folder of scenes or of street views."""
+    return raster_files(scenes / "image") or frame_files(scenes / "image")
+
+
+def check(job: Job, runs: Sequence[Run]) -> None:
+    """Refuse, before anything is trained, what cannot be carried out.
+
+    Raises:
+        InputError: If data are missing, or a run was begun with other settings.
+    """
+    scenario = job.scenario
+    splits = [(name, "train") for name in scenario.supervised]
+    for domain, split in [*splits, *scenario.evaluate.items()]:
+        folder = job.data / scenario.folders.get(domain, domain) / split
+        if not images_of(folder):
+            remedy = f"name another --root, or make them: {scenario.prepare}"
+            raise InputError(folder / "image", "holds no images", remedy)
+    for run in runs:
+        _state(job.folder(run), settings_of(job.arguments(run)))
+
+
+def carry_out(run: Run, job: Job, say: Say) -> Outcome:
+    """Train a system, and map and score the scenes of every domain, as far as it is not done.
+
+    Args:
+        run: The system, and the seed.
+        job: What it has in common with others.
+        say: Is told how far it is.
+
+    Raises:
+        InputError: If data or configuration cannot be used.
+    """
+    folder = job.folder(run)
+    title = SYSTEMS[run.system].title + (f", seed {run.seed}" if len(job.seeds) > 1 else "")
+    checkpoint = folder / f"{run.system}.ckpt"
+    seconds = _train(run, job, partial(say, f"train {title}", "iterations"))
+    rows: list[Row] = []
+    tasks: list[dict[str, Any]] = []
+    mapper = None
+    for domain, split in job.scenario.evaluate.items():
+        file = folder / "scores" / f"{domain}.json"
+        found = _read(file)
+        if found.get("split") != split:
+            mapper = mapper or Mapper.load(checkpoint)
+            scored = _score(mapper, domain, run, job, say)
+            found = {
+                "split": split,
+                "tasks": [task.settings() for task in mapper.card.tasks],
+                "rows": [asdict(row) for row in scored],
+            }
+            _write(file, found)
+        rows += [Row(**row) for row in found["rows"]]
+        tasks = found["tasks"]
+    return Outcome(run, rows, checkpoint, seconds, tasks)
+
+
+def _train(run: Run, job: Job, say: Callable[[int, int], None]) -> float:
+    """Train if it is not done; return the seconds that it took."""
+    folder, args = job.folder(run), job.arguments(run)
+    settings = settings_of(args)
+    state = _state(folder, settings)
+    last = folder / LAST
+    if state and (folder / f"{run.system}.ckpt").is_file() and not last.is_file():
+        return float(state.get("seconds") or 0)
+    resume = [f"--resume={last}"] if state and last.is_file() else []
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    _write(folder / "run.json", {"settings": settings, "seconds": None})
+    started = time.monotonic()
+    train(
+        [
+            *args,
+            f"--out={folder}",
+            "--trainer.enable_progress_bar=false",
+            "--trainer.enable_model_summary=false",
+            *resume,
+        ],
+        [_Report(say)],
+    )
+    seconds = time.monotonic() - started
+    _write(folder / "run.json", {"settings": settings, "seconds": seconds})
+    return seconds
+
+
+def _state(folder: Path, settings: Settings) -> dict[str, Any]:
+    """What a run's folder says of it; empty if it was not begun.
+
+    Raises:
+        InputError: If it was begun with other settings.
+    """
+    state = _read(folder / "run.json")
+    if not state:
+        return {}
+    # As JSON has them, in which a tuple is a list.
+    now = json.loads(json.dumps(settings, default=str))
+    then = state.get("settings", {})
+    differ = sorted(
+        key for key in now.keys() | then.keys() if key not in IDLE and now.get(key) != then.get(key)
+    )
+    if differ:
+        key, more = differ[0], f" and {len(differ) - 1} more" if len(differ) > 1 else ""
+        fault = f"was begun with other settings ({key}: {then.get(key)}, now {now.get(key)}{more})"
+        raise InputError(folder, fault, "delete this folder, or give another --out")
+    return state
+
+
+def _score(mapper: Mapper, domain: str, run: Run, job: Job, say: Say) -> list[Row]:
+    """Map the scenes of a domain, and compare with the truth."""
+    title = SYSTEMS[run.system].title
+    card = mapper.card
+    # A network that never saw the domain: as it stands, and with the domain's statistics, so that
+    # nobody takes their effect for a method's.
+    known = domain in card.domains
+    own = domain if known else card.domains[0]
+    variants = [(title, mapper, own if card.batchnorm == "per_domain" else None)]
+    if not known and (card.batchnorm == "per_domain" or len(card.domains) == 1):
+        # With a single domain, all modes are statistics per domain, whatever the mode is called.
+        plain = replace(card, batchnorm="per_domain")
+        free = Mapper(plain, mapper.generator, source=mapper.source, device=str(mapper.device))
+        variants.append((title + REESTIMATED, free, None))
+    seed = f", seed {run.seed}" if len(job.seeds) > 1 else ""
+    rows = []
+    for method, network, statistics in variants:
+        maps = job.maps(method, run.seed, domain)
+        scores = evaluate(
+            network,
+            job.scenario.scenes(job.data, domain),
+            maps,
+            statistics,
+            job.scenario.bands.get(domain),
+            progress=partial(say, f"map {domain}, {method}{seed}", "scenes"),
+        )
+        rows.append(make_row(domain, method, scores))
+        if not job.keep_maps:
+            _drop(maps, [image.stem for image in job.shown(domain)])
+    return rows
+
+
+def _drop(maps: Path, keep: Sequence[str]) -> None:
+    """Delete maps: of thousands of street views they would fill a disk."""
+    for file in maps.iterdir():
+        if not any(file.name.startswith(f"{stem}_") for stem in keep):
+            file.unlink()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A file of ours; empty if there is none, or it is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file, whole or not at all."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            aside.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        fault = f"cannot be written ({error.strerror})"
+        raise InputError(path, fault, "choose another --out") from error

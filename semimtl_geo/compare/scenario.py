@@ -1,0 +1,156 @@
+"""A scenario: configurations that share a base, and what is evaluated on what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from semimtl_geo.configuration import read_yaml, settings_of
+from semimtl_geo.systems import SYSTEMS
+from tiles.errors import InputError
+
+ORDER: Final = (
+    "stl_seg",
+    "da_seg",
+    "stl_depth",
+    "da_depth",
+    "jtl",
+    "semisd",
+    "semimtl_m1",
+    "semimtl_m3",
+    "semimtl",
+)
+"""The systems as the paper's tables order them."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A folder of configurations.
+
+    Attributes:
+        name: Of the folder.
+        folder: Where they are: ``base.yaml``, and perhaps a file per system.
+        title: In words.
+        evaluate: The split on which each domain is evaluated.
+        table: Number of the paper's table, if it is one of the paper's.
+        prepare: How the data are made; a command.
+        root: Where the data are expected.
+        supervised: Per domain, the tasks whose labels training may use.
+        folders: Per domain, its folder in the root.
+        bands: Per domain, the bands to read, where they are named.
+        tasks: Names of all tasks.
+    """
+
+    name: str
+    folder: Path
+    title: str
+    evaluate: Mapping[str, str]
+    table: int | None
+    prepare: str
+    root: Path
+    supervised: Mapping[str, list[str]]
+    folders: Mapping[str, str]
+    bands: Mapping[str, list[int]] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+
+    def arguments(self, system: str) -> list[str]:
+        """What training is told: the system's configuration, or the base and the system's name."""
+        own = self.folder / f"{system}.yaml"
+        if own.is_file():
+            return [f"--config={own}"]
+        return [f"--config={self.folder / 'base.yaml'}", f"--model.system={system}"]
+
+    def hidden(self, domain: str) -> list[str]:
+        """The tasks whose labels training never sees in a domain."""
+        known = self.supervised.get(domain, [])
+        return [task for task in self.tasks if task not in known]
+
+    def scenes(self, root: Path, domain: str) -> Path:
+        """The folder with ``image/`` and labels on which a domain is evaluated."""
+        return root / self.folders.get(domain, domain) / self.evaluate[domain]
+
+
+def find_scenario(name: str) -> Scenario:
+    """Read a scenario.
+
+    Args:
+        name: One of the packaged ones (:func:`packaged_scenarios`), or a folder with ``base.yaml``
+            and perhaps ``scenario.yaml`` (title, evaluate, table, prepare).
+
+    Raises:
+        InputError: If there is none, or it cannot be used.
+    """
+    packaged = Path(str(resources.files("semimtl_geo.configs")))
+    folder = packaged / name if name in packaged_scenarios() else Path(name)
+    if not (folder / "base.yaml").is_file():
+        remedy = f"name a folder with base.yaml, or one of {', '.join(packaged_scenarios())}"
+        raise InputError(f"scenario {name}", "there is none", remedy)
+    # As training reads it, so that a base may have a base too.
+    settings = settings_of([f"--config={folder / 'base.yaml'}"])
+    domains = _domains(folder / "base.yaml", settings)
+    about: Mapping[str, Any] = {}
+    if (folder / "scenario.yaml").is_file():
+        about = read_yaml(folder / "scenario.yaml")
+    evaluate = about.get("evaluate") or dict.fromkeys(domains, "test")
+    if not isinstance(evaluate, Mapping):
+        fault = "evaluate names no splits"
+        raise InputError(folder / "scenario.yaml", fault, "write evaluate: {my_city: test}")
+    table = about.get("table")
+    return Scenario(
+        name=folder.resolve().name,
+        folder=folder,
+        title=str(about.get("title", folder.resolve().name)),
+        evaluate={str(domain): str(split) for domain, split in evaluate.items()},
+        table=int(table) if table is not None else None,
+        prepare=str(about.get("prepare", "see README.md, Train on your own cities")),
+        root=Path(str(settings.get("data.root", "data"))),
+        supervised={name: list(domain.get("supervised", [])) for name, domain in domains.items()},
+        folders={name: str(domain.get("folder") or name) for name, domain in domains.items()},
+        bands={name: domain["bands"] for name, domain in domains.items() if "bands" in domain},
+        tasks=_tasks(folder / "base.yaml", settings),
+    )
+
+
+def packaged_scenarios() -> list[str]:
+    """Names of the scenarios that come with the package."""
+    folders = Path(str(resources.files("semimtl_geo.configs"))).iterdir()
+    return sorted(folder.name for folder in folders if (folder / "base.yaml").is_file())
+
+
+def in_order(systems: list[str]) -> list[str]:
+    """Names of systems in the paper's order.
+
+    Raises:
+        InputError: If there is no such system.
+    """
+    for system in systems:
+        if system not in SYSTEMS:
+            fault = "there is no such system"
+            raise InputError(f"--systems {system}", fault, f"choose among {', '.join(ORDER)}")
+    return [system for system in ORDER if system in systems]
+
+
+def _domains(base: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    domains: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        if key.startswith("data.domains."):
+            name, _, setting = key.removeprefix("data.domains.").partition(".")
+            domain = domains.setdefault(name, {})
+            if setting:
+                domain[setting] = value
+    if not domains:
+        remedy = "write data: {domains: {my_city: {supervised: [landcover]}}}"
+        raise InputError(base, "names no domains", remedy)
+    return domains
+
+
+def _tasks(base: Path, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    tasks = settings.get("model.tasks")
+    try:
+        return tuple(str(task["init_args"]["name"]) for task in tasks or ())
+    except (KeyError, TypeError) as error:
+        remedy = "give each of model.tasks a class_path, and init_args with a name"
+        raise InputError(base, "has tasks without names", remedy) from error

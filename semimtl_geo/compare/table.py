@@ -1,0 +1,168 @@
+"""The rows of the paper's tables: systems side by side, on each domain."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from semimtl_geo.evaluation import Scores
+from semimtl_geo.metrics import multi_task_gain
+
+COLUMNS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "delta1", "delta2", "delta3", "gain")
+HEADINGS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "δ1", "δ2", "δ3", "ΔM (%)")
+DECIMALS: Final = (1, 1, 3, 3, 1, 1, 1, 1)
+SMALL: Final = 0.1
+"""RMSE below this (inverse depths are in 1/m) is shown with two digits more."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system on one domain.
+
+    Attributes:
+        domain: Where it was evaluated.
+        method: The system's name in the table.
+        scores: By column; what is absent was not evaluated. Means, where there are several seeds.
+        classes: IoU in percent, by class.
+        deviations: Standard deviation over seeds (of a sample), by column.
+    """
+
+    domain: str
+    method: str
+    scores: Mapping[str, float]
+    classes: Mapping[str, float] = field(default_factory=dict)
+    deviations: Mapping[str, float] = field(default_factory=dict)
+
+    def cells(self) -> list[str]:
+        """The scores as text, in the order of :data:`COLUMNS`."""
+        cells = []
+        for column, decimals in zip(COLUMNS, DECIMALS, strict=True):
+            value = self.scores.get(column, math.nan)
+            if math.isnan(value):
+                cells.append("-")
+                continue
+            if column == "RMSE" and value < SMALL:
+                decimals += 2
+            cell = f"{value:{'+' if column == 'gain' else ''}.{decimals}f}"
+            if column in self.deviations:
+                cell += f" ± {self.deviations[column]:.{decimals}f}"
+            cells.append(cell)
+        return cells
+
+
+def make_row(domain: str, method: str, scores: Scores) -> Row:
+    """Collect the scores of all tasks of one system on one domain.
+
+    There is one column per score: of several tasks of a kind, the first one's.
+    """
+    flat: dict[str, float] = {}
+    for task in scores.values():
+        flat = {**task, **flat}
+    return Row(
+        domain,
+        method,
+        {column: flat[column] for column in COLUMNS if column in flat},
+        {
+            name.removeprefix("IoU/"): value
+            for name, value in flat.items()
+            if name.startswith("IoU/")
+        },
+    )
+
+
+def with_gains(rows: Sequence[Row], baselines: Sequence[str]) -> list[Row]:
+    """Add ΔM (equation 10) to the rows that have both mIoU and RMSE.
+
+    Args:
+        rows: All systems on all domains, of one seed.
+        baselines: Methods of the single-task networks, which gain 0 by definition.
+
+    Returns:
+        The rows in the same order.
+    """
+    result = []
+    for row in rows:
+        baseline = {
+            key: other.scores[key]
+            for other in rows
+            if other.domain == row.domain and other.method in baselines
+            for key in ("mIoU", "RMSE")
+            if key in other.scores
+        }
+        own = {key: row.scores[key] for key in ("mIoU", "RMSE") if key in row.scores}
+        scores = dict(row.scores)
+        if row.method in baselines:
+            scores["gain"] = 0.0
+        elif len(own) == 2 and own.keys() == baseline.keys() and all(baseline.values()):
+            scores["gain"] = multi_task_gain(own, baseline)
+        result.append(replace(row, scores=scores))
+    return result
+
+
+def average(seeds: Sequence[Sequence[Row]]) -> list[Row]:
+    """Mean and deviation over the rows of several seeds.
+
+    Args:
+        seeds: The rows of each seed, gains included.
+
+    Returns:
+        One row per domain and method, in the order in which they are first met.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in (row for rows in seeds for row in rows):
+        groups.setdefault((row.domain, row.method), []).append(row)
+    result = []
+    for (domain, method), rows in groups.items():
+        known = {
+            column: values
+            for column in COLUMNS
+            if (values := _known(row.scores.get(column) for row in rows))
+        }
+        names = dict.fromkeys(name for row in rows for name in row.classes)
+        classes = {name: _known(row.classes.get(name) for row in rows) for name in names}
+        deviations = {
+            column: statistics.stdev(values)
+            for column, values in known.items()
+            # What is 0 by definition has none.
+            if len(values) > 1 and not (column == "gain" and not any(values))
+        }
+        result.append(
+            Row(
+                domain,
+                method,
+                {column: statistics.fmean(values) for column, values in known.items()},
+                {name: statistics.fmean(v) if v else math.nan for name, v in classes.items()},
+                deviations,
+            )
+        )
+    return result
+
+
+def counted_classes(rows: Sequence[Row]) -> list[str]:
+    """How many classes each mIoU is the mean of, in words.
+
+    A class that occurs neither in truth nor in prediction has no IoU and does not count.
+    """
+    sentences = []
+    for domain in dict.fromkeys(row.domain for row in rows):
+        counts: dict[tuple[int, int], list[str]] = {}
+        for row in rows:
+            if row.domain == domain and row.classes:
+                count = sum(not math.isnan(value) for value in row.classes.values())
+                counts.setdefault((count, len(row.classes)), []).append(row.method)
+        common = max(counts, key=lambda key: len(counts[key]), default=None)
+        if common is not None:
+            others = "".join(
+                f"; {key[0]} for {', '.join(methods)}"
+                for key, methods in counts.items()
+                if key != common
+            )
+            sentences.append(f"{domain}: mIoU over {common[0]} of {common[1]} classes{others}.")
+    return sentences
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None and not math.isnan(value)]
