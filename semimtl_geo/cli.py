@@ -77,8 +77,12 @@ def _ndsm(args: argparse.Namespace) -> None:
 
 def _buildings(args: argparse.Namespace) -> None:
     from semimtl_geo.progress import progress_bar
+    from tiles.journal import disk_faults
     from tiles.vectors import buildings_of_folder
 
+    if args.out is not None:
+        with disk_faults(args.out):
+            args.out.mkdir(parents=True, exist_ok=True)
     with progress_bar("buildings", "panels") as progress:
         made = buildings_of_folder(args.maps, args.out, min_area=args.min_area, progress=progress)
     for file in made:

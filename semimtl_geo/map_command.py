@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> None:
                 raise InputError(_picture(args.out, name), "is a folder", "remove or rename it")
     from semimtl_geo.inputs import find_input, too_coarse
     from semimtl_geo.mapping import Mapper
+    from semimtl_geo.predictor import map_layers
     from tiles.source import Source
 
     mapper = Mapper.load(args.checkpoint, args.devices[0] if args.devices else None)
@@ -102,13 +103,21 @@ def run(args: argparse.Namespace) -> None:
         with Source(rasters, bands[name], args.crs) as source:
             source.grid_at(mapper.card.gsd)  # raises what its pixels lack
             remarks.append(too_coarse(source.name, source.grid, mapper.card.gsd))
+    made = {
+        (args.out / f"{name}_{layer.name}.tif").absolute()
+        for layer in map_layers(mapper.card.tasks, args.confidence, args.plausibility)
+        for name in places
+    }
+    for raster in args.rasters:
+        if Path(raster).absolute() in made:
+            raise InputError(raster, "would be overwritten by a map", "choose another --out")
     for remark in filter(None, remarks):
         print(remark, file=sys.stderr)
     if args.domain is not None:
         mapper = mapper.for_domain(args.domain)
     elif mapper.chooses and len(places) > 1:
         # One sensor, one set of statistics: maps that lie side by side must not differ in them.
-        mapper = mapper.adapt(args.rasters, args.bands, args.crs)
+        mapper = mapper.adapt(args.rasters, args.bands, args.crs, args.area)
     with _cluster(args.cluster) as client:
         for name, rasters in places.items():
             _map_one(mapper, args, name, rasters, bands[name], client)

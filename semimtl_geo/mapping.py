@@ -108,7 +108,11 @@ class Mapper:
         return mapper
 
     def adapt(
-        self, rasters: Name | Sequence[Name], bands: Bands | None = None, crs: str | None = None
+        self,
+        rasters: Name | Sequence[Name],
+        bands: Bands | None = None,
+        crs: str | None = None,
+        area: Name | None = None,
     ) -> Mapper:
         """This network with BatchNorm statistics re-estimated on orthophotos; no labels are needed.
 
@@ -116,6 +120,7 @@ class Mapper:
             rasters: One or more orthophotos of one sensor. Of hundreds, some are taken.
             bands: As for :meth:`map`.
             crs: Read them in this coordinate reference system.
+            area: A file of polygons: nothing else is looked at.
 
         Returns:
             A mapper of its own; this one stays as it is.
@@ -126,7 +131,9 @@ class Mapper:
         paths = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
         some = paths[:: -(-len(paths) // SURVEY_TILES)]
         mapper = self._copy()
-        images = chain.from_iterable(mapper._survey(path, bands, crs, len(some)) for path in some)
+        images = chain.from_iterable(
+            mapper._survey(path, bands, crs, area, len(some)) for path in some
+        )
         first = next(images, None)
         if first is None:
             raise InputError(paths[0], "has no known pixel", "check its nodata value or mask")
@@ -176,7 +183,8 @@ class Mapper:
             tile: Edge of a tile in the network's pixels; by default that of its training crops,
                 doubled. Tiles overlap by half.
             batch_size: Tiles predicted at once.
-            devices: Predict on these, such as ``["cuda:0", "cuda:1"]``, a process on each.
+            devices: Predict on these, such as ``["cuda:0", "cuda:1"]``, a process on each. Scripts
+                need ``if __name__ == "__main__":`` then.
             client: Predict on the workers of a dask cluster instead, each on its first GPU or CPU.
             progress: Called with pixels done and pixels in all.
 
@@ -196,7 +204,7 @@ class Mapper:
         if domain is not None:
             mapper = self.for_domain(domain)
         elif self.chooses:
-            mapper = self.adapt(rasters, numbers, crs)
+            mapper = self.adapt(rasters, numbers, crs, area)
         else:
             mapper = self
         folder = Path(out)
@@ -256,7 +264,14 @@ class Mapper:
 
         Returns:
             Per task ``[B, channels, H, W]``: class probabilities, or values in the task's unit.
+
+        Raises:
+            InputError: If statistics must be chosen first.
         """
+        if self.chooses:
+            fault = "has BatchNorm statistics per domain"
+            remedy = "choose with for_domain, or adapt to an orthophoto"
+            raise InputError(self.source.get("MODEL", "network"), fault, remedy)
         batch = torch.from_numpy(np.array(images, np.float32))
         answer = Predictor(self.card, self.generator, device=self.device)(batch)
         return {name: values.float().cpu().numpy() for name, values in answer.items()}
@@ -287,7 +302,12 @@ class Mapper:
             raise InputError("tile", fault, f"give {SMALLEST_INPUT} px or more")
 
     def _survey(
-        self, raster: Name, bands: Bands | None, crs: str | None, rasters: int
+        self,
+        raster: Name,
+        bands: Bands | None,
+        crs: str | None,
+        area: Name | None,
+        rasters: int,
     ) -> Iterator[Tensor]:
         numbers, scale = find_input([raster], self.card, bands)
         for batch in survey(
@@ -297,6 +317,7 @@ class Mapper:
             gsd=self.card.gsd,
             bands=numbers,
             crs=crs,
+            area=area,
             fill=[value * scale for value in self.card.mean],
         ):
             yield (batch / scale).to(self.device)

@@ -57,9 +57,11 @@ def write_preview(
     files = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
     shown = [task for task in tasks if task.name in maps]
     grid = _small_grid(maps[shown[0].name])
-    inch = INCHES / max(grid.width, grid.height)
+    # Degrees are not as long across as they are upward.
+    stretch = grid.pixel_size[1] / grid.pixel_size[0]
+    inch = INCHES / max(grid.width, grid.height * stretch)
     # No narrower than a legend.
-    wide, high = max(grid.width * inch, 0.6 * INCHES), grid.height * inch
+    wide, high = max(grid.width * inch, 0.6 * INCHES), grid.height * inch * stretch
     columns = 1 + len(shown)
     size = (GAP + columns * (wide + GAP), HEAD + high + FOOT)
     figure = Figure(figsize=size, dpi=200, facecolor="white")
@@ -69,13 +71,13 @@ def write_preview(
         below = _axes(figure, left, HEAD + high + 0.08, wide, FOOT - 0.12)
         if number == 0:
             title = Path(files[0]).name + (f" and {len(files) - 1} more" if files[1:] else "")
-            _show(axes, _photo(files, grid), title)
+            _show(axes, _photo(files, grid), title, stretch)
             _distance(below, grid, wide / inch)
             continue
         task = shown[number - 1]
         high_value = task.scale if isinstance(task, Depth) else 1.0
         made = picture(maps[task.name], task, high_value, EDGE)
-        _show(axes, np.asarray(made.convert("RGBA")), spoken(task.name))
+        _show(axes, np.asarray(made.convert("RGBA")), spoken(task.name), stretch)
         if isinstance(task, Segmentation):
             _legend(below, task)
         elif isinstance(task, Depth):
@@ -138,14 +140,17 @@ def _axes(figure: Figure, left: float, top: float, width: float, height: float) 
     return axes
 
 
-def _show(axes: Any, image: NDArray[np.uint8], title: str) -> None:
-    """A picture; what is transparent is hatched, so that nobody takes it for a class."""
+def _show(axes: Any, image: NDArray[np.uint8], title: str, stretch: float) -> None:
+    """A picture of pixels that are so many times as high as wide.
+
+    What is transparent is hatched, so that nobody takes it for a class.
+    """
     height, width = image.shape[:2]
     corner = (-0.5, -0.5)
     unknown = Rectangle(corner, width, height, facecolor="#dcdfe2", edgecolor="#b4bac0", zorder=0)
     unknown.set(hatch="////", linewidth=0)
     axes.add_patch(unknown)
-    axes.imshow(image, interpolation="antialiased", zorder=1)
+    axes.imshow(image, interpolation="antialiased", zorder=1, aspect=stretch)
     # A name may hold a dollar sign, which is not mathematics.
     axes.set_title(title, fontsize=10, color=INK, pad=6, parse_math=False)
 

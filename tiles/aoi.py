@@ -27,6 +27,10 @@ _STRAIGHT = 64
 _REMEMBERED = 256
 
 
+class OutsideError(InputError):
+    """An area has no pixel of a raster."""
+
+
 class Area:
     """The pixels of a grid that lie inside polygons: those whose centres do.
 
@@ -69,7 +73,7 @@ class Area:
 
     @property
     def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Rows (start, stop) and columns (start, stop) that hold it; whole blocks lie as if cut."""
+        """Rows (start, stop) and columns (start, stop) of the grid that hold it."""
         left, top, right, bottom = self._shape.bounds
         rows = max(0, int(np.floor(top))), min(self._grid.height, int(np.ceil(bottom)))
         columns = max(0, int(np.floor(left))), min(self._grid.width, int(np.ceil(right)))
@@ -135,7 +139,7 @@ def read_area(path: str | PathLike[str], grid: PixelGrid) -> Area:
     frame_of_grid = shapely.box(0, 0, grid.width, grid.height)
     met = _polygons(shapely.intersection(shapely.make_valid(pixels), frame_of_grid))
     if not met:
-        raise InputError(name, "lies outside the raster", "give an area that meets it")
+        raise OutsideError(name, "lies outside the raster", "give an area that meets it")
     return Area(met, grid)
 
 

@@ -109,7 +109,7 @@ class MapWriter:
                 driver="COG",
                 COMPRESS="DEFLATE",
                 PREDICTOR=self.layer.predictor,
-                BLOCKSIZE=512,
+                BLOCKSIZE=BLOCK,
                 OVERVIEW_RESAMPLING=self.layer.overviews,
                 BIGTIFF="IF_SAFER",
                 NUM_THREADS="ALL_CPUS",
@@ -226,7 +226,7 @@ def _check_whole(path: Path) -> None:
     with path.open("rb") as raw, rasterio.open(path) as file:
         os.fsync(raw.fileno())
         for level, scale in enumerate([1, *file.overviews(1)], -1):
-            shape = [-(-pixels // (512 * scale)) for pixels in (file.width, file.height)]
+            shape = [-(-pixels // (BLOCK * scale)) for pixels in (file.width, file.height)]
             for x, y in product(*map(range, shape)):
                 where = {"dm": "TIFF", "bidx": 1, "ovr": level if level >= 0 else None}
                 offset = int(file.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", **where) or 0)

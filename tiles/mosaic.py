@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +21,16 @@ import rasterio
 from tiles.aoi import read_area
 from tiles.errors import InputError
 from tiles.geotiff import MapWriter, check_target
-from tiles.grid import BLOCK
+from tiles.grid import BLOCK, PixelGrid
 from tiles.layers import ClassMap, Layer, PercentMap
 from tiles.panels import Desk, Job, Predict
 from tiles.plan import PANEL, Plan
 from tiles.raster import GDAL_CACHE
 from tiles.source import Source
+from tiles.work import kept_panel
 from tiles.workers import run_cluster, run_here, run_processes
 
 Name = str | PathLike[str]
-
-# Pixels of the work grid around an area that its pixels are made from.
-NEAR = 3
 
 
 def mosaic(
@@ -50,7 +50,7 @@ def mosaic(
     fill: Sequence[float] | float = 0.0,
     panel: int | None = None,
     tags: Mapping[str, str] | None = None,
-    token: str = "",
+    token: str | None = None,
     client: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Path]:
@@ -60,8 +60,9 @@ def mosaic(
     and no others are. Memory depends on the tile, the panel and the number of channels, not on the
     raster.
 
-    Finished rows are kept in a hidden folder beside each map. If a run ends early, however it does,
-    the next one with the same arguments goes on after them, and makes the very same files.
+    Finished rows are kept in a hidden folder beside each map. If a run with a `token` ends early,
+    however it does, the next one with the same arguments goes on after them, and makes the very
+    same files.
 
     The map is worked on in panels: ranges of columns, none of which changes a pixel. They are
     spread over processes if there are several networks, or over a cluster.
@@ -88,10 +89,11 @@ def mosaic(
         area: A file of polygons, in any CRS. The maps show their extent, and are nodata outside of
             them; inside, pixels are the same as without an area.
         fill: What the network sees in place of unknown pixels, one value or one per band.
-        panel: Greatest width of a panel; by default 8192, or less to keep all processes busy.
+        panel: Greatest width of a panel; by default that of the work that is gone on with, or 8192,
+            or less to keep all processes busy.
         tags: Where the maps come from; written into every file.
-        token: What `predict` is, such as a hash of the network's weights: work that was kept by a
-            run with another token is not gone on with.
+        token: What `predict` is, such as a hash of the network's weights: only with one, and only
+            with the same, is work gone on with that another run kept.
         client: The `distributed.Client` of a dask cluster to work on, whose workers see the same
             files.
         progress: Called with the pixels of the map that are done, and with all of them.
@@ -116,19 +118,28 @@ def mosaic(
         work = source.grid_at(gsd)
         target = {"source": source.grid, "network": work}[grid]
         wanted = None if area is None else read_area(area, target)
-        workers = len(predicts) if client is None else sum(client.nthreads().values())
         window = None if wanted is None else wanted.window
-        width = target.width if window is None else window[1][1] - window[1][0]
-        panel = min(PANEL, -(-width // max(workers, 1))) if panel is None else panel
-        plan = Plan(source.grid, work, tile, overlap, panel, BLOCK, target, window)
         filling = _fill(fill, len(source.bands))
         fingerprint = _fingerprint(
-            *(source.state(), repr(plan.source), repr(plan.work), repr(plan.map), tile, overlap),
-            *(panel, plan.block, batch_size, source.bands, filling.tolist(), token),
+            *(source.state(), repr(source.grid), repr(work), repr(target), window, tile, overlap),
+            *(
+                BLOCK,
+                batch_size,
+                source.bands,
+                filling.tolist(),
+                uuid4() if token is None else token,
+            ),
             None if wanted is None else wanted.digest,
             *((asdict(layer), type(layer), files[layer.name].resolve()) for layer in layers),
             sorted((tags or {}).items()),
         )
+        if panel is None:
+            workers = len(predicts) if client is None else sum(client.nthreads().values())
+            width = target.width if window is None else window[1][1] - window[1][0]
+            kept = kept_panel(next(iter(files.values())), fingerprint)
+            panel = kept or min(PANEL, -(-width // max(workers, 1)))
+        plan = Plan(source.grid, work, tile, overlap, panel, BLOCK, target, window)
+        fingerprint = f"{fingerprint} {panel}"
         left = plan.span[1][0]
         columns = [(part.start - left, part.stop - left) for part in plan.panels]
         writers = {
@@ -152,8 +163,11 @@ def mosaic(
             filling,
             next(iter(writers.values())).work.folder / "run",
             wanted,
-            None if wanted is None else wanted.at(work, NEAR),
+            None if wanted is None else wanted.at(work, _margin(work, target)),
         )
+        if token is None:
+            for writer in writers.values():
+                writer.work.drop()
         if client is not None:
             found = run_cluster(job, predicts[0], client, progress)
         elif len(predicts) > 1:
@@ -173,6 +187,12 @@ def mosaic(
         for writer in writers.values():
             writer.publish()
     return files
+
+
+def _margin(work: PixelGrid, target: PixelGrid) -> int:
+    """Pixels of the work grid around an area that its pixels are made from."""
+    size = max(work.width / target.width, work.height / target.height)
+    return 2 + math.ceil(size * math.sqrt(0.5))
 
 
 def _fingerprint(*parts: object) -> str:

@@ -128,18 +128,22 @@ def work_on(
         )
         # Closed before the raster is, for its thread reads from it.
         items = stack.enter_context(closing(ahead(iter(feed), desk.reader)))
+        done = (panel.stop - panel.start) * (mark.row - plan.span[0][0])
         with torch.no_grad():
             for item in items:
                 if isinstance(item, Strip):
                     band.learn(item)
+                    if progress is not None:
+                        progress(done)  # which may end the work, also where nothing is known
                     continue
                 _add(item, predict, job.layers, band)
                 if progress is not None:
                     row, column = item.tiles[-1]
                     row, column = row - plan.tile_rows[0], column - panel.tiles[0]
                     tiles = len(plan.tile_rows) * len(panel.tiles)
-                    done = row * len(panel.tiles) + column + 1
-                    progress(job.pixels(number) * done // tiles)
+                    part = job.pixels(number) * (row * len(panel.tiles) + column + 1) // tiles
+                    done = max(done, part)
+                    progress(done)
             band.finish()
         return band.mark.predicted
 

@@ -46,7 +46,7 @@ class Work:
         self._path, self._shape, self._type = path, shape, np.dtype(dtype)
         self._panels = [(0, shape[1])] if panels is None else list(panels)
         self._fingerprint = fingerprint
-        self.folder = path.parent / f".{path.name}.work"
+        self.folder = _folder_of(path)
         self.made = self.folder / "made"
         with self.faults():
             self._lock = self._hold()
@@ -149,3 +149,25 @@ class Work:
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.name not in kept:
                 entry.unlink(missing_ok=True)
+
+
+def kept_panel(path: Path, fingerprint: str) -> int | None:
+    """Width of the panels of an unfinished map.
+
+    Args:
+        path: The map's file.
+        fingerprint: What its journals begin with, before the width.
+
+    Returns:
+        The width in pixels; None if there is no such work.
+    """
+    for journal in sorted(_folder_of(path).glob("*.journal")):
+        with suppress(OSError, ValueError), journal.open(encoding="utf-8") as file:
+            found, width = file.readline().split()
+            if found == fingerprint:
+                return int(width)
+    return None
+
+
+def _folder_of(path: Path) -> Path:
+    return path.parent / f".{path.name}.work"

@@ -8,8 +8,8 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 from uuid import uuid4
@@ -56,54 +56,75 @@ def run_processes(job: Job, predicts: Sequence[Predict], progress: Progress | No
         workers: dict[Connection, Any] = {}
         for predict in predicts:
             ours, theirs = context.Pipe()
-            process = context.Process(
-                target=_serve, args=(theirs, plain, pickle.dumps(predict)), daemon=True
-            )
-            process.start()
+            # The rest is sent later: a process that dies before it has read its arguments would
+            # let this one wait forever.
+            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            with _no_interrupt():
+                process.start()
             stack.callback(process.join)
             stack.callback(process.kill)
             stack.callback(ours.close)
             theirs.close()
             workers[ours] = process
+            with _alive(process):
+                ours.send_bytes(plain)
+                ours.send_bytes(pickle.dumps(predict))
         left = len(waiting)
         while left:
             for ready in wait(list(workers), timeout=LOOK):
                 assert isinstance(ready, Connection)  # noqa: S101 - for the type checker
-                kind, value = _receive(ready, workers[ready])
+                with _alive(workers[ready]):
+                    kind, value = ready.recv()
                 if kind == "failed":
                     raise value
                 if kind == "done":
                     left, predicted = left - 1, predicted | value
                 if waiting:
-                    ready.send(waiting.pop(0))
+                    with _alive(workers[ready]):
+                        ready.send(waiting.pop(0))
             _look(job, progress)
     return predicted
 
 
-def _receive(connection: Connection, process: Any) -> tuple[str, Any]:
+@contextmanager
+def _alive(process: Any) -> Iterator[None]:
+    """Say in one line that a process has died while it was talked to."""
     try:
-        message: tuple[str, Any] = connection.recv()
-    except EOFError:
+        yield
+    except (EOFError, OSError) as error:
         process.join()
         fault = f"ended by itself (exit code {process.exitcode}), as when memory is short"
         remedy = "start again, which goes on after what is done"
-        raise InputError(f"process {process.pid}", fault, remedy) from None
-    return message
+        raise InputError(f"process {process.pid}", fault, remedy) from error
 
 
-def _serve(connection: Connection, job: bytes, predict: bytes) -> None:
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Let processes that are started ignore Ctrl-C: this one says when to stop."""
+    if threading.current_thread() is not threading.main_thread():  # which alone has signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _serve(connection: Connection) -> None:
     """What a process of `run_processes` does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process says when to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        plan: Job = pickle.loads(job)  # noqa: S301 - from the process that started this one
-        network: Predict = pickle.loads(predict)  # noqa: S301 - likewise
+        # From the process that started this one.
+        job: Job = pickle.loads(connection.recv_bytes())  # noqa: S301
+        network: Predict = pickle.loads(connection.recv_bytes())  # noqa: S301
         with ExitStack() as stack:
-            desk = plan.open(stack)
+            desk = job.open(stack)
             connection.send(("ready", None))
             while True:
                 number = connection.recv()
-                connection.send(("done", work_on(plan, number, desk, network)))
+                connection.send(("done", work_on(job, number, desk, network)))
     except EOFError:
         pass
     except Exception as error:
@@ -139,7 +160,7 @@ def run_cluster(job: Job, predict: Predict, client: Any, progress: Progress | No
             know it.
         progress: Called with the pixels that are done, and with all of them.
     """
-    wait_for: Any = importlib.import_module("distributed").wait
+    distributed: Any = importlib.import_module("distributed")
 
     run = uuid4().hex
     with disk_faults(job.ticket):
@@ -153,12 +174,15 @@ def run_cluster(job: Job, predict: Predict, client: Any, progress: Progress | No
         pending = set(futures)
         while pending:
             with suppress(TimeoutError), client.as_current():
-                wait_for(pending, timeout=LOOK, return_when="FIRST_COMPLETED")
+                distributed.wait(pending, timeout=LOOK, return_when="FIRST_COMPLETED")
             for future in [future for future in pending if future.done()]:
                 future.result()  # raises what went wrong
                 pending.discard(future)
             _look(job, progress)
         return any(client.gather(futures))
+    except distributed.KilledWorker as error:
+        fault = f"lost its workers ({error})"
+        raise InputError("cluster", fault, "give them more memory, and start again") from error
     finally:
         client.cancel(futures)  # those that have not begun; the others see that the ticket is gone
         job.ticket.unlink(missing_ok=True)

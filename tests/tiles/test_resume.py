@@ -38,7 +38,9 @@ ROOT = Path(__file__).parents[2]
 VALUE = ValueMap("value", unit="m", high=255)
 CLASSES = ClassMap("class", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (200, 0, 0)))
 LAYERS = [VALUE, CLASSES, PercentMap("sure", of="class")]
-OPTIONS: dict[str, Any] = {"tile": 64, "overlap": 24, "panel": 256, "batch_size": 3}
+OPTIONS: dict[str, Any] = {
+    "tile": 64, "overlap": 24, "panel": 256, "batch_size": 3, "token": "moody",
+}  # fmt: skip
 
 
 class StopError(Exception):
@@ -221,6 +223,7 @@ def test_stopped_anywhere_and_gone_on_with(data: st.DataObject) -> None:
         "panel": data.draw(st.sampled_from([16, 48, 8192])),
         "batch_size": data.draw(st.integers(1, 9)),
         "gsd": data.draw(st.sampled_from([None, 0.27, 0.083])),
+        "token": "moody",
     }
     height, width = data.draw(st.integers(20, 90)), data.draw(st.integers(1, 60))
     stops = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=4))
@@ -445,3 +448,31 @@ def test_a_sheet_that_another_process_has(tmp_path: Path, monkeypatch: pytest.Mo
     with first, pytest.raises(InputError, match="another run"), work.sheet(0):
         pass
     work.close(finished=True)
+
+
+def test_without_a_token_nothing_is_gone_on_with(tmp_path: Path) -> None:
+    """Another network would leave its rows in the map of this one."""
+    image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
+    with pytest.raises(StopError):
+        run(image, out, stopping(40), token=None)
+    assert list(out.iterdir()) == []
+
+
+def test_panels_of_kept_work_are_gone_on_with(tmp_path: Path) -> None:
+    """Whatever number of processes made them."""
+    image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
+    run(image, folder(tmp_path / "whole"))
+    with pytest.raises(StopError):
+        run(image, out, stopping(40))
+    seen = 0
+
+    def count(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        nonlocal seen
+        seen += 1
+        return moody(images)
+
+    run(image, folder(tmp_path / "again"), count)
+    whole, seen = seen, 0
+    run(image, out, count, panel=None)
+    assert 0 < seen < whole
+    assert contents(out) == contents(tmp_path / "whole")

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
+import torch
 from rasterio.transform import from_origin
 
 from tiles.survey import survey
@@ -32,19 +35,46 @@ def numbered(tmp_path: Path) -> Path:
     return path
 
 
-def test_tiles_are_spread_evenly(numbered: Path) -> None:
-    batches = survey(numbered, tile=4, count=8, batch_size=3)
-    assert [len(batch) for batch in batches] == [3, 3, 2]
-    found = [float(tile.mean()) for batch in batches for tile in batch]
-    assert found == [1, 9, 17, 25, 33, 41, 49, 57]
-    assert all((tile == tile.mean()).all() for batch in batches for tile in batch)
+def numbers_of(batches: list[torch.Tensor]) -> list[int]:
+    """Numbers of the tiles, each of which shows nothing else."""
+    tiles = [tile for batch in batches for tile in batch]
+    assert all((tile == tile.mean()).all() for tile in tiles)
+    return [int(tile.mean()) for tile in tiles]
+
+
+def test_tiles_come_from_all_over(numbered: Path) -> None:
+    batches = survey(numbered, tile=4, count=20, batch_size=8)
+    assert [len(batch) for batch in batches] == [8, 8, 4]
+    found = np.array(numbers_of(batches)) - 1
+    assert len(set(found)) == 20
+    # Of 8 rows and 8 columns, 20 tiles drawn at random miss one or two at most, as good as always.
+    assert len(set(found // 8)) >= 6
+    assert len(set(found % 8)) >= 6
+    assert numbers_of(survey(numbered, tile=4, count=20)) == numbers_of(batches)
 
 
 def test_all_known_tiles_if_there_are_no_more(numbered: Path) -> None:
-    found = [float(tile.mean()) for batch in survey(numbered, tile=4, count=999) for tile in batch]
-    assert found == list(range(1, 64))
+    assert sorted(numbers_of(survey(numbered, tile=4, count=999))) == list(range(1, 64))
+
+
+def test_as_many_as_are_wanted_where_most_is_unknown(numbered: Path) -> None:
+    with rasterio.open(numbered, "r+") as file:
+        values = file.read()
+        values[..., :24] = 0
+        file.write(values)
+    found = numbers_of(survey(numbered, tile=4, count=12))
+    assert len(set(found)) == 12
+    assert {(number - 1) % 8 for number in found} == {6, 7}
 
 
 def test_at_another_gsd(numbered: Path) -> None:
-    (batch,) = survey(numbered, tile=2, count=8, gsd=1.0)
-    assert [float(tile.mean()) for tile in batch] == [1, 9, 17, 25, 33, 41, 49, 57]
+    found = numbers_of(survey(numbered, tile=2, count=8, gsd=1.0))
+    assert len(set(found)) == 8
+
+
+def test_only_where_an_area_is(numbered: Path, tmp_path: Path) -> None:
+    area = shapely.box(4e5 + 2.5, 5.5e6 - 3.5, 4e5 + 5.5, 5.5e6 - 2.5)  # in tiles 10 and 11
+    frame = geopandas.GeoDataFrame(geometry=[area], crs="EPSG:32633")
+    frame.to_file(tmp_path / "area.gpkg")
+    found = numbers_of(survey(numbered, tile=4, count=99, area=tmp_path / "area.gpkg"))
+    assert sorted(found) == [10, 11]

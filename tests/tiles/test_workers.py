@@ -27,7 +27,9 @@ LAYERS = [
     ClassMap("class", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (200, 0, 0))),
     PercentMap("sure", of="class"),
 ]
-OPTIONS: dict[str, Any] = {"tile": 128, "overlap": 48, "panel": 512, "batch_size": 3}
+OPTIONS: dict[str, Any] = {
+    "tile": 128, "overlap": 48, "panel": 512, "batch_size": 3, "token": "small",
+}  # fmt: skip
 
 
 @dataclass
