@@ -23,7 +23,7 @@ from tiles.resample import resample
 CHUNK = 64
 
 
-class Shelf:
+class KnownRows:
     """Rows of booleans by their number in the raster, put on below and taken off above."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Band:
         self._blocks: dict[str, npt.NDArray[Any]] = {
             layer.name: np.empty((plan.block, self._width), layer.dtype) for layer in layers
         }
-        self._known, self._work_known = Shelf(), Shelf()
+        self._known, self._work_known = KnownRows(), KnownRows()
         self._row = mark.tile[0]  # row of tiles that is being added
         self._top = plan.rows[self._row]  # row of the work grid that is the band's first
         self._done = mark.row  # rows of the map that are finished
