@@ -30,8 +30,8 @@ def open_maps(files: Mapping[str, str | PathLike[str]]) -> xarray.Dataset:
     Returns:
         Variables ``[y, x]`` in dask chunks of 2048 px. Classes are uint8 with ``flag_values`` and
         ``flag_meanings``, 255 where unknown; values are float32 with ``units``, NaN where unknown.
-        ``dataset[name].encoding["source"]`` is the file. The attributes say what made the maps. To save it, ``to_netcdf`` wants
-        h5netcdf or netCDF4 installed: the netCDF3 of scipy knows no uint8.
+        ``dataset[name].encoding["source"]`` is the file. The attributes say what made the maps.
+        To save it by ``to_netcdf``, install h5netcdf or netCDF4: scipy's netCDF3 has no uint8.
 
     Raises:
         InputError: If a file cannot be read, or they lie on different grids.
