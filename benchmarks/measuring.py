@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib.metadata
+import logging
 import multiprocessing
 import os
 import platform
 import resource
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
-
-import rasterio
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
@@ -45,6 +46,13 @@ def peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
+def quiet() -> None:
+    """Keep Lightning from telling what every run has in common."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+
+
 def say(message: str) -> None:
     """Tell how far it is; standard output is the table's."""
     print(message, file=sys.stderr, flush=True)
@@ -64,9 +72,16 @@ def made_on(packages: Sequence[str]) -> str:
         pairs = [line.partition(":") for line in info.read_text().splitlines()]
         models = [value.strip() for key, _, value in pairs if key.strip() == "model name"]
         processor = models[0] if models else processor
-    names = ["torch", "numpy", "rasterio", *packages]
-    numbers = [f"{name} {importlib.metadata.version(name)}" for name in names]
-    numbers += [f"GDAL {rasterio.__gdal_version__}", f"Python {platform.python_version()}"]
+    numbers = []
+    for name in ["torch", "numpy", "rasterio", *packages]:
+        # A machine that only trains may have no rasterio, nor this package installed.
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            numbers.append(f"{name} {importlib.metadata.version(name)}")
+    with contextlib.suppress(ImportError):
+        import rasterio
+
+        numbers.append(f"GDAL {rasterio.__gdal_version__}")
+    numbers.append(f"Python {platform.python_version()}")
     date = datetime.datetime.now(tz=datetime.UTC).date()
     return f"{date}, {processor}, {os.cpu_count()} cores; {', '.join(numbers)}"
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from semimtl_geo.compare.runs import Outcome
-from semimtl_geo.systems import SYSTEMS
 
 
 def facts_of(outcomes: Sequence[Outcome], **more: str) -> dict[str, str]:
@@ -30,7 +29,7 @@ def facts_of(outcomes: Sequence[Outcome], **more: str) -> dict[str, str]:
         "Date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
         "Training": "; ".join(
-            f"{SYSTEMS[outcome.run.system].title}"
+            f"{outcome.run.title}"
             f"{f', seed {outcome.run.seed}' if several else ''} {outcome.seconds:.0f} s"
             for outcome in outcomes
         ),

@@ -33,15 +33,18 @@ def table_of(outcomes: Sequence[Outcome]) -> list[Row]:
     Args:
         outcomes: Of all runs, in the order of the methods.
     """
-    seeds = dict.fromkeys(outcome.run.seed for outcome in outcomes)
-    rows = average(
-        [
-            with_gains([row for o in outcomes if o.run.seed == seed for row in o.rows], BASELINES)
-            for seed in seeds
-        ]
-    )
+    rows = average(list(rows_of_seeds(outcomes).values()))
     domains = list(dict.fromkeys(row.domain for row in rows))
     return sorted(rows, key=lambda row: domains.index(row.domain))
+
+
+def rows_of_seeds(outcomes: Sequence[Outcome]) -> dict[int, list[Row]]:
+    """The rows of each seed by itself, with its gains."""
+    seeds = dict.fromkeys(outcome.run.seed for outcome in outcomes)
+    return {
+        seed: with_gains([row for o in outcomes if o.run.seed == seed for row in o.rows], BASELINES)
+        for seed in seeds
+    }
 
 
 def tasks_of(outcomes: Sequence[Outcome]) -> list[Task]:
@@ -105,10 +108,7 @@ def write_results(job: Job, outcomes: Sequence[Outcome], facts: Mapping[str, str
             made.append(job.out / f"{name}_{domain}.png")
             panel_figure(shown, tasks, made[-1], errors=errors)
     first = [outcome for outcome in outcomes if outcome.run.seed == job.seeds[0]]
-    curves = {
-        SYSTEMS[outcome.run.system].title: outcome.checkpoint.with_name("metrics.csv")
-        for outcome in first
-    }
+    curves = {outcome.run.title: outcome.checkpoint.with_name("metrics.csv") for outcome in first}
     made.append(job.out / "report.html")
     write_report(
         made[-1],

@@ -9,18 +9,23 @@ killed goes on where it was when it is started again.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from semimtl_geo.compare.files import read_json, write_json
 from semimtl_geo.compare.scenario import Scenario
 from semimtl_geo.compare.table import Row, make_row
+from semimtl_geo.compare.variant import Variant
 from semimtl_geo.configuration import Settings, settings_of
 from semimtl_geo.data.frame_files import frame_files
 from semimtl_geo.evaluation import evaluate
@@ -46,10 +51,21 @@ Say = Callable[[str, str, int, int], None]
 
 @dataclass(frozen=True)
 class Run:
-    """One system, trained once."""
+    """One system, or a variant of it, trained once."""
 
     system: str
     seed: int = 0
+    variant: Variant | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.variant.name if self.variant else self.system
+
+    @property
+    def title(self) -> str:
+        """Its name in the table."""
+        return self.variant.title if self.variant else SYSTEMS[self.system].title
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Job:
 
     def folder(self, run: Run) -> Path:
         """Where a run's checkpoint, configuration, logs and scores are."""
-        return self.out / "runs" / run.system / f"seed_{run.seed}"
+        return self.out / "runs" / run.name / f"seed_{run.seed}"
 
     def maps(self, method: str, seed: int, domain: str) -> Path:
         """Where the maps of a row of the table are."""
@@ -83,10 +99,12 @@ class Job:
 
     def arguments(self, run: Run) -> list[str]:
         """What the training command is told."""
+        variant = run.variant
         return [
-            *self.scenario.arguments(run.system),
+            *self.scenario.arguments((variant and variant.config) or run.system),
             f"--data.root={self.data.absolute()}",
             *self.overrides,
+            *(variant.overrides if variant else ()),
             f"--seed_everything={run.seed}",
             f"--data.seed={run.seed}",
         ]
@@ -107,6 +125,7 @@ class Outcome:
         rows: Its scores on all domains.
         checkpoint: Its network.
         seconds: Its training took; of its last part, if it was interrupted.
+        step: Seconds of an iteration, chips included: the median.
         tasks: Settings of what it predicts.
     """
 
@@ -114,19 +133,27 @@ class Outcome:
     rows: list[Row]
     checkpoint: Path
     seconds: float
+    step: float = math.nan
     tasks: list[dict[str, Any]] = field(default_factory=list)
 
 
 class _Report(Callback):
-    """Tells how far training is."""
+    """Tells how far training is, and keeps the time."""
 
     def __init__(self, say: Callable[[int, int], None]) -> None:
         self.say = say
+        self.times: list[float] = []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
+        self.times.append(time.monotonic())
         self.say(trainer.global_step, int(trainer.estimated_stepping_batches))
+
+    def step(self) -> float:
+        """Median seconds of an iteration, from the end of the one before to its own."""
+        steps = [after - before for before, after in pairwise(self.times)]
+        return median(steps) if steps else math.nan
 
 
 def images_of(scenes: Path) -> list[Path]:
@@ -163,15 +190,15 @@ def carry_out(run: Run, job: Job, say: Say) -> Outcome:
         InputError: If data or configuration cannot be used.
     """
     folder = job.folder(run)
-    title = SYSTEMS[run.system].title + (f", seed {run.seed}" if len(job.seeds) > 1 else "")
+    title = run.title + (f", seed {run.seed}" if len(job.seeds) > 1 else "")
     checkpoint = folder / f"{run.system}.ckpt"
-    seconds = _train(run, job, partial(say, f"train {title}", "iterations"))
+    seconds, step = _train(run, job, partial(say, f"train {title}", "iterations"))
     rows: list[Row] = []
     tasks: list[dict[str, Any]] = []
     mapper = None
     for domain, split in job.scenario.evaluate.items():
         file = folder / "scores" / f"{domain}.json"
-        found = _read(file)
+        found = read_json(file)
         if found.get("split") != split:
             mapper = mapper or Mapper.load(checkpoint)
             scored = _score(mapper, domain, run, job, say)
@@ -180,25 +207,25 @@ def carry_out(run: Run, job: Job, say: Say) -> Outcome:
                 "tasks": [task.settings() for task in mapper.card.tasks],
                 "rows": [asdict(row) for row in scored],
             }
-            _write(file, found)
+            write_json(file, found)
         rows += [Row(**row) for row in found["rows"]]
         tasks = found["tasks"]
-    return Outcome(run, rows, checkpoint, seconds, tasks)
+    return Outcome(run, rows, checkpoint, seconds, step, tasks)
 
 
-def _train(run: Run, job: Job, say: Callable[[int, int], None]) -> float:
-    """Train if it is not done; return the seconds that it took."""
+def _train(run: Run, job: Job, say: Callable[[int, int], None]) -> tuple[float, float]:
+    """Train if it is not done; return the seconds that it took, and those of an iteration."""
     folder, args = job.folder(run), job.arguments(run)
     settings = settings_of(args)
     state = _state(folder, settings)
     last = folder / LAST
     if state and (folder / f"{run.system}.ckpt").is_file() and not last.is_file():
-        return float(state.get("seconds") or 0)
+        return float(state.get("seconds") or 0), float(state.get("step") or math.nan)
     resume = [f"--resume={last}"] if state and last.is_file() else []
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
-    _write(folder / "run.json", {"settings": settings, "seconds": None})
-    started = time.monotonic()
+    write_json(folder / "run.json", {"settings": settings, "seconds": None})
+    report, started = _Report(say), time.monotonic()
     train(
         [
             *args,
@@ -207,11 +234,13 @@ def _train(run: Run, job: Job, say: Callable[[int, int], None]) -> float:
             "--trainer.enable_model_summary=false",
             *resume,
         ],
-        [_Report(say)],
+        [report],
     )
     seconds = time.monotonic() - started
-    _write(folder / "run.json", {"settings": settings, "seconds": seconds})
-    return seconds
+    write_json(
+        folder / "run.json", {"settings": settings, "seconds": seconds, "step": report.step()}
+    )
+    return seconds, report.step()
 
 
 def _state(folder: Path, settings: Settings) -> dict[str, Any]:
@@ -220,7 +249,7 @@ def _state(folder: Path, settings: Settings) -> dict[str, Any]:
     Raises:
         InputError: If it was begun with other settings.
     """
-    state = _read(folder / "run.json")
+    state = read_json(folder / "run.json")
     if not state:
         return {}
     # As JSON has them, in which a tuple is a list.
@@ -238,8 +267,7 @@ def _state(folder: Path, settings: Settings) -> dict[str, Any]:
 
 def _score(mapper: Mapper, domain: str, run: Run, job: Job, say: Say) -> list[Row]:
     """Map the scenes of a domain, and compare with the truth."""
-    title = SYSTEMS[run.system].title
-    card = mapper.card
+    title, card = run.title, mapper.card
     # A network that never saw the domain: as it stands, and with the domain's statistics, so that
     # nobody takes their effect for a method's.
     known = domain in card.domains
@@ -273,27 +301,3 @@ def _drop(maps: Path, keep: Sequence[str]) -> None:
     for file in maps.iterdir():
         if not any(file.name.startswith(f"{stem}_") for stem in keep):
             file.unlink()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A file of ours; empty if there is none, or it is damaged."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file, whole or not at all."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as error:
-        fault = f"cannot be written ({error.strerror})"
-        raise InputError(path, fault, "choose another --out") from error

@@ -22,6 +22,13 @@ from semimtl_geo.training import train
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
 
+BEYOND = (
+    "--model.consistency.heights={tree: [2, .inf], low vegetation: [0, 0]}",
+    "--model.teacher={decay: 0.9, warmup: 1, confidence: 0.0}",
+    "--data.photometric={fourier: 0.5}",
+)
+"""What is beyond the paper, all at once."""
+
 
 class Interrupt(lightning.Callback):
     """Stops a run before an iteration, as a fault of the machine would."""
@@ -68,12 +75,19 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("end", [(2, -1), (-1, 6)], ids=["epochs", "steps"])
-def test_wherever_it_is_interrupted(run: Run, tmp_path: Path, end: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("end", "more"),
+    [((2, -1), ()), ((-1, 6), ()), ((2, -1), BEYOND)],
+    ids=["epochs", "steps", "beyond"],
+)
+def test_wherever_it_is_interrupted(
+    run: Run, tmp_path: Path, end: tuple[int, int], more: tuple[str, ...]
+) -> None:
     """Within an epoch, at its last iteration, between two, with and without a checkpoint there."""
     epochs, steps = end
     args = [
         *run.args,
+        *more,
         "--data.iterations=3",
         f"--trainer.max_epochs={epochs}",
         f"--trainer.max_steps={steps}",
@@ -96,6 +110,7 @@ def test_killed_processes_start_again(run: Run, tmp_path: Path) -> None:
     commands = {
         name: [
             *run.args,
+            *more,
             "--trainer.max_epochs=3",
             "--data.iterations=5",
             f"--data.workers={workers}",
@@ -103,7 +118,10 @@ def test_killed_processes_start_again(run: Run, tmp_path: Path) -> None:
             "--checkpoint.every=1",  # so that many a kill hits a checkpoint being written
             f"--out={tmp_path / name}",
         ]
-        for name, workers, precision in (("bf16", 0, "bf16-mixed"), ("workers", 2, "32-true"))
+        for name, workers, precision, more in (
+            ("bf16", 0, "bf16-mixed", BEYOND),
+            ("workers", 2, "32-true", ()),
+        )
     }
     processes = {
         name: subprocess.Popen(

@@ -9,9 +9,11 @@ import pytest
 from semimtl_geo.compare.published import TABLES
 from semimtl_geo.compare.scenario import ORDER, find_scenario, in_order, packaged_scenarios
 from semimtl_geo.configuration import settings_of
+from semimtl_geo.consistency import Consistency
 from semimtl_geo.data.augment import Augmentation
 from semimtl_geo.data.streets import CLASSES, COLORS
 from semimtl_geo.systems import SYSTEMS
+from semimtl_geo.tasks import Depth, Segmentation
 from tiles.errors import InputError
 
 OF_THE_PAPER = ("cross_city", "cross_dataset", "cross_domain")
@@ -63,6 +65,23 @@ def test_the_papers_values(name: str) -> None:
     assert augmentation.flip
     assert augmentation.blur > 0
     assert augmentation.from_above == (name == "cross_dataset")
+
+
+@pytest.mark.parametrize("name", ["consistency", "teacher", "photometric", "all"])
+def test_beyond_the_paper(name: str) -> None:
+    """JTL and nothing else than what the file is called after; the classes of the prior exist."""
+    folder = find_scenario("cities").folder
+    settings = settings_of([f"--config={folder / f'jtl_{name}.yaml'}"])
+    jtl = settings_of([f"--config={folder / 'jtl.yaml'}"])
+    more = {key for key in settings if settings[key] != jtl.get(key)}
+    names = {"consistency", "teacher", "photometric"} if name == "all" else {name}
+    assert {key.split(".")[1] for key in more} == names
+    assert {key: value for key, value in settings.items() if key not in more} == jtl
+    prior = "model.consistency.heights."
+    heights = {key.removeprefix(prior): settings[key] for key in more if key.startswith(prior)}
+    assert bool(heights) == ("consistency" in names)
+    if heights:
+        Consistency(heights).build([Segmentation(), Depth()])
 
 
 def test_what_is_evaluated_on_what() -> None:

@@ -1,0 +1,219 @@
+"""Images per second of JTL and SemiMTL on a GPU, peak memory, and what the trainer costs.
+
+    python benchmarks/gpu.py [--encoder resnet101] [--crop 384] [--batch 4] [--steps 30] [--write]
+
+Prints a Markdown table, all of it from one run in bf16 with chips that lie in memory already:
+
+- forward and backward: the bare generator on the same chips, domain by domain: supervised losses,
+  their gradients, and nothing else; no optimiser, no discriminators, no Lightning;
+- JTL, SemiMTL: whole iterations of the trainer under Lightning, with augmentation (--plain: none),
+  the paper's decoders and discriminators, and both optimisers;
+- images per second: of all domains together; medians, the three taking turns;
+- of bare: images per second over those of the bare forward and backward;
+- peak memory: the most that torch had allocated on the GPU.
+
+Needs torch, lightning, segmentation-models-pytorch and kornia, and this folder beside semimtl_geo
+(PYTHONPATH=. will do). Without a GPU it says so and ends with 2; --device cpu runs it anyway, to
+see that it works: --device cpu --encoder resnet18 --crop 64 --batch 2 --steps 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # also where nothing is installed
+
+import lightning
+import torch
+from measuring import made_on, make_parser, publish, quiet, say, table
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from semimtl_geo.data.augment import Augmentation
+from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.systems import SYSTEMS, SystemName
+from semimtl_geo.tasks import Depth, Segmentation
+from semimtl_geo.trainer import SemiMTL
+
+SUPERVISED = {"a": ["landcover"], "b": ["height"]}
+WARM_UP = 5
+"""Steps before the clock: cuDNN tries its algorithms."""
+BARE = "forward and backward"
+
+Chips = dict[str, dict[str, Tensor]]
+
+
+def make_chips(batch: int, crop: int, device: str) -> Chips:
+    """One batch of every domain, on the device."""
+    generator = torch.Generator().manual_seed(0)
+    labels = {
+        "landcover": torch.randint(0, 6, (batch, crop, crop), generator=generator),
+        "height": 20 * torch.rand(batch, crop, crop, generator=generator),
+    }
+    return {
+        name: {
+            "image": torch.rand(batch, 3, crop, crop, generator=generator).to(device),
+            **{task: labels[task].to(device) for task in supervised},
+        }
+        for name, supervised in SUPERVISED.items()
+    }
+
+
+def make_model(system: SystemName, args: argparse.Namespace) -> SemiMTL:
+    encoder = Encoder(args.encoder, weights=None)
+    return SemiMTL(
+        [Segmentation(), Depth()], SUPERVISED, system=system, encoder=encoder, crop=args.crop
+    )
+
+
+def now(device: str) -> float:
+    """The time, when the device has done what it was told."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+class Clock(lightning.Callback):
+    """When the steps that count began and ended; in between, nobody waits for the device."""
+
+    def __init__(self, device: str, last: int) -> None:
+        self.device, self.last = device, last
+        self.began = self.ended = 0.0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx == WARM_UP:
+            self.began = now(self.device)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if batch_idx == self.last:
+            self.ended = now(self.device)
+
+
+def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
+    """Seconds of an iteration of the trainer."""
+    model = make_model(system, args)
+    if not args.plain:
+        augment = Augmentation().build()
+
+        def augmented(batch: Chips, dataloader_idx: int) -> Chips:
+            return {name: augment(data) for name, data in batch.items()}
+
+        model.on_after_batch_transfer = augmented  # type: ignore[method-assign]
+    clock = Clock(args.device, WARM_UP + args.steps - 1)
+    trainer = lightning.Trainer(
+        max_steps=WARM_UP + args.steps,
+        accelerator="gpu" if args.device == "cuda" else "cpu",
+        devices=1,
+        precision="bf16-mixed",
+        callbacks=[clock],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    loader: DataLoader[Any] = DataLoader([chips] * (WARM_UP + args.steps), batch_size=None)
+    trainer.fit(model, loader)
+    return (clock.ended - clock.began) / args.steps
+
+
+def forward_and_backward(chips: Chips, args: argparse.Namespace) -> float:
+    """Seconds of the bare generator's forward and backward pass on the same chips."""
+    model = make_model("jtl", args).to(args.device).train()
+
+    def step() -> None:
+        model.generator.zero_grad()
+        for k, data in enumerate(chips.values()):
+            model.generator.use_domain(k)
+            with torch.autocast(args.device, torch.bfloat16):
+                outputs = model.generator(data["image"])
+                loss = torch.stack(
+                    [
+                        task.weight * task.loss(outputs[task.name], task.target(data[task.label]))
+                        for task in model.tasks
+                        if task.label in data
+                    ]
+                ).sum()
+            loss.backward()
+
+    for _ in range(WARM_UP):
+        step()
+    began = now(args.device)
+    for _ in range(args.steps):
+        step()
+    return (now(args.device) - began) / args.steps
+
+
+def measure(args: argparse.Namespace) -> list[str]:
+    """Measure all three in turns; returns the lines of the table."""
+    chips = make_chips(args.batch, args.crop, args.device)
+    images = args.batch * len(SUPERVISED)
+    work: dict[str, Callable[[], float]] = {
+        BARE: lambda: forward_and_backward(chips, args),
+        SYSTEMS["jtl"].title: lambda: train("jtl", chips, args),
+        SYSTEMS["semimtl"].title: lambda: train("semimtl", chips, args),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    peaks = dict.fromkeys(work, 0)
+    for number in range(args.rounds):
+        for name, run in work.items():
+            if args.device == "cuda":
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
+            seconds[name].append(run())
+            if args.device == "cuda":
+                peaks[name] = max(peaks[name], torch.cuda.max_memory_allocated())
+            say(f"round {number + 1} of {args.rounds}, {name}: {seconds[name][-1]:.3f} s")
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    joint = medians[SYSTEMS["jtl"].title]
+    rows = [
+        (
+            name,
+            f"{1000 * median:.1f}",
+            f"{images / median:.1f}",
+            f"{medians[BARE] / median:.2f}",
+            "" if name == BARE else f"{median / joint:.2f}",
+            f"{peaks[name] / 2**30:.1f}" if peaks[name] else "-",
+        )
+        for name, median in medians.items()
+    ]
+    device = torch.cuda.get_device_name() if args.device == "cuda" else "CPU"
+    head = ("", "ms per step", "images per second", "of bare", "over JTL", "peak GiB")
+    return [
+        f"{device}: {args.encoder}, crop {args.crop}, {args.batch} + {args.batch} images, bf16, "
+        f"{'no augmentation' if args.plain else 'augmentation on the device'}, medians of "
+        f"{args.rounds} rounds of {args.steps} steps",
+        "",
+        *table(head, rows),
+        "",
+        made_on(["lightning", "segmentation-models-pytorch", "kornia"]),
+    ]
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--encoder", default="resnet101")
+    parser.add_argument("--crop", type=int, default=384)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plain", action="store_true", help="without augmentation")
+    args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.exit(2, "benchmarks/gpu.py: this machine has no GPU that torch can use\n")
+    quiet()
+    publish("Training on a GPU", measure(args), args.write)
+
+
+if __name__ == "__main__":
+    main()

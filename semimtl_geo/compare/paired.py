@@ -1,0 +1,70 @@
+"""Two methods side by side, seed by seed: what one is better, and whether that can be chance."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy.stats import t
+
+from semimtl_geo.compare.table import Row
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two methods' scores, over the seeds that both have.
+
+    Attributes:
+        mean: First minus second.
+        error: Its standard error: deviation of the single differences (n - 1) over the root of n;
+            NaN for one seed.
+        seeds: How many there are.
+    """
+
+    mean: float
+    error: float
+    seeds: int
+
+    @property
+    def certain(self) -> bool:
+        """Whether 0 is outside the 95 % interval of Student's t."""
+        if self.seeds < 2:
+            return False
+        return abs(self.mean) > self.error * float(t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1))
+
+
+def difference(
+    seeds: Mapping[int, Sequence[Row]],
+    domain: str,
+    column: str,
+    first: str,
+    second: str,
+    relative: bool = False,
+) -> Difference | None:
+    """Compare two methods.
+
+    Args:
+        seeds: The rows of each seed.
+        domain: Where they are evaluated.
+        column: The score.
+        first: A method.
+        second: Another one.
+        relative: In percent of the second's score.
+
+    Returns:
+        None if no seed has both scores.
+    """
+    single = []
+    for rows in seeds.values():
+        known = {row.method: row.scores.get(column) for row in rows if row.domain == domain}
+        one, other = known.get(first), known.get(second)
+        if one is not None and other is not None and not math.isnan(one - other):
+            single.append(100 * (one - other) / other if relative else one - other)
+    if not single:
+        return None
+    error = statistics.stdev(single) / math.sqrt(len(single)) if len(single) > 1 else math.nan
+    return Difference(statistics.fmean(single), error, len(single))
