@@ -135,6 +135,9 @@ class Mapper:
             mapper._survey(path, bands, crs, area, len(some)) for path in some
         )
         first = next(images, None)
+        if first is None and area is not None:
+            fault = "lies outside the raster, or where it has no known pixel"
+            raise InputError(area, fault, "give an area that meets it")
         if first is None:
             raise InputError(paths[0], "has no known pixel", "check its nodata value or mask")
         count = reestimate(mapper.generator, chain([first], images))

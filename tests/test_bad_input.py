@@ -200,7 +200,7 @@ TABLE = {
     "out cannot be written to": Bad("map net.ckpt good.tif --out /proc", "/proc"),
     "no out": Bad("map net.ckpt good.tif", "--out"),
     "a map is the raster":
-        Bad("map net.ckpt town_height.tif --out . --merge town", "town_height.tif: is what it is"),
+        Bad("map net.ckpt town_height.tif --out . --merge town", "would be overwritten"),
     "a map is a folder": Bad("map net.ckpt good.tif --out taken", "good_height.tif: is a folder"),
     "the disk is full": Bad("MAP good.tif --domain city_a", "cannot be written", limit=1000),
     "the disk is full later":
@@ -252,7 +252,6 @@ TABLE = {
     "a demo into a file": Bad("demo --out text.tif", "text.tif"),
     "ndsm into no folder": Bad("ndsm dsm.tif --out none/new.tif", "its folder none does not exist"),
     "a building of no width": Bad("ndsm dsm.tif --building -1 --out new.tif", "building"),
-    "buildings into no folder": Bad("buildings pair --out none", "its folder none does not exist"),
     "no command": Bad("", "required: command"),
 }
 # fmt: on

@@ -185,6 +185,8 @@ def test_processes_end_with_the_first(
     process = subprocess.Popen(
         [sys.executable, script, scene.image, tmp_path / "out", diary], cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
+        # Shells let what runs in the background ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert eventually(lambda: len(list(diary.iterdir())) == 2)
     os.kill(process.pid, sign)
