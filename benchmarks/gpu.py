@@ -108,6 +108,7 @@ def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
         def augmented(batch: Chips, dataloader_idx: int) -> Chips:
             return {name: augment(data) for name, data in batch.items()}
 
+        # In place of the data module's, which reads files.
         model.on_after_batch_transfer = augmented  # type: ignore[method-assign]
     clock = Clock(args.device, WARM_UP + args.steps - 1)
     trainer = lightning.Trainer(

@@ -106,15 +106,21 @@ class Predictor:
             "scale": self.scale,
         }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        card = ModelCard.from_plain(state["card"])
-        generator = card.build_generator()
-        generator.use_domain(state["domain"])
-        discriminators = card.build_discriminators() if state["judges"] else {}
-        self.__init__(card, generator, discriminators, state["device"], state["scale"])  # type: ignore[misc]
-        weights = torch.load(io.BytesIO(state["weights"]), map_location="cpu", weights_only=True)
-        self._networks.load_state_dict(weights)
-        self._networks.eval()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.__getstate__(),)
+
+
+def _rebuild(state: Mapping[str, Any]) -> Predictor:
+    """Undo :meth:`Predictor.__getstate__`."""
+    card = ModelCard.from_plain(state["card"])
+    generator = card.build_generator()
+    generator.use_domain(state["domain"])
+    discriminators = card.build_discriminators() if state["judges"] else {}
+    made = Predictor(card, generator, discriminators, state["device"], state["scale"])
+    weights = torch.load(io.BytesIO(state["weights"]), map_location="cpu", weights_only=True)
+    made._networks.load_state_dict(weights)
+    made._networks.eval()
+    return made
 
 
 def map_layers(tasks: Sequence[Task], confidence: bool, plausibility: bool) -> list[Layer]:

@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
 
+from tiles.aside import aside
 from tiles.errors import InputError
 
 LAST: Final = "last.ckpt"
@@ -80,16 +81,17 @@ class Checkpoints(Checkpoint):
 
         Lightning would take it for one that stopped within the epoch, and end that epoch twice.
         """
+        # Lightning has no setting for it.
         trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
 
     def _save(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning's, without a type
             return
         _flush(trainer)
-        aside = self.folder / f".{LAST}"
-        trainer.save_checkpoint(aside)
+        part = self.folder / f".{LAST}"  # for all processes, which save together
+        trainer.save_checkpoint(part)
         if trainer.is_global_zero:
-            aside.replace(self.folder / LAST)
+            part.replace(self.folder / LAST)
 
 
 def _flush(trainer: Trainer) -> None:
@@ -177,12 +179,10 @@ def _prepare_logs(metrics: Path, events: Path, done: int | None) -> None:
         reader = csv.DictReader(file)
         rows = [row for row in reader if (row["step"] or "").isdigit() and int(row["step"]) < done]
         names = reader.fieldnames or []
-    aside = metrics.with_name(f".{metrics.name}")
-    with aside.open("w", newline="", encoding="utf-8") as file:
+    with aside(metrics) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-    aside.replace(metrics)
 
 
 class _Csv(CSVLogger):

@@ -69,6 +69,7 @@ class Teacher(nn.Module):
         self.settings = settings
         self.tasks = list(tasks)
         self.network = copy.deepcopy(generator).requires_grad_(False).eval()
+        # torch gives it no types.
         self.average = get_ema_multi_avg_fn(settings.decay)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> Teacher:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tiles.errors import InputError, path_faults
 
 
 @contextmanager
@@ -25,3 +28,26 @@ def aside(target: Path) -> Iterator[Path]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with aside(target) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def check_place(path: Path) -> None:
+    """Check, before any work is done, that a file can be written where it shall be.
+
+    Raises:
+        InputError: It cannot.
+    """
+    folder = path.parent
+    with path_faults(path):
+        if not folder.is_dir():
+            raise InputError(path, f"its folder {folder} does not exist", "create it first")
+        if path.is_dir():
+            raise InputError(path, "is a folder", "name a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        fault = f"its folder {folder} cannot be written to"
+        raise InputError(path, fault, "choose another or change its rights")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,8 @@ import numpy.typing as npt
 import shapely
 from rasterio.crs import CRS
 
-from tiles.errors import InputError, path_faults
+from tiles.aside import check_place
+from tiles.errors import InputError
 
 Column = npt.NDArray[Any]
 # Features that are written at a time.
@@ -50,17 +50,10 @@ class GeoPackage:
         self._columns: list[Mapping[str, Column]] = []
 
     def _check(self, inputs: list[Path]) -> None:
-        path, folder = self.path, self.path.parent
+        path = self.path
         if path.suffix.lower() != ".gpkg":
             raise InputError(path, "is no name of a GeoPackage", "let it end in .gpkg")
-        with path_faults(path):
-            if not folder.is_dir():
-                raise InputError(path, f"its folder {folder} does not exist", "create it first")
-            if path.is_dir():
-                raise InputError(path, "is a folder", "name a file")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            fault = f"its folder {folder} cannot be written to"
-            raise InputError(path, fault, "choose another or change its rights")
+        check_place(path)
         if path.exists() and any(file.exists() and path.samefile(file) for file in inputs):
             raise InputError(path, "is the map itself", "choose another name")
 

@@ -22,7 +22,8 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 
-from tiles.errors import InputError, path_faults
+from tiles.aside import check_place
+from tiles.errors import InputError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.layers import Layer
 from tiles.work import Work
@@ -184,15 +185,7 @@ def check_target(path: Path, sources: Sequence[str | PathLike[str]]) -> None:
     Raises:
         InputError: It cannot be written.
     """
-    folder = path.parent
-    with path_faults(path):
-        if not folder.is_dir():
-            raise InputError(path, f"its folder {folder} does not exist", "create it first")
-        if path.is_dir():
-            raise InputError(path, "is a folder", "name a file")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        fault = f"its folder {folder} cannot be written to"
-        raise InputError(path, fault, "choose another or change its rights")
+    check_place(path)
     for source in sources:
         # What GDAL reads need not be a file.
         with suppress(OSError):

@@ -13,7 +13,6 @@ from rasterio.crs import CRS
 
 from tiles.aoi import OutsideError, read_area
 from tiles.feed import Batch, Choice, Feed
-from tiles.grid import BLOCK
 from tiles.plan import Panel, Plan
 from tiles.raster import GDAL_CACHE, Name
 from tiles.source import Source
@@ -54,7 +53,7 @@ def survey(
     """
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), Source(raster, bands, crs) as source:
         work = source.grid_at(gsd)
-        plan = Plan(source.grid, work, tile, 0, source.grid.width, BLOCK, target=work)
+        plan = Plan(source.grid, work, tile, 0, target=work)
         try:
             near = None if area is None else read_area(area, work).inside
         except OutsideError:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tiles.aside import write_text
 from tiles.errors import InputError
 
 
@@ -25,14 +26,9 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         InputError: If it cannot be written.
     """
-    aside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_text(path, json.dumps(content, indent=1, default=str) + "\n")
     except OSError as error:
         fault = f"cannot be written ({error.strerror})"
         raise InputError(path, fault, "choose another --out") from error

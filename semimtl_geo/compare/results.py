@@ -14,6 +14,7 @@ from semimtl_geo.compare.table import HEADINGS, Row, average, counted_classes, w
 from semimtl_geo.report import Panel, panel_figure, write_report
 from semimtl_geo.systems import SYSTEMS
 from semimtl_geo.tasks import Task, from_settings
+from tiles.aside import write_text
 
 BASELINES: Final = (SYSTEMS["stl_seg"].title, SYSTEMS["stl_depth"].title)
 LEAD: Final = (
@@ -123,16 +124,6 @@ def write_results(job: Job, outcomes: Sequence[Outcome], facts: Mapping[str, str
         closing=[_paper_section(paper)] if paper else [],
     )
     return made
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _file(folder: Path, stem: str) -> Path | None:

@@ -259,6 +259,7 @@ def _check_member(file: Path, info: zipfile.ZipInfo) -> None:
 def _archive_faults(file: Path) -> Iterator[None]:
     try:
         yield
+    # zipfile: NotImplementedError of a compression that it lacks, RuntimeError of a password.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib_error) as error:
         fault = f"cannot be unzipped ({error})"
         raise InputError(file, fault, "fetch it anew, or unzip it yourself") from error

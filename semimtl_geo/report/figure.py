@@ -15,6 +15,7 @@ from PIL import Image
 from semimtl_geo.report.errors import ERROR_RAMP, VERDICTS, error_picture, error_top
 from semimtl_geo.report.pictures import HIDDEN, Panel, methods, photo, picture, spoken, tops
 from semimtl_geo.tasks import Depth, Segmentation, Task
+from tiles.aside import aside
 from tiles.styles import RAMP
 
 DPI: Final = 120
@@ -84,13 +85,9 @@ def panel_figure(
             if number == 1:
                 _keys(figure, SIDE, top + GAP + CAPTION, tasks, top_values, errors)
             top += CELL + CAPTION + 2 * GAP
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        FigureCanvasAgg(figure)
-        figure.savefig(aside, format="png")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    FigureCanvasAgg(figure)
+    with aside(path) as part:
+        figure.savefig(part, format="png")
 
 
 def _canvas(figure: Figure) -> Any:

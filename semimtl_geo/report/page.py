@@ -23,6 +23,7 @@ from semimtl_geo.report.pictures import (
 )
 from semimtl_geo.report.scores import score_tables, swatch
 from semimtl_geo.tasks import Depth, Segmentation, Task
+from tiles.aside import write_text
 from tiles.styles import RAMP
 
 Section = tuple[str, str, str]
@@ -96,12 +97,7 @@ def write_report(
             for name, text, body in sections
         ),
     )
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        aside.write_text(html, encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_text(path, html)
 
 
 def _findings(findings: Sequence[str]) -> str:

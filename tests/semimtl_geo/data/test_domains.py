@@ -17,9 +17,9 @@ from semimtl_geo.data.domains import Domain, DomainsDataModule
 from semimtl_geo.data.photometric import Photometric
 from semimtl_geo.trainer import SemiMTL
 from tests.rasters import noise, write
+from tests.semimtl_geo.data.batches import same, training
 from tiles.errors import InputError
 
-Batches = list[dict[str, dict[str, Tensor]]]
 DOMAINS = {"a": Domain(["landcover"]), "b": Domain(["height"])}
 
 
@@ -54,28 +54,6 @@ def make(root: Path, **settings: Any) -> DomainsDataModule:
         "fill": (0.4, 0.5, 0.6),
     }
     return DomainsDataModule(**(defaults | settings))
-
-
-def training(data: DomainsDataModule) -> Batches:
-    loader = data.train_dataloader()
-    try:
-        return [batch for batch, _, _ in loader]
-    finally:
-        loader.reset()  # if left to the garbage collector, workers are waited for, for seconds
-
-
-def same(one: Batches, other: Batches) -> bool:
-    """Bit for bit, unknown heights too."""
-    return len(one) == len(other) and all(
-        set(first[name]) == set(second[name])
-        and all(torch.equal(_bits(first[name][k]), _bits(second[name][k])) for k in first[name])
-        for first, second in zip(one, other, strict=True)
-        for name in first
-    )
-
-
-def _bits(data: Tensor) -> Tensor:
-    return data.view(torch.int32) if data.dtype == torch.float32 else data
 
 
 def test_the_contract_of_a_batch(root: Path) -> None:

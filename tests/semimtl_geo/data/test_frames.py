@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 from semimtl_geo.data.augment import Augmentation
 from semimtl_geo.data.domains import Domain, DomainsDataModule
@@ -17,9 +16,9 @@ from semimtl_geo.data.frames import Frames, RandomCrops
 from semimtl_geo.data.streets import CLASSES, COLORS, LABEL_IDS, to_train_ids
 from tests.frames import load, save, write_streets
 from tests.rasters import noise, write
+from tests.semimtl_geo.data.batches import Batches, same, training
 from tiles.errors import InputError
 
-Batches = list[dict[str, dict[str, Tensor]]]
 LABELS = {"segmentation": "classes", "depth": "values"}
 
 
@@ -42,30 +41,8 @@ def make(root: Path, **settings: Any) -> DomainsDataModule:
     return DomainsDataModule(**(defaults | settings))
 
 
-def training(data: DomainsDataModule) -> Batches:
-    loader = data.train_dataloader()
-    try:
-        return [batch for batch, _, _ in loader]
-    finally:
-        loader.reset()  # if left to the garbage collector, workers are waited for, for seconds
-
-
 def validation(data: DomainsDataModule) -> Batches:
     return [batch for loader in data.val_dataloader() for batch in loader]
-
-
-def same(one: Batches, other: Batches) -> bool:
-    """Bit for bit, unknown depths too."""
-    return len(one) == len(other) and all(
-        set(first[name]) == set(second[name])
-        and all(torch.equal(_bits(first[name][k]), _bits(second[name][k])) for k in first[name])
-        for first, second in zip(one, other, strict=True)
-        for name in first
-    )
-
-
-def _bits(data: Tensor) -> Tensor:
-    return data.view(torch.int32) if data.dtype == torch.float32 else data
 
 
 def test_the_contract_of_a_batch(root: Path) -> None:
