@@ -78,13 +78,7 @@ class Adversary:
         """
         prediction = task.judged(output)
         seen = prediction.detach().requires_grad_()
-        inputs, known = seen, None
-        if target is not None:
-            truth, known = task.judged_truth(target, seen.detach())
-            inputs = torch.cat([seen, truth])
-        answers = discriminator(inputs)
-        answer, of_truth = answers[: len(seen)], answers[len(seen) :]
-
+        answer = discriminator(seen)
         if target is not None:
             kind, weight = "intra", self.weights.intra
             fooling = intra_loss(answer)
@@ -99,6 +93,9 @@ class Adversary:
         parts = {kind: fooling, "discriminator/prediction": telling}
         taken = {source: _counts(answer)}
         if target is not None:
+            truth, known = task.judged_truth(target, seen.detach())
+            # By itself: G's gradient above need not go through it.
+            of_truth = discriminator(truth)
             parts["discriminator/truth"] = discriminator_loss(of_truth, GROUND_TRUTH, known)
             telling = telling + parts["discriminator/truth"]
             taken[GROUND_TRUTH] = _counts(of_truth, known)

@@ -9,6 +9,7 @@ import lightning
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
@@ -164,7 +165,9 @@ class SemiMTL(lightning.LightningModule):
         stepped with D frozen. Then each D is stepped, on ground truth and on the predictions that
         were made. Both look at the same answers of D, see :meth:`Adversary.judge`.
         """
-        with without_reducer(self.trainer.strategy.model):
+        # Cached: D's weights change at the end, so one power iteration of its spectral norms will do
+        # (Miyato et al., ICLR 2018, algorithm 1).
+        with without_reducer(self.trainer.strategy.model), parametrize.cached():
             log: dict[str, Tensor | float] = {**self._iterate(batch)}
         for name, optimizer in zip(STEPPED, self._optimizers(), strict=False):
             log[f"lr/{name}"] = optimizer.param_groups[0]["lr"]
@@ -256,7 +259,8 @@ class SemiMTL(lightning.LightningModule):
         counts: bool = False,
     ) -> None:
         optimizer.zero_grad()
-        self.manual_backward(torch.stack(losses).sum())
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        self.manual_backward(torch.stack(losses).sum(), inputs=weights)
         average_gradients(optimizer.optimizer)
         if clip is not None:
             self.clip_gradients(optimizer.optimizer, clip, "norm")

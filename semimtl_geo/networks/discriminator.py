@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -34,7 +35,8 @@ class Discriminator(nn.Module):
                 nn.LeakyReLU(0.2),
             ]
         layers.append(nn.Conv2d(channels[-1], sources, kernel_size=4, stride=2, padding=1))
-        self.layers = nn.Sequential(*layers)
+        # Convolutions of few channels are faster with the channels last in memory.
+        self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
     def forward(self, label_map: Tensor) -> Tensor:
         """Judge label maps.
@@ -54,5 +56,6 @@ class Discriminator(nn.Module):
                 f"a discriminator needs at least {SMALLEST_INPUT} x {SMALLEST_INPUT} px, "
                 f"got {size[0]} x {size[1]}"
             )
-        logits: Tensor = self.layers(label_map).float()
+        channels_last = label_map.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.layers(channels_last).float()
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)

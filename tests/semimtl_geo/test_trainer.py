@@ -279,11 +279,11 @@ def test_the_confusion_of_a_discriminator(make_model: Callable[..., SemiMTL]) ->
         lambda _m, _i, output: answers.append(output.detach())
     )
     logged = fit(model, batch).logged_metrics
-    of_a, of_b = answers
+    of_a, of_truth, of_b = answers
     known = batch["a"]["landcover"] != 255
     seen = {
-        "a": of_a[:2].argmax(1).flatten(),
-        "truth": of_a[2:].argmax(1)[known],
+        "a": of_a.argmax(1).flatten(),
+        "truth": of_truth.argmax(1)[known],
         "b": of_b.argmax(1).flatten(),
     }
     for source, said in seen.items():
@@ -291,6 +291,24 @@ def test_the_confusion_of_a_discriminator(make_model: Callable[..., SemiMTL]) ->
             share = (said == number).float().mean().item()
             got = logged[f"confusion/landcover/{source} as {name}"].item()
             assert got == pytest.approx(share, abs=1e-6)
+
+
+def test_an_iteration_is_one_power_iteration(
+    make_model: Callable[..., SemiMTL], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a discriminator looks (Miyato et al., ICLR 2018, algorithm 1)."""
+    monkeypatch.setattr(FreezePowerIteration, "on_train_batch_start", lambda *_args: None)
+    model = make_model()
+    layers = "discriminators.landcover.layers.2.parametrizations.weight"
+    old = {name: value.clone() for name, value in model.state_dict().items()}
+    fit(model, make_batch(TWO))
+    weight = old[f"{layers}.original"].flatten(1)
+    u = F.normalize(weight @ old[f"{layers}.0._v"], dim=0)
+    v = F.normalize(weight.T @ u, dim=0)
+    new = model.state_dict()
+    assert not torch.equal(new[f"{layers}.original"], old[f"{layers}.original"])
+    torch.testing.assert_close(new[f"{layers}.0._u"], u)
+    torch.testing.assert_close(new[f"{layers}.0._v"], v)
 
 
 def test_a_third_task_learns_from_the_labels_of_another(make_model: Callable[..., SemiMTL]) -> None:
