@@ -165,8 +165,8 @@ class SemiMTL(lightning.LightningModule):
         stepped with D frozen. Then each D is stepped, on ground truth and on the predictions that
         were made. Both look at the same answers of D, see :meth:`Adversary.judge`.
         """
-        # Cached: D's weights change at the end, so one power iteration of its spectral norms will do
-        # (Miyato et al., ICLR 2018, algorithm 1).
+        # Cached: D's weights change at the end, so that one power iteration of their spectral norms
+        # will do (Miyato et al., ICLR 2018, algorithm 1).
         with without_reducer(self.trainer.strategy.model), parametrize.cached():
             log: dict[str, Tensor | float] = {**self._iterate(batch)}
         for name, optimizer in zip(STEPPED, self._optimizers(), strict=False):

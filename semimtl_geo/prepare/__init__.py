@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol
 
 from semimtl_geo.prepare.archive import Member, Raw
 
+SPLITS: Final = ("train", "val", "test")
+
 
 @dataclass(frozen=True)
 class Option:

@@ -94,6 +94,8 @@ class Raw:
         progress: Callable[[str, int, int], None] = lambda name, done, total: None,
     ) -> None:
         self.folder, self.cache, self._progress = folder, cache, progress
+        # Open once: to read the list of an archive of 100 000 members takes seconds.
+        self._archives: dict[Path, zipfile.ZipFile] = {}
         check_folder(folder)
         with path_faults(folder):
             found = list(self._walk())
@@ -140,8 +142,9 @@ class Raw:
             part = target.with_name(f"{target.name}.part")
             with _archive_faults(shown):
                 self.cache.mkdir(parents=True, exist_ok=True)
-                with zipfile.ZipFile(member.file) as archive:
-                    self._unzip(archive, archive.getinfo(member.inside), shown, part)
+                if (archive := self._archives.get(member.file)) is None:
+                    archive = self._archives[member.file] = zipfile.ZipFile(member.file)
+                self._unzip(archive, archive.getinfo(member.inside), shown, part)
                 part.replace(target)
         return target
 
@@ -151,7 +154,9 @@ class Raw:
             self._place(member, member.inside).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Remove all that was unzipped."""
+        """Close all archives, and remove all that was unzipped."""
+        while self._archives:
+            self._archives.popitem()[1].close()
         shutil.rmtree(self.cache, ignore_errors=True)
 
     def _place(self, member: Member, inside: str) -> Path:

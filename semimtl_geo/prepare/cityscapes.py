@@ -25,6 +25,7 @@ from semimtl_geo.prepare.frames import (
     LABELS,
     SIZE,
     as_downloaded,
+    check_whole,
     summarise,
     targets,
     write_frame,
@@ -158,14 +159,12 @@ def _check(
     # Of the split that may be left out, files beside the images are of no account.
     if frames is not None or not every:
         every = every.union(*found.values())
-    for kind, files in found.items():
-        if missing := sorted(every - set(files)):
-            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-            raise InputError(
-                raw.folder / kind / split / f"{missing[0]}_{ENDINGS[kind]}",
-                f"no such file{more}",
-                f"put the whole of {kind}_{_package(split)}.zip into {raw.folder}",
-            )
+    check_whole(
+        found,
+        every,
+        lambda kind, frame: raw.folder / kind / split / f"{frame}_{ENDINGS[kind]}",
+        lambda kind: f"put the whole of {kind}_{_package(split)}.zip into {raw.folder}",
+    )
     if frames is not None and len(every) != frames:
         fault = f"has {len(every)} frames, not {frames}"
         remedy = f"put the whole of leftImg8bit_{_package(split)}.zip and the others there"

@@ -7,14 +7,14 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semimtl_geo.prepare import REGISTRY, Adapter, Item, Option
+from semimtl_geo.prepare import REGISTRY, SPLITS, Adapter, Item, Option
 from semimtl_geo.prepare.archive import Raw, check_folder
-from tiles.aside import aside
+from tiles.aside import write_text
 from tiles.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def prepare(name: str, adapter: Adapter, raw: Path, out: Path) -> list[Path]:
             with _output_faults(out / domain):
                 targets = [target for i in items if i.domain == domain for target in i.targets]
                 _check_settings(out / domain, {"adapter": name, **adapter.settings}, targets)
+                _check_splits(out / domain, [item for item in items if item.domain == domain])
         for done, item in enumerate(items):
             display.show(name, "items", done, len(items))
             _make(adapter, item, files, out / item.domain)
@@ -140,8 +141,8 @@ def _summarise(adapter: Adapter, folder: Path, display: Display) -> Path:
         display.show(f"{folder.name}: summary", "files", done, total)
 
     text = adapter.summary(folder, read)
-    with _output_faults(folder), aside(folder / SUMMARY) as part:
-        part.write_text(text, encoding="utf-8")
+    with _output_faults(folder):
+        write_text(folder / SUMMARY, text)
     return folder / SUMMARY
 
 
@@ -149,27 +150,41 @@ def _check_settings(folder: Path, settings: Mapping[str, Any], targets: Sequence
     """Refuse to mix files of two settings in one folder."""
     wanted = json.loads(json.dumps(settings, default=str))
     file = folder / SETTINGS
-    if not file.exists():
+    before: Any = None
+    begun = False
+    if file.exists():
+        with suppress(ValueError):
+            before = json.loads(file.read_text(encoding="utf-8"))
+        if before == wanted:
+            return
+        # Settings that nothing was made with, as a mistake in them stopped the run, bind nobody.
+        begun = any(not made.name.startswith(".") for made in folder.glob("*/*/*"))
+    else:
         # Without it, files of these names are none of ours.
         there = next((folder / target for target in targets if (folder / target).exists()), None)
         if there is not None:
             raise InputError(
                 there, "is there already", "choose another --out, or remove its folder"
             )
+    if not begun:
         folder.mkdir(parents=True, exist_ok=True)
-        with aside(file) as part:
-            part.write_text(json.dumps(wanted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        return
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        before = None
-    if before == wanted:
+        write_text(file, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
         return
     keys = [] if not isinstance(before, dict) else before.keys() | wanted.keys()
     others = [key for key in sorted(keys) if before.get(key) != wanted.get(key)]
     fault = f"was begun with another {', '.join(others) or 'setting'}"
     raise InputError(folder, fault, "choose another --out, or remove the folder")
+
+
+def _check_splits(folder: Path, items: Sequence[Item]) -> None:
+    """Refuse to make a scene again in another split: it would be learnt and tested on."""
+    for item in items:
+        for target in item.targets:
+            split, _, rest = target.partition("/")
+            for other in SPLITS:
+                if other != split and (made := folder / other / rest).exists():
+                    fault = f"is of an earlier run, but {item.name} belongs to {split} now"
+                    raise InputError(made, fault, "choose another --out, or remove the folder")
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal
 
 import yaml
 
+from semimtl_geo.prepare import SPLITS
 from tiles.errors import InputError, path_faults
 
-SPLITS: Final = ("train", "val", "test")
 SHARES: Final = {"train": 0.7, "val": 0.1, "test": 0.2}
-EXAMPLE: Final = "see the example in semimtl_geo/prepare/folder.py"
+EXAMPLE: Final = "see the example under 'Your own data' in README.md"
 
 Color = tuple[int, int, int]
 Kind = Literal["number", "text", "whole", "list", "mapping", "list or number"]

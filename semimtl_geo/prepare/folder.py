@@ -18,7 +18,7 @@ the images' names. ``scenes.yaml`` in it says what is in them; all but the class
     height: {scale: 0.01, offset: 0, nodata: 65535}    # metres per unit, metres at 0
     split: {train: 0.7, val: 0.1, test: 0.2, seed: 0}  # or lists: {train: [a, b], test: [c]}
     gsd: 0.2                        # metres to write; each image's own if left out
-    crs: EPSG:25832                 # likewise
+    crs: EPSG:25832                 # likewise, if its unit is the metre
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ import numpy as np
 import rasterio
 from rasterio import Affine
 
-from semimtl_geo.prepare import Item
+from semimtl_geo.prepare import SPLITS, Item
 from semimtl_geo.prepare.archive import Member, Raw
-from semimtl_geo.prepare.config import SPLITS, Config, read_config
+from semimtl_geo.prepare.config import EXAMPLE, Config, read_config
 from semimtl_geo.prepare.labels import ClassFile, HeightFile
 from semimtl_geo.prepare.pixels import class_layers, value_layers
 from semimtl_geo.prepare.scenes import (
@@ -53,6 +53,8 @@ from tiles.raster import Bools, Raster, all_known
 from tiles.source import Source
 
 ENDINGS: Final = "tif|tiff|jp2|img|vrt|asc"
+LENGTHENED: Final = 0.05
+"""A metre of a survey grid differs by less from one on the ground, that of Web Mercator by more."""
 
 
 class Folder:
@@ -89,8 +91,8 @@ class Folder:
                     fault = f"has no orthophoto of its name in {raw.folder / 'image'}"
                     raise InputError(member.file, fault, "rename or remove it")
         if found["landcover"] and not config.classes:
-            remedy = "list the classes, as the example in semimtl_geo/prepare/folder.py does"
-            raise InputError(file, "has no classes, but there is land cover", remedy)
+            fault = "has no classes, but there is land cover"
+            raise InputError(file, fault, f"list them, {EXAMPLE}")
         domain = config.name or raw.folder.resolve().name
         items = []
         for name, split in _split(file, config, list(found["image"])).items():
@@ -199,10 +201,22 @@ def _split(file: Path, config: Config, scenes: list[str]) -> dict[str, str]:
 
 
 def _grid(path: Path, image: Raster, config: Config) -> PixelGrid:
+    """The grid to write on.
+
+    Raises:
+        InputError: Its units are no metres on the ground, as training wants them.
+    """
     if config.crs is None:
-        return _north_up(image.grid_at(config.gsd))
-    with Source(path, config.bands, config.crs) as there:
-        return _north_up(there.grid_at(config.gsd))
+        grid = _north_up(image.grid_at(config.gsd))
+    else:
+        with Source(path, config.bands, config.crs) as there:
+            grid = _north_up(there.grid_at(config.gsd))
+    steps = abs(grid.transform.a), abs(grid.transform.e)
+    if any(abs(s / size - 1) > LENGTHENED for s, size in zip(steps, grid.pixel_size, strict=True)):
+        fault = f"would be written in {grid.crs.to_string()}, whose unit is no metre on the ground"
+        remedy = "give a projected one in scenes.yaml, such as crs: EPSG:25832"
+        raise InputError(image.name, fault, remedy)
+    return grid
 
 
 def _north_up(grid: PixelGrid) -> PixelGrid:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from semimtl_geo.data.frame_files import (
     write_values,
 )
 from semimtl_geo.data.streets import CLASSES, UNKNOWN
-from semimtl_geo.prepare import Item
+from semimtl_geo.prepare import SPLITS, Item
+from semimtl_geo.prepare.archive import Member
 from tiles.errors import InputError
 from tiles.resample import make_taps, resample
 from tiles.scenes import LabelKind
@@ -30,13 +31,13 @@ SIZE: Final = (512, 1024)
 
 LABELS: Final[dict[str, LabelKind]] = {"segmentation": "classes", "depth": "values"}
 
-SPLITS: Final = ("train", "val", "test")
-
 LOOKED_AT: Final = 500
 """Frames of a split that the summary is made from: shares and quantiles need no more."""
 
 EVERY: Final = 8
 """Rows and columns of a frame that enter the quantiles."""
+
+Key = TypeVar("Key", int, str)
 
 
 def targets(split: str, name: str, labels: Mapping[str, LabelKind] = LABELS) -> list[str]:
@@ -44,6 +45,29 @@ def targets(split: str, name: str, labels: Mapping[str, LabelKind] = LABELS) -> 
     image = Path(split, "image", f"{name}.png")
     files = [label_file(Path(split), task, image, kind) for task, kind in labels.items()]
     return [file.as_posix() for file in (image, *files)]
+
+
+def check_whole(
+    found: Mapping[str, Mapping[Key, Member]],
+    every: Set[Key],
+    place: Callable[[str, Key], Path],
+    remedy: Callable[[str], str],
+) -> None:
+    """Check that frames have all their files.
+
+    Args:
+        found: Files by kind and frame.
+        every: The frames.
+        place: Where a frame's file of a kind should be.
+        remedy: What to do if there are none of a kind, or too few.
+
+    Raises:
+        InputError: One is missing; the first is named.
+    """
+    for kind, files in found.items():
+        if missing := sorted(every - files.keys()):
+            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise InputError(place(kind, missing[0]), f"no such file{more}", remedy(kind))
 
 
 @contextmanager

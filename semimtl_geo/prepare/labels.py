@@ -56,6 +56,10 @@ class ClassFile(Raster):
             raise
         table = {v: number for number, entry in enumerate(config.classes) for v in entry.values}
         table |= {value: UNKNOWN_CLASS for value in config.unknown if isinstance(value, int)}
+        if self._code is None and not table:
+            self.close()
+            remedy = "give each class its values in scenes.yaml"
+            raise InputError(self.name, "has values, but no class has any", remedy)
         self._keys = np.array(sorted(table), np.int64)
         self._numbers = np.array([table[int(key)] for key in self._keys], np.uint8)
 
@@ -119,6 +123,8 @@ class HeightFile(Raster):
             self.close()
             raise
         self._nodata = config.nodata
+        if self._nodata is not None and self.dtype.kind == "f":  # as it was rounded in the file
+            self._nodata = float(np.asarray(self._nodata).astype(self.dtype))
         self._some = False
         self._tally = HeightTally()
 
@@ -130,7 +136,7 @@ class HeightFile(Raster):
         """
         values, known = self.read(rows, columns)
         if self._nodata is not None:
-            known = known & (values[0] != np.asarray(self._nodata).astype(self.dtype))
+            known = known & (values[0] != self._nodata)
         made = np.where(known, values, 0) * np.float64(self._scale or 1.0) + self._offset
         absurd = known & ~((made[0] >= LOWEST) & (made[0] <= HIGHEST))
         if absurd.any():

@@ -159,6 +159,6 @@ def read_world_file(path: Path, shown: str) -> Affine:
     """
     try:
         a, d, b, e, c, f = map(float, path.read_text(encoding="ascii").split())
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InputError(shown, "is no world file of six numbers", "fetch it anew") from error
     return Affine(a, b, c - (a + b) / 2, d, e, f - (d + e) / 2)

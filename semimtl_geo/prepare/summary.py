@@ -13,6 +13,7 @@ import numpy.typing as npt
 import rasterio
 from rasterio.errors import RasterioError
 
+from semimtl_geo.prepare import SPLITS
 from semimtl_geo.prepare.pixels import windows
 from semimtl_geo.prepare.scenes import CLASSES, LAYERS, REMARK
 from tiles.errors import InputError
@@ -20,7 +21,6 @@ from tiles.grid import PixelGrid
 from tiles.raster import Raster
 from tiles.scenes import raster_files
 
-SPLITS: Final = ("train", "val", "test")
 QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 DARK: Final = 0.25

@@ -14,7 +14,14 @@ from semimtl_geo.data.frame_files import read_classes, read_image
 from semimtl_geo.data.streets import to_train_ids
 from semimtl_geo.prepare import Item
 from semimtl_geo.prepare.archive import Member, Raw
-from semimtl_geo.prepare.frames import SIZE, as_downloaded, summarise, targets, write_frame
+from semimtl_geo.prepare.frames import (
+    SIZE,
+    as_downloaded,
+    check_whole,
+    summarise,
+    targets,
+    write_frame,
+)
 from tiles.errors import InputError
 
 FRAMES: Final[Mapping[str, int]] = {"train": 20_000, "val": 1_000, "test": 4_000}
@@ -23,7 +30,8 @@ FRAMES: Final[Mapping[str, int]] = {"train": 20_000, "val": 1_000, "test": 4_000
 FAR: Final = 1000.0
 """Metres; what is farther is infinitely far, as the sky."""
 
-FILES: Final = {"class": "img/class/{}.png", "depth": "img/depth/{}.exr"}
+ENDINGS: Final = {"rgb": "png", "class": "png", "depth": "exr"}
+"""The folders in ``img``, and how the names of their files end."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +57,22 @@ class Synscapes:
         Raises:
             InputError: A file is missing.
         """
-        # img/rgb-2k/, which some copies have, is another folder.
-        images: dict[int, Member] = {}
-        for member, match in raw.match(r"img/rgb/(\d+)\.png"):
-            images.setdefault(int(match[1]), member)
-        if len(images) != sum(self.frames.values()):
-            fault = f"has {len(images)} frames, not {sum(self.frames.values())}"
-            raise InputError(
-                raw.folder / "img/rgb", fault, f"put the whole of Synscapes into {raw.folder}"
-            )
+        remedy = f"put the whole of Synscapes into {raw.folder}"
+        found = {kind: _files(raw, kind) for kind in ENDINGS}
+        every = {number for files in found.values() for number in files}
+        check_whole(
+            found,
+            every,
+            lambda kind, number: raw.folder / f"img/{kind}/{number}.{ENDINGS[kind]}",
+            lambda kind: remedy,
+        )
+        if len(every) != sum(self.frames.values()):
+            fault = f"has {len(every)} frames, not {sum(self.frames.values())}"
+            raise InputError(raw.folder / "img/rgb", fault, remedy)
         splits = [split for split, count in self.frames.items() for _ in range(count)]
         items = []
-        for split, number in zip(splits, sorted(images), strict=True):
-            files = {"rgb": images[number]}
-            for role, path in FILES.items():
-                found = raw.find(path.format(number))
-                if found is None:
-                    missing = raw.folder / path.format(number)
-                    remedy = f"put the whole of Synscapes into {raw.folder}"
-                    raise InputError(missing, "no such file", remedy)
-                files[role] = found
+        for split, number in zip(splits, sorted(every), strict=True):
+            files = {kind: found[kind][number] for kind in found}
             name = f"{number:05}"
             items.append(Item("synscapes", split, name, files, targets(split, name)))
         return items
@@ -99,6 +103,14 @@ def inverse_depth(metres: NDArray[np.float32]) -> NDArray[np.float32]:
     with np.errstate(divide="ignore", invalid="ignore"):
         near = np.where(metres > 0, 1 / metres, np.nan)
     return np.where(metres > FAR, 0, near).astype(np.float32)
+
+
+def _files(raw: Raw, kind: str) -> dict[int, Member]:
+    """The files of one kind by number; img/rgb-2k/, which some copies have, is another folder."""
+    found: dict[int, Member] = {}
+    for member, match in raw.match(rf"img/{kind}/(\d+)[.]{ENDINGS[kind]}"):
+        found.setdefault(int(match[1]), member)
+    return found
 
 
 def read_z(path: Path) -> NDArray[np.float32]:

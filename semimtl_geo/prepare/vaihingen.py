@@ -119,6 +119,7 @@ class Vaihingen:
             name = f"vaihingen_area{area}"
             roles = [*files, *(["height"] if "dsm" in files else [])]
             items.append(Item("vaihingen", part, name, files, targets(part, name, roles)))
+        self._check_places(raw, items)
         return items
 
     def make(self, item: Item, files: Mapping[str, Path], folder: Path) -> None:
@@ -173,6 +174,18 @@ class Vaihingen:
         name = f"top_mosaic_09cm_area{area}{suffix}.tif"
         return raw.find(name, lambda member: member.folder.lower() != "top")
 
+    def _check_places(self, raw: Raw, items: list[Item]) -> None:
+        """Say that a world file is missing before scenes are made for an hour."""
+        lost = [item for item in items if "world" not in item.files]
+        # If all are missing, the first scene to be made says so.
+        if self.unplaced or len(lost) == len(items):
+            return
+        for item in lost:
+            roles = [role for role in ("image", "dsm") if role in item.files]
+            files = {role: raw.path(item.files[role]) for role in roles}
+            with Picture(files["image"], item.files["image"].path) as image:
+                self._grid(item, files, image)
+
     def _grid(self, item: Item, files: Mapping[str, Path], image: Picture) -> PixelGrid:
         crs = parse_crs(self.crs)
         if self.unplaced:
@@ -191,7 +204,7 @@ class Vaihingen:
             raise InputError(
                 f"dsm_09cm_matching_area{number}.tfw",
                 f"is missing, and {image.name} has no georeference of its own",
-                "put the archive of world files there, or give --unplaced",
+                "put the archive of world files into the --raw folder, or give --unplaced",
             )
         if not grid.has_gsd(GSD):
             fault = f"has pixels of {grid.gsd:g} m, not {GSD} m"

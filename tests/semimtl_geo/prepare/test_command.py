@@ -116,6 +116,22 @@ def test_other_settings_are_not_mixed_in(raw: Path) -> None:
         prepare("potsdam", Potsdam(val=("2_11",), gsd=0.1), raw, out)
 
 
+def test_settings_that_nothing_was_made_with_bind_nobody(raw: Path) -> None:
+    """A first run that a mistake stopped can be corrected."""
+    label = next(raw.rglob("top_potsdam_2_10_label.tif"))
+    whole = label.read_bytes()
+    label.write_bytes(whole[:60])
+    out = raw.parent / "out"
+    with pytest.raises(InputError, match="cannot be read"):
+        prepare("potsdam", ADAPTER, raw, out)
+    label.write_bytes(whole)
+    other = Potsdam(val=("2_11",), gsd=0.1)
+    prepare("potsdam", other, raw, out)
+    assert json.loads((out / "potsdam" / ".prepare.json").read_text())["gsd"] == 0.1
+    prepare("potsdam", other, raw, raw.parent / "straight")
+    assert contents(out / "potsdam") == contents(raw.parent / "straight" / "potsdam")
+
+
 def test_files_of_others_are_not_touched(raw: Path) -> None:
     out = raw.parent / "out"
     mine = out / "potsdam" / "test" / "image" / "potsdam_2_12.tif"

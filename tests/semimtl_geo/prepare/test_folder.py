@@ -182,6 +182,28 @@ def test_another_crs(raw: Path) -> None:
     assert len(grids) == 1
 
 
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ("EPSG:4326", Affine(2e-6, 0, 4.8, 0, -2e-6, 45.7)),
+        ("EPSG:3857", Affine(0.3, 0, 534_000, 0, -0.3, 5_736_000)),  # 0.21 m on the ground
+        ("EPSG:2263", Affine(0.5, 0, 980_000, 0, -0.5, 190_000)),  # feet
+    ],
+)
+def test_units_that_are_no_metres(raw: Path, crs: str, place: Affine) -> None:
+    """Training takes the units of a scene for metres."""
+    for layer in ("image", "landcover", "height"):
+        values = {"image": noise(3, SIZE, SIZE), "landcover": cover(), "height": heights()}[layer]
+        for name in "ab":
+            write(raw / layer / f"{name}.tif", values, crs=crs, transform=place)
+    with pytest.raises(InputError, match=rf"a\.tif: would be written in {crs}, whose unit is no"):
+        made(raw, gsd=0.2)
+    utm = {"EPSG:2263": "EPSG:32618"}.get(crs, "EPSG:32631")
+    with rasterio.open(made(raw, crs=utm, gsd=0.2) / "train" / "image" / "a.tif") as file:
+        assert file.crs.to_string() == utm
+        np.testing.assert_allclose(file.res, 0.2, rtol=0.02)
+
+
 def test_label_colours(raw: Path) -> None:
     colours = np.array([[255, 255, 255], [0, 0, 255], [0, 0, 0]], np.uint8)
     classes = np.random.default_rng(0).integers(0, 3, (SIZE, SIZE))
@@ -355,3 +377,47 @@ def test_changed_settings_and_the_same_again(raw: Path) -> None:
     assert contents(made(raw)) == before
     with pytest.raises(InputError, match="was begun with another gsd"):
         made(raw, gsd=0.3)
+
+
+def test_a_mistake_in_the_yaml_can_be_corrected(raw: Path) -> None:
+    with pytest.raises(InputError, match="has the value 0"):
+        made(raw, unknown=[])
+    folder = made(raw)
+    assert contents(folder) == contents(made(raw, "again"))
+
+
+def test_no_scene_is_trained_and_tested_on(tmp_path: Path) -> None:
+    """Scenes that are added move others of a split by shares."""
+    raw = tmp_path / "raw"
+
+    def add(*names: str) -> None:
+        for name in names:
+            write(raw / "image" / f"{name}.tif", noise(3, 4, 4), at=(ord(name) * 4, 0))
+
+    settings: dict[str, Any] = {"classes": [], "unknown": [], "split": {"train": 0.8, "test": 0.2}}
+    add(*"abcde")
+    folder = made(raw, **settings)
+    add(*"fghij")
+    before = contents(folder)
+    moved = made(raw, "again", **settings)
+    split = {file.name: file.parts[-3] for file in folder.glob("*/image/*.tif")}
+    (name,) = (file.name for file in moved.glob("test/image/*.tif") if file.name in split
+               and split[file.name] == "train")  # fmt: skip
+    said = rf"train/image/{name}: is of an earlier run, but {name[0]} belongs to test now"
+    with pytest.raises(InputError, match=said):
+        made(raw, **settings)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("nodata", [-9999, -9999.0, 65535])
+def test_a_nodata_that_bytes_cannot_hold_masks_none(raw: Path, nodata: float) -> None:
+    stored = np.arange(SIZE * SIZE, dtype=np.uint8).reshape(SIZE, SIZE)
+    write(raw / "height" / "a.tif", stored)
+    height = scene(made(raw, height={"scale": 0.1, "nodata": nodata}), "height")[0]
+    np.testing.assert_allclose(height, stored * 0.1, rtol=1e-6)
+
+
+def test_values_where_all_classes_are_colours(raw: Path) -> None:
+    classes = [entry | {"values": []} for entry in CLASSES]
+    with pytest.raises(InputError, match=r"a\.tif: has values, but no class has any"):
+        made(raw, classes=classes, unknown=[])

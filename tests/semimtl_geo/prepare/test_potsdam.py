@@ -14,6 +14,7 @@ from rasterio.transform import Affine
 from semimtl_geo.data.isprs import CLASSES, COLORS
 from semimtl_geo.prepare import potsdam
 from semimtl_geo.prepare.command import prepare
+from semimtl_geo.prepare.pictures import read_world_file
 from semimtl_geo.prepare.potsdam import TEST, TRAIN, Potsdam
 from tests.rasters import noise, write
 from tests.semimtl_geo.prepare.isprs import (
@@ -151,6 +152,21 @@ def test_tag_and_world_file_are_one_place(raw: Path) -> None:
     prepare("potsdam", Potsdam(val=("none",)), raw, again)
     with rasterio.open(again / "potsdam/train/image/potsdam_2_10.tif") as file:
         np.testing.assert_allclose(file.transform, tagged, rtol=0, atol=1e-6)
+
+
+def test_a_world_file_is_read_as_gdal_reads_it(tmp_path: Path) -> None:
+    """The half pixel between a centre and a corner, by another program's word."""
+    image = plain(tmp_path / "x.tif", noise(3, SIZE, SIZE))
+    lines = "0.05\n0.001\n-0.002\n-0.05\n366000.025\n5808000.05\n"
+    (tmp_path / "x.tfw").write_text(lines, encoding="ascii")
+    with rasterio.open(image, GEOREF_SOURCES="WORLDFILE") as file:
+        expected = file.transform
+    assert expected.c == pytest.approx(366_000.025 - 0.024, abs=1e-9)
+    np.testing.assert_allclose(
+        read_world_file(tmp_path / "x.tfw", "x.tfw"), expected, rtol=0, atol=1e-9
+    )
+    with pytest.raises(InputError, match="is no world file"):
+        read_world_file(tmp_path, "x.tfw")
 
 
 def test_the_tag_goes_before_a_world_file_beside_it(raw: Path) -> None:

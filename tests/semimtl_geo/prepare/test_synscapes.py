@@ -100,7 +100,7 @@ def test_the_summary(raw: Path) -> None:
     assert "| 50 % below | 0.5000 |" in text
 
 
-@pytest.mark.parametrize("missing", ["class/10.png", "depth/10.exr"])
+@pytest.mark.parametrize("missing", ["rgb/10.png", "class/10.png", "depth/10.exr"])
 def test_a_missing_file_is_named(raw: Path, missing: str) -> None:
     (raw / "img" / missing).unlink()
     with pytest.raises(InputError) as caught:
@@ -113,8 +113,16 @@ def test_a_missing_file_is_named(raw: Path, missing: str) -> None:
 def test_a_wrong_number_of_frames_is_refused(raw: Path) -> None:
     with pytest.raises(InputError, match=r"img/rgb: has 5 frames, not 25000; put the whole of"):
         run(raw, Synscapes())
-    (raw / "img/rgb/1.png").unlink()
+    for file in ("rgb/1.png", "class/1.png", "depth/1.exr"):
+        (raw / "img" / file).unlink()
     with pytest.raises(InputError, match="has 4 frames, not 5"):
+        run(raw)
+
+
+def test_a_kind_that_is_missing_is_named(raw: Path) -> None:
+    for file in (raw / "img/depth").iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match=r"img/depth/1\.exr: no such file \(and 4 more\)"):
         run(raw)
 
 

@@ -89,6 +89,7 @@ def test_no_world_file(raw: Path) -> None:
     next(raw.rglob("*area2.tfw")).unlink()
     with pytest.raises(InputError, match=r"area2\.tfw: is missing, .* give --unplaced"):
         made(raw)
+    assert not list((raw.parent / "out").rglob("*.tif"))  # nor of the first area
     folder = made(raw, "again", unplaced=True)
     bounds = []
     for split, area in (("train", "1"), ("test", "2")):
