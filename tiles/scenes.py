@@ -284,18 +284,24 @@ def scene_dataset(
         root: Folder with ``image/`` and one folder per label (``landcover/``, ``height/``).
         labels: The labels to read, by folder name.
         bands: Band numbers of the orthophotos, from 1.
-        gsd: Ground sampling distance to read at, in units of the CRS; that of the first file if
-            None.
+        gsd: Ground sampling distance to read at, in units of a projected CRS; that of the first
+            file if None.
 
     Returns:
         A torchgeo data set. A sample has ``image``: float32 ``[bands, H, W]`` in 0..1, NaN where
         unknown; and each label, unknown wherever the image is.
 
     Raises:
-        InputError: If a folder or file is missing, unreadable, or does not overlap the others.
+        InputError: If a folder or file is missing, unreadable, or does not overlap the others; or
+            if a ground sampling distance is given to scenes in degrees.
     """
     root = Path(root)
     images = Orthophotos(root / "image", bands, gsd)
+    if gsd is not None and images.crs.is_geographic:
+        remedy = "warp it to a projected CRS, with gdalwarp -t_srs for example"
+        raise InputError(
+            raster_files(root / "image")[0], f"lies in degrees, not metres as gsd {gsd:g}", remedy
+        )
     dataset: GeoDataset = images
     for name, kind in labels.items():
         label = LABELS[kind](root / name, name, gsd=images.res[0], crs=images.crs)

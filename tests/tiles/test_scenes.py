@@ -388,6 +388,13 @@ def test_bands_are_counted_from_one(tmp_path: Path, bands: list[int]) -> None:
         scene_dataset(tmp_path, {}, bands)
 
 
+def test_degrees_are_no_metres(tmp_path: Path) -> None:
+    place = {"crs": "EPSG:4326", "transform": from_origin(13.0, 52.4, 2e-6, 2e-6)}
+    make(tmp_path, **place)
+    with pytest.raises(InputError, match=r"a\.tif: lies in degrees"):
+        scene_dataset(tmp_path, BOTH, (1,), 0.27)
+
+
 def test_a_file_cut_short_is_named_when_it_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "image/a.tif", noise(1, 300, 300), compress="deflate")
     dataset = scene_dataset(tmp_path, {}, [1])
