@@ -26,9 +26,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _train(args: Sequence[str]) -> None:
+    from lightning.pytorch.utilities import rank_zero_only
+
     from semimtl_geo.training import train
 
-    print(f"trained: {train(args)}")
+    # DDP runs this command in each of its processes.
+    rank_zero_only(print)(f"trained: {train(args)}")
 
 
 def _evaluate(args: argparse.Namespace) -> None:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tiles.errors import InputError
+
+OURS: Final = {
+    "data.root": "--root",
+    "data.seed": "--seeds",
+    "model.system": "--systems",
+    "out": "--out",
+    "resume": "nothing: an interrupted run goes on by itself",
+    "seed_everything": "--seeds",
+}
+"""Settings of training that a comparison makes itself, and what to give instead."""
 
 # Torch takes seconds to import: what needs it is imported when it is.
 
@@ -47,11 +57,15 @@ def run(args: argparse.Namespace) -> None:
     from semimtl_geo.compare.results import table_of, write_results
     from semimtl_geo.compare.runs import Job, Run, check
     from semimtl_geo.compare.scenario import ORDER, find_scenario, in_order
+    from semimtl_geo.configuration import settings_of
     from semimtl_geo.facts import facts_of
     from semimtl_geo.lanes import run_lanes
 
     if args.lanes < 1:
         raise InputError("--lanes", f"{args.lanes} are too few", "give 1 or more")
+    for name in settings_of(args.overrides):
+        if name in OURS:
+            raise InputError(f"-- --{name}", "is set by the comparison", f"give {OURS[name]}")
     scenario = find_scenario(args.scenario)
     systems = in_order(args.systems or list(ORDER))
     job = Job(

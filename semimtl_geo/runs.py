@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,6 +52,9 @@ class Checkpoints(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         """Save within an epoch; its last iteration is saved after validation."""
+        for logger in trainer.loggers:
+            if isinstance(logger, _Csv):
+                logger.forget()
         within = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if within and trainer.global_step % self.every == 0:
             self._save(trainer)
@@ -156,29 +159,34 @@ def loggers(folder: Path, resumed: Path | None) -> list[Logger]:
     Raises:
         InputError: If the checkpoint cannot be read.
     """
-    events = folder / "tensorboard"
+    metrics, events = folder / METRICS, folder / "tensorboard"
+    old = [metrics, *events.glob("events.out.tfevents.*")]
     done: int | None = None
     if resumed is not None and resumed.resolve().parent == folder.resolve():
         done = int(torch.load(resumed, weights_only=True, mmap=True)["global_step"])
-    _prepare_logs(folder / METRICS, events, done)
+        _cut(metrics, done)
+        old = []
     # Purged: what was logged after the checkpoint, and comes again.
     tensorboard = TensorBoardLogger(folder, name=events.name, version="", purge_step=done)
-    return [_Csv(folder, name="", version=""), tensorboard]
+    return [_Csv(folder, old), tensorboard]
 
 
-@rank_zero_only  # other processes start later, when the logs are in use
-def _prepare_logs(metrics: Path, events: Path, done: int | None) -> None:
-    """Delete old logs, or leave out what was logged after so many iterations and comes again."""
-    if done is None:
-        for old in (metrics, *events.glob("events.out.tfevents.*")):
-            old.unlink(missing_ok=True)
-        return
-    if not metrics.is_file():
-        return
+@rank_zero_only  # other processes start later, when the log is in use
+def _cut(metrics: Path, done: int) -> None:
+    """Leave out what was logged after so many iterations, and comes again."""
+    if metrics.is_file():
+        names, rows = _read(metrics)
+        kept = [row for row in rows if (row["step"] or "").isdigit() and int(row["step"]) < done]
+        _write(metrics, names, kept)
+
+
+def _read(metrics: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
     with metrics.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        rows = [row for row in reader if (row["step"] or "").isdigit() and int(row["step"]) < done]
-        names = reader.fieldnames or []
+        return reader.fieldnames or [], list(reader)
+
+
+def _write(metrics: Path, names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     with aside(metrics) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
@@ -186,23 +194,43 @@ def _prepare_logs(metrics: Path, events: Path, done: int | None) -> None:
 
 
 class _Csv(CSVLogger):
-    """Lightning's, which deletes the file that is there, made to append to it."""
+    """Lightning's, which deletes the file that is there, made to append to it.
+
+    Args:
+        folder: The run's folder.
+        old: Logs of an earlier run there. They are kept until an iteration of this one is done: it
+            may fail before.
+    """
+
+    def __init__(self, folder: Path, old: Iterable[Path]) -> None:
+        super().__init__(folder, name="", version="")
+        self._old = list(old)
 
     @property
     def experiment(self) -> Any:
         """The writer."""
         if self._experiment is None:
-            self._experiment = _Appending(self.log_dir)
+            self._experiment = _Appending(self.log_dir, anew=bool(self._old))
         return super().experiment
+
+    @rank_zero_only
+    def forget(self) -> None:
+        """Delete the logs of an earlier run."""
+        while self._old:
+            self._old.pop().unlink(missing_ok=True)
 
 
 class _Appending(ExperimentWriter):
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, anew: bool) -> None:
         super().__init__(folder)
         metrics = Path(self.metrics_file_path)
-        if metrics.is_file():
-            with metrics.open(newline="", encoding="utf-8") as file:
-                self.metrics_keys = next(csv.reader(file), [])
+        if metrics.is_file() and not anew:
+            self.metrics_keys = list(_read(metrics)[0])
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        """Lightning's empties the file first, which a kill would leave so."""
+        metrics = Path(self.metrics_file_path)
+        _write(metrics, fieldnames, _read(metrics)[1])
 
     def _check_log_dir_exists(self) -> None:
         """Delete nothing."""

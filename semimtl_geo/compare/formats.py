@@ -20,6 +20,9 @@ TEX: Final = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "Δ": r"$\Delta$",
     "δ": r"$\delta$",
     "±": r"$\pm$",
@@ -108,10 +111,16 @@ def to_latex(rows: Sequence[Line], caption: str) -> str:
             lines.append(r"\hline")
         shown = "" if row.domain == domain else escape(row.domain)
         domain = row.domain
-        cells = [escape(row.method), *map(escape, row.cells())]
+        cells = [escape(row.method), *(_number(cell) for cell in row.cells())]
         lines.append(f"{shown} & " + " & ".join(cells) + r" \\")
     lines += [r"\hline", r"\end{tabular}", r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _number(cell: str) -> str:
+    """A cell, with a minus sign where a hyphen stands for one."""
+    text = escape(cell)
+    return f"${text[0]}${text[1:]}" if text[:1] == "-" and text[1:] else text
 
 
 def escape(text: str, table: Mapping[str, str] = TEX) -> str:

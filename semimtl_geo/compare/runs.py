@@ -42,7 +42,14 @@ REESTIMATED: Final = ", statistics re-estimated"
 SHOWN: Final = 3
 """Scenes of each domain that the figures show."""
 
-IDLE: Final = ("data.workers", "out", "resume", "trainer.enable_progress_bar")
+IDLE: Final = (
+    "checkpoint.every",
+    "data.workers",
+    "out",
+    "resume",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+)
 """Settings that change nothing in what is trained."""
 
 Say = Callable[[str, str, int, int], None]
@@ -109,9 +116,13 @@ class Job:
             f"--data.seed={run.seed}",
         ]
 
+    def images(self, domain: str) -> list[Path]:
+        """Images of the scenes that a domain is evaluated on."""
+        return images_of(self.scenario.scenes(self.data, domain))
+
     def shown(self, domain: str) -> list[Path]:
         """Images of the scenes that the figures show, spread over the domain's."""
-        images = images_of(self.scenario.scenes(self.data, domain))
+        images = self.images(domain)
         count = min(SHOWN, len(images))
         return [images[len(images) * number // count] for number in range(count)]
 
@@ -124,7 +135,7 @@ class Outcome:
         run: Which it is.
         rows: Its scores on all domains.
         checkpoint: Its network.
-        seconds: Its training took; of its last part, if it was interrupted.
+        seconds: Its training took; what an interruption undid does not count.
         step: Seconds of an iteration, chips included: the median.
         tasks: Settings of what it predicts.
     """
@@ -138,17 +149,34 @@ class Outcome:
 
 
 class _Report(Callback):
-    """Tells how far training is, and keeps the time."""
+    """Tells how far training is, and keeps the time.
 
-    def __init__(self, say: Callable[[int, int], None]) -> None:
+    Args:
+        say: Takes iterations done, and how many there are.
+        keep: Takes the seconds that training took, at each checkpoint.
+        before: What it took before it was interrupted.
+    """
+
+    def __init__(
+        self, say: Callable[[int, int], None], keep: Callable[[float], None], before: float
+    ) -> None:
         self.say = say
+        self.keep = keep
         self.times: list[float] = []
+        self.started = time.monotonic() - before
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         self.times.append(time.monotonic())
         self.say(trainer.global_step, int(trainer.estimated_stepping_batches))
+
+    def on_save_checkpoint(self, *args: Any) -> None:
+        # Not into the checkpoint, whose bytes shall not depend on the machine.
+        self.keep(self.seconds())
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
 
     def step(self) -> float:
         """Median seconds of an iteration, from the end of the one before to its own."""
@@ -165,7 +193,8 @@ def check(job: Job, runs: Sequence[Run]) -> None:
     """Refuse, before anything is trained, what cannot be carried out.
 
     Raises:
-        InputError: If data are missing, or a run was begun with other settings.
+        InputError: If data are missing, a run was begun with other settings, or shall be trained
+            by several processes.
     """
     scenario = job.scenario
     splits = [(name, "train") for name in scenario.supervised]
@@ -175,7 +204,13 @@ def check(job: Job, runs: Sequence[Run]) -> None:
             remedy = f"name another --root, or make them: {scenario.prepare}"
             raise InputError(folder / "image", "holds no images", remedy)
     for run in runs:
-        _state(job.folder(run), settings_of(job.arguments(run)))
+        settings = settings_of(job.arguments(run))
+        if not _one_process(settings):
+            # Each process of DDP would be a comparison of its own, in the same folder.
+            fault = "a comparison trains each system in one process"
+            remedy = "set trainer.devices to 1; --lanes trains systems side by side"
+            raise InputError("trainer.devices", fault, remedy)
+        _state(job.folder(run), settings)
 
 
 def carry_out(run: Run, job: Job, say: Say) -> Outcome:
@@ -199,11 +234,13 @@ def carry_out(run: Run, job: Job, say: Say) -> Outcome:
     for domain, split in job.scenario.evaluate.items():
         file = folder / "scores" / f"{domain}.json"
         found = read_json(file)
-        if found.get("split") != split:
+        # Scenes may have been added since, which the other systems are scored on.
+        of = {"split": split, "scenes": [image.name for image in job.images(domain)]}
+        if any(found.get(key) != value for key, value in of.items()):
             mapper = mapper or Mapper.load(checkpoint)
             scored = _score(mapper, domain, run, job, say)
             found = {
-                "split": split,
+                **of,
                 "tasks": [task.settings() for task in mapper.card.tasks],
                 "rows": [asdict(row) for row in scored],
             }
@@ -224,22 +261,26 @@ def _train(run: Run, job: Job, say: Callable[[int, int], None]) -> tuple[float, 
     resume = [f"--resume={last}"] if state and last.is_file() else []
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
-    write_json(folder / "run.json", {"settings": settings, "seconds": None})
-    report, started = _Report(say), time.monotonic()
+
+    def keep(seconds: float, **more: float) -> None:
+        write_json(folder / "run.json", {"settings": settings, "seconds": seconds, **more})
+
+    before = float(state.get("seconds") or 0) if resume else 0.0
+    keep(before)
+    report = _Report(say, keep, before)
     train(
         [
             *args,
             f"--out={folder}",
             "--trainer.enable_progress_bar=false",
             "--trainer.enable_model_summary=false",
+            *([] if "trainer.devices" in settings else ["--trainer.devices=1"]),
             *resume,
         ],
         [report],
     )
-    seconds = time.monotonic() - started
-    write_json(
-        folder / "run.json", {"settings": settings, "seconds": seconds, "step": report.step()}
-    )
+    seconds = report.seconds()
+    keep(seconds, step=report.step())
     return seconds, report.step()
 
 
@@ -261,8 +302,21 @@ def _state(folder: Path, settings: Settings) -> dict[str, Any]:
     if differ:
         key, more = differ[0], f" and {len(differ) - 1} more" if len(differ) > 1 else ""
         fault = f"was begun with other settings ({key}: {then.get(key)}, now {now.get(key)}{more})"
-        raise InputError(folder, fault, "delete this folder, or give another --out")
+        remedy = "delete this folder, or give another --out"
+        if differ == ["data.root"]:
+            remedy += "; if the same data were moved, put a link where they were"
+        raise InputError(folder, fault, remedy)
     return state
+
+
+def _one_process(settings: Settings) -> bool:
+    """Whether a run is trained by the process that it is started in."""
+    devices = settings.get("trainer.devices", 1)
+    # As Lightning reads them: a number is how many; a list, or text with commas, is which ones.
+    if isinstance(devices, str) and "," in devices:
+        devices = [part for part in devices.split(",") if part.strip()]
+    many = len(devices) if isinstance(devices, list) else devices
+    return str(many) == "1" and settings.get("trainer.num_nodes", 1) == 1
 
 
 def _score(mapper: Mapper, domain: str, run: Run, job: Job, say: Say) -> list[Row]:
@@ -299,5 +353,5 @@ def _score(mapper: Mapper, domain: str, run: Run, job: Job, say: Say) -> list[Ro
 def _drop(maps: Path, keep: Sequence[str]) -> None:
     """Delete maps: of thousands of street views they would fill a disk."""
     for file in maps.iterdir():
-        if not any(file.name.startswith(f"{stem}_") for stem in keep):
+        if file.is_file() and not any(file.name.startswith(f"{stem}_") for stem in keep):
             file.unlink()

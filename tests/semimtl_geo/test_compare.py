@@ -125,15 +125,16 @@ def test_csv_has_all_digits_and_says_whose_they_are() -> None:
 def test_latex_is_escaped_and_every_line_has_its_cells() -> None:
     rows = [
         Row("city_a", "A & B", {"mIoU": 62.0}, {}, {"mIoU": 0.5}),
-        Row("city_a", "JTL", {}),
+        Row("city_a", "JTL", {"gain": -17.12}, {}, {"gain": 2.0}),
         Row("city_b", "JTL", {"gain": 3.0}),
     ]
-    table = to_latex(rows, "100 % of {it}, ΔM")
-    assert r"\caption{100 \% of \{it\}, $\Delta$M}" in table
+    table = to_latex(rows, "100 % of {it}, ΔM < 3")
+    assert r"\caption{100 \% of \{it\}, $\Delta$M \textless{} 3}" in table
     lines = [line for line in table.splitlines() if line.endswith(r"\\")][2:]
     assert [len(re.split(r"(?<!\\)&", line)) for line in lines] == [2 + len(COLUMNS)] * 3
     assert lines[0].startswith(r"city\_a & A \& B & - & 62.0 $\pm$ 0.5 & -")
-    assert lines[1].startswith(" & JTL")
+    assert lines[1].startswith(" & JTL & - & - &")
+    assert lines[1].endswith(r"& $-$17.1 $\pm$ 2.0 \\")  # no hyphen
     assert lines[2].endswith(r"+3.0 \\")
     assert table.count(r"\hline") == 4
 

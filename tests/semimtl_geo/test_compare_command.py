@@ -6,10 +6,12 @@ import argparse
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lightning.pytorch import Callback
 from PIL import Image
 
 from semimtl_geo import compare_command
@@ -161,6 +163,14 @@ def test_an_interrupted_run_goes_on(job: Job, monkeypatch: pytest.MonkeyPatch) -
     stop_evaluation = False
     outcome = carry_out(Run("jtl"), job, say)
     assert given == [[], [f"--resume={folder / 'last.ckpt'}"]]
+    # A scene that was added is mapped, and nothing is trained again.
+    new = job.images("cityscapes")[0].with_name("mainz_000001_000019.png")
+    new.write_bytes(job.images("cityscapes")[0].read_bytes())
+    stop_evaluation = True
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(Run("jtl"), job, say)
+    assert len(given) == 2
+    new.unlink()
     assert [row.scores for row in outcome.rows] == [{"RMSE": 1.5}]
     # Of the maps, those that the figures show are kept.
     maps = job.maps("JTL", 0, "cityscapes")
@@ -170,7 +180,15 @@ def test_an_interrupted_run_goes_on(job: Job, monkeypatch: pytest.MonkeyPatch) -
 def test_a_run_with_other_settings_is_refused(job: Job) -> None:
     folder = job.folder(Run("jtl"))
     folder.mkdir(parents=True)
-    then = runs_module.settings_of(job.arguments(Run("jtl"))) | {"data.crop": 64, "data.workers": 3}
+    now = runs_module.settings_of(job.arguments(Run("jtl")))
+    idle = {"data.workers": 3, "checkpoint.every": 7, "trainer.log_every_n_steps": 9}
+    (folder / "run.json").write_text(json.dumps({"settings": now | idle, "seconds": 1.0}))
+    check(job, [Run("jtl")])
+    moved = {"settings": now | {"data.root": "/before"}, "seconds": 1.0}
+    (folder / "run.json").write_text(json.dumps(moved))
+    with pytest.raises(InputError, match=r"data.root: /before, now .*put a link where they were"):
+        check(job, [Run("jtl")])
+    then = now | idle | {"data.crop": 64}
     (folder / "run.json").write_text(json.dumps({"settings": then, "seconds": 1.0}))
     check(job, [Run("semimtl")])
     with pytest.raises(
@@ -179,6 +197,40 @@ def test_a_run_with_other_settings_is_refused(job: Job) -> None:
         check(job, [Run("semimtl"), Run("jtl")])
     (folder / "run.json").write_text("damaged")
     check(job, [Run("jtl")])
+
+
+def test_seconds_are_those_of_all_parts(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: 10 s to a checkpoint, 5 s that are lost with a kill, and 20 s."""
+    clock = 100.0
+    folder = job.folder(Run("jtl"))
+    parts = [(10.0, 5.0), (0.0, 20.0)]
+
+    def train(args: Sequence[str], callbacks: Sequence[Callback]) -> Path:
+        nonlocal clock
+        to_checkpoint, more = parts.pop(0)
+        clock += to_checkpoint
+        (folder / "last.ckpt").touch()
+        callbacks[0].on_save_checkpoint(None, None, {})  # type: ignore[arg-type]
+        clock += more
+        if parts:
+            raise KeyboardInterrupt
+        return (folder / "last.ckpt").replace(folder / "jtl.ckpt")
+
+    monkeypatch.setattr(runs_module, "train", train)
+    monkeypatch.setattr(runs_module.time, "monotonic", lambda: clock)
+    with pytest.raises(KeyboardInterrupt):
+        runs_module._train(Run("jtl"), job, say)
+    assert runs_module._train(Run("jtl"), job, say)[0] == 30.0
+    assert runs_module._train(Run("jtl"), job, say)[0] == 30.0  # it is done
+
+
+@pytest.mark.parametrize("devices", ["2", "auto", "-1", "[0, 1]", "'0,1'"])
+def test_one_process_for_each_system(job: Job, devices: str) -> None:
+    runs = [Run("jtl")]
+    for one in ("1", "[1]", "'1,'"):
+        check(replace(job, overrides=(*TINY, f"--trainer.devices={one}")), runs)
+    with pytest.raises(InputError, match=r"trainer.devices: a comparison .* --lanes"):
+        check(replace(job, overrides=(*TINY, f"--trainer.devices={devices}")), runs)
 
 
 def test_missing_data_are_missed_before_anything_is_trained(job: Job) -> None:
@@ -195,6 +247,8 @@ def test_missing_data_are_missed_before_anything_is_trained(job: Job) -> None:
         (["cities", "--lanes", "0"], "--lanes: 0 are too few"),
         (["cities", "--systems", "jtl,m4"], "--systems m4"),
         (["cities", "--root", "none"], "none/city_a/train/image: holds no images"),
+        (["cities", "--", "--model.system=jtl"], "-- --model.system: .* give --systems"),
+        (["cities", "--", "--data.root", "x"], "-- --data.root: is set by .* give --root"),
     ],
 )
 def test_arguments_that_are_refused(args: list[str], says: str) -> None:

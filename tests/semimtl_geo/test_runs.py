@@ -17,7 +17,7 @@ import lightning
 import pytest
 import torch
 
-from semimtl_geo.runs import Checkpoints
+from semimtl_geo.runs import Checkpoints, _Csv
 from semimtl_geo.training import train
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
@@ -204,6 +204,57 @@ def test_a_finished_run_is_trained_anew(
     assert "going on" not in capsys.readouterr().out
     assert len([row for row in rows(tmp_path) if row["lr/generator"]]) == 2
     assert len(list((tmp_path / "tensorboard").glob("events.*"))) == 1
+
+
+def test_a_run_that_fails_at_once_leaves_the_logs_of_the_one_before(
+    run: Run, tmp_path: Path
+) -> None:
+    """As it is instantiated, as data are looked at, and in its first iteration."""
+    train([*run.args, f"--out={tmp_path}"])
+    before = rows(tmp_path)
+    (events,) = (tmp_path / "tensorboard").glob("events.*")
+    logged = events.read_bytes()
+    for fault, more, fails in (
+        (InputError, ("--model.encoder.name=resnot",), ()),
+        (InputError, ("--data.root=nowhere",), ()),
+        (InputError, ("--data.crop=1000",), ()),
+        (OSError, (), (Interrupt(0),)),
+    ):
+        with pytest.raises(fault):
+            train([*run.args, *more, f"--out={tmp_path}"], fails)
+        assert rows(tmp_path) == before
+        assert events.read_bytes() == logged
+    # An iteration is enough, and nothing of the old log is taken for the new one's.
+    with pytest.raises(OSError, match="power"):
+        train([*run.args, f"--out={tmp_path}", "--checkpoint.every=1"], [Interrupt(1)])
+    train([*run.args, f"--out={tmp_path}"])
+    assert rows(tmp_path) == before
+    assert not events.exists()
+
+
+def test_a_log_whose_columns_grow_is_whole_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = _Csv(tmp_path, [])
+    log.log_metrics({"a": 1.0}, 0)
+    log.save()
+
+    def fail(*args: object) -> None:
+        raise OSError("the power is off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(csv.DictWriter, "writerows", fail)
+        log.log_metrics({"b": 2.0}, 1)
+        with pytest.raises(OSError, match="power"):
+            log.save()
+    assert rows(tmp_path) == [{"a": "1.0", "step": "0"}]
+    again = _Csv(tmp_path, [])
+    again.log_metrics({"b": 2.0}, 1)
+    again.save()
+    assert rows(tmp_path) == [
+        {"a": "1.0", "b": "", "step": "0"},
+        {"a": "", "b": "2.0", "step": "1"},
+    ]
 
 
 def test_random_numbers_are_those_of_the_iteration(run: Run, tmp_path: Path) -> None:
