@@ -13,7 +13,7 @@ from itertools import pairwise
 from measuring import table
 
 from semimtl_geo.compare.paired import Difference, difference
-from semimtl_geo.compare.runs import REESTIMATED
+from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.compare.table import Row
 from semimtl_geo.systems import SYSTEMS
 

@@ -13,8 +13,9 @@ import torch
 from semimtl_geo.cities import write_cities
 from semimtl_geo.compare import Row, to_markdown
 from semimtl_geo.compare.results import panels_of, table_of, tasks_of
-from semimtl_geo.compare.runs import REESTIMATED, Job, Run
+from semimtl_geo.compare.runs import Job, Run
 from semimtl_geo.compare.scenario import find_scenario
+from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.facts import facts_of
 from semimtl_geo.lanes import run_lanes
 from semimtl_geo.progress import progress_bar

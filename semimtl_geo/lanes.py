@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from semimtl_geo.compare.runs import Job, Outcome, Run, carry_out
+from semimtl_geo.compare.runs import Job, Outcome, Run, Say, train_run
+from semimtl_geo.compare.scoring import score_run
 from semimtl_geo.progress import Display
 
 QUIET: Final = "lightning"
@@ -50,6 +51,22 @@ def run_lanes(runs: Sequence[Run], job: Job, lanes: int) -> list[Outcome]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=QUIET)
             return [carry_out(run, job, display.show) for run in runs]
+
+
+def carry_out(run: Run, job: Job, say: Say) -> Outcome:
+    """Train a system, and map and score the scenes of every domain, as far as it is not done.
+
+    Args:
+        run: The system, and the seed.
+        job: What it has in common with others.
+        say: Is told how far it is.
+
+    Raises:
+        InputError: If data or configuration cannot be used.
+    """
+    seconds, step = train_run(run, job, say)
+    rows, tasks = score_run(run, job, say)
+    return Outcome(run, rows, job.checkpoint(run), seconds, step, tasks)
 
 
 def _side_by_side(runs: Sequence[Run], job: Job, lanes: int, display: Display) -> list[Outcome]:

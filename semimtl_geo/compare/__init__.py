@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from semimtl_geo.compare.formats import to_csv, to_latex, to_markdown
-from semimtl_geo.compare.table import COLUMNS, HEADINGS, Row, average, make_row, with_gains
+from semimtl_geo.compare.table import (
+    BASELINES,
+    COLUMNS,
+    HEADINGS,
+    Row,
+    average,
+    make_row,
+    with_gains,
+)
 
 __all__ = [
+    "BASELINES",
     "COLUMNS",
     "HEADINGS",
     "Row",

@@ -1,4 +1,4 @@
-"""One training run of a comparison: trained, mapped and scored, each step only if it is not done.
+"""The runs of a comparison, and their training, only as far as it is not done.
 
 A run's folder says how far it is: ``run.json`` holds the settings that it was begun with,
 ``last.ckpt`` is there while it is being trained, ``<system>.ckpt`` when it has been, and
@@ -13,7 +13,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -24,20 +24,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from semimtl_geo.compare.files import read_json, write_json
 from semimtl_geo.compare.scenario import Scenario
-from semimtl_geo.compare.table import Row, make_row
+from semimtl_geo.compare.table import Row
 from semimtl_geo.compare.variant import Variant
 from semimtl_geo.configuration import Settings, settings_of
 from semimtl_geo.data.frame_files import frame_files
-from semimtl_geo.evaluation import evaluate
-from semimtl_geo.mapping import Mapper
 from semimtl_geo.runs import LAST
 from semimtl_geo.systems import SYSTEMS
 from semimtl_geo.training import train
 from tiles.errors import InputError
 from tiles.scenes import raster_files
-
-REESTIMATED: Final = ", statistics re-estimated"
-"""Added to the name of a single-task network that was given the new city's BatchNorm statistics."""
 
 SHOWN: Final = 3
 """Scenes of each domain that the figures show."""
@@ -98,6 +93,10 @@ class Job:
     def folder(self, run: Run) -> Path:
         """Where a run's checkpoint, configuration, logs and scores are."""
         return self.out / "runs" / run.name / f"seed_{run.seed}"
+
+    def checkpoint(self, run: Run) -> Path:
+        """Where a run's network is when it is trained."""
+        return self.folder(run) / f"{run.system}.ckpt"
 
     def maps(self, method: str, seed: int, domain: str) -> Path:
         """Where the maps of a row of the table are."""
@@ -213,50 +212,25 @@ def check(job: Job, runs: Sequence[Run]) -> None:
         _state(job.folder(run), settings)
 
 
-def carry_out(run: Run, job: Job, say: Say) -> Outcome:
-    """Train a system, and map and score the scenes of every domain, as far as it is not done.
+def train_run(run: Run, job: Job, say: Say) -> tuple[float, float]:
+    """Train a system, if it is not done.
 
     Args:
         run: The system, and the seed.
         job: What it has in common with others.
         say: Is told how far it is.
 
+    Returns:
+        The seconds that it took, and those of an iteration.
+
     Raises:
         InputError: If data or configuration cannot be used.
     """
-    folder = job.folder(run)
-    title = run.title + (f", seed {run.seed}" if len(job.seeds) > 1 else "")
-    checkpoint = folder / f"{run.system}.ckpt"
-    seconds, step = _train(run, job, partial(say, f"train {title}", "iterations"))
-    rows: list[Row] = []
-    tasks: list[dict[str, Any]] = []
-    mapper = None
-    for domain, split in job.scenario.evaluate.items():
-        file = folder / "scores" / f"{domain}.json"
-        found = read_json(file)
-        # Scenes may have been added since, which the other systems are scored on.
-        of = {"split": split, "scenes": [image.name for image in job.images(domain)]}
-        if any(found.get(key) != value for key, value in of.items()):
-            mapper = mapper or Mapper.load(checkpoint)
-            scored = _score(mapper, domain, run, job, say)
-            found = {
-                **of,
-                "tasks": [task.settings() for task in mapper.card.tasks],
-                "rows": [asdict(row) for row in scored],
-            }
-            write_json(file, found)
-        rows += [Row(**row) for row in found["rows"]]
-        tasks = found["tasks"]
-    return Outcome(run, rows, checkpoint, seconds, step, tasks)
-
-
-def _train(run: Run, job: Job, say: Callable[[int, int], None]) -> tuple[float, float]:
-    """Train if it is not done; return the seconds that it took, and those of an iteration."""
     folder, args = job.folder(run), job.arguments(run)
     settings = settings_of(args)
     state = _state(folder, settings)
     last = folder / LAST
-    if state and (folder / f"{run.system}.ckpt").is_file() and not last.is_file():
+    if state and job.checkpoint(run).is_file() and not last.is_file():
         return float(state.get("seconds") or 0), float(state.get("step") or math.nan)
     resume = [f"--resume={last}"] if state and last.is_file() else []
     if not resume:
@@ -267,7 +241,8 @@ def _train(run: Run, job: Job, say: Callable[[int, int], None]) -> tuple[float, 
 
     before = float(state.get("seconds") or 0) if resume else 0.0
     keep(before)
-    report = _Report(say, keep, before)
+    title = run.title + (f", seed {run.seed}" if len(job.seeds) > 1 else "")
+    report = _Report(partial(say, f"train {title}", "iterations"), keep, before)
     train(
         [
             *args,
@@ -317,41 +292,3 @@ def _one_process(settings: Settings) -> bool:
         devices = [part for part in devices.split(",") if part.strip()]
     many = len(devices) if isinstance(devices, list) else devices
     return str(many) == "1" and settings.get("trainer.num_nodes", 1) == 1
-
-
-def _score(mapper: Mapper, domain: str, run: Run, job: Job, say: Say) -> list[Row]:
-    """Map the scenes of a domain, and compare with the truth."""
-    title, card = run.title, mapper.card
-    # A network that never saw the domain: as it stands, and with the domain's statistics, so that
-    # nobody takes their effect for a method's.
-    known = domain in card.domains
-    own = domain if known else card.domains[0]
-    variants = [(title, mapper, own if card.batchnorm == "per_domain" else None)]
-    if not known and (card.batchnorm == "per_domain" or len(card.domains) == 1):
-        # With a single domain, all modes are statistics per domain, whatever the mode is called.
-        plain = replace(card, batchnorm="per_domain")
-        free = Mapper(plain, mapper.generator, source=mapper.source, device=str(mapper.device))
-        variants.append((title + REESTIMATED, free, None))
-    seed = f", seed {run.seed}" if len(job.seeds) > 1 else ""
-    rows = []
-    for method, network, statistics in variants:
-        maps = job.maps(method, run.seed, domain)
-        scores = evaluate(
-            network,
-            job.scenario.scenes(job.data, domain),
-            maps,
-            statistics,
-            job.scenario.bands.get(domain),
-            progress=partial(say, f"map {domain}, {method}{seed}", "scenes"),
-        )
-        rows.append(make_row(domain, method, scores))
-        if not job.keep_maps:
-            _drop(maps, [image.stem for image in job.shown(domain)])
-    return rows
-
-
-def _drop(maps: Path, keep: Sequence[str]) -> None:
-    """Delete maps: of thousands of street views they would fill a disk."""
-    for file in maps.iterdir():
-        if file.is_file() and not any(file.name.startswith(f"{stem}_") for stem in keep):
-            file.unlink()

@@ -10,10 +10,13 @@ from typing import Final
 
 from semimtl_geo.evaluation import Scores
 from semimtl_geo.metrics import multi_task_gain
+from semimtl_geo.systems import SYSTEMS
 
 COLUMNS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "delta1", "delta2", "delta3", "gain")
 HEADINGS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "δ1", "δ2", "δ3", "ΔM (%)")
 DECIMALS: Final = (1, 1, 3, 3, 1, 1, 1, 1)
+BASELINES: Final = (SYSTEMS["stl_seg"].title, SYSTEMS["stl_depth"].title)
+"""The single-task networks, which gain 0 by definition: ΔM is taken against them."""
 SMALL: Final = 0.1
 """RMSE below this (inverse depths are in 1/m) is shown with two digits more."""
 
@@ -78,7 +81,7 @@ def with_gains(rows: Sequence[Row], baselines: Sequence[str]) -> list[Row]:
 
     Args:
         rows: All systems on all domains, of one seed.
-        baselines: Methods of the single-task networks, which gain 0 by definition.
+        baselines: Methods of the single-task networks, such as :data:`BASELINES`.
 
     Returns:
         The rows in the same order.

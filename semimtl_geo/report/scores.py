@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-from semimtl_geo.compare import COLUMNS, HEADINGS, Row
+from semimtl_geo.compare import BASELINES, COLUMNS, HEADINGS, Row
 from semimtl_geo.metrics import LOWER_IS_BETTER
 from semimtl_geo.report.pictures import HIDDEN, spoken
 from semimtl_geo.systems import Kind
@@ -19,7 +19,8 @@ TASK_COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
 }
 MEANINGS: Final = {
     "pAcc": "pixels with the right class, in percent",
-    "mIoU": "overlap of map and truth (intersection over union), mean of all classes, in percent",
+    "mIoU": "overlap of map and truth (intersection over union), mean of the classes that occur in "
+    "either, in percent",
     "AbR": "absolute error relative to the true value{above}, mean",
     "RMSE": "root mean square error{unit}",
     "delta1": "pixels within a factor of 1.25 of the truth{above}, in percent",
@@ -99,7 +100,7 @@ def _score_group(
     best = [_best(rows, column) for column in COLUMNS]
     lines = [_group_head(domain, tasks, unseen, len(COLUMNS) + 1)]
     for row in rows:
-        values = [row.scores.get(column, math.nan) for column in COLUMNS]
+        values = [_competing(row, column) for column in COLUMNS]
         cells = "".join(
             f"<td{MARK if column in tinted else ''}>"
             f"{f'<strong>{cell}</strong>' if value == top else cell}</td>"
@@ -120,11 +121,18 @@ def _group_head(domain: str, tasks: Sequence[Task], unseen: frozenset[str], widt
 
 def _best(rows: Sequence[Row], column: str) -> float | None:
     """The best score of a column, where there is a choice."""
-    values = [row.scores.get(column, math.nan) for row in rows]
+    values = [_competing(row, column) for row in rows]
     known = [value for value in values if not math.isnan(value)]
     if len(known) < 2:
         return None
     return min(known) if column in LOWER_IS_BETTER else max(known)
+
+
+def _competing(row: Row, column: str) -> float:
+    """A score that may be the best; NaN if there is none, or it is ΔM's point of reference."""
+    if column == "gain" and row.method in BASELINES:
+        return math.nan
+    return row.scores.get(column, math.nan)
 
 
 def _better(column: str) -> str:

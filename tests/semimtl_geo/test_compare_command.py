@@ -16,10 +16,13 @@ from PIL import Image
 
 from semimtl_geo import compare_command
 from semimtl_geo.compare import runs as runs_module
+from semimtl_geo.compare import scoring
 from semimtl_geo.compare.published import TABLES
-from semimtl_geo.compare.runs import REESTIMATED, Job, Run, carry_out, check
+from semimtl_geo.compare.runs import Job, Run, check, train_run
 from semimtl_geo.compare.scenario import ORDER, find_scenario
+from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.compare.table import COLUMNS
+from semimtl_geo.lanes import carry_out
 from semimtl_geo.systems import SYSTEMS
 from tests.semimtl_geo.miniature import TINY, write_data
 from tiles.errors import InputError
@@ -103,7 +106,7 @@ def started_again(args: list[str], out: Path, monkeypatch: pytest.MonkeyPatch) -
         raise AssertionError
 
     monkeypatch.setattr(runs_module, "train", fail)
-    monkeypatch.setattr(runs_module, "evaluate", fail)
+    monkeypatch.setattr(scoring, "evaluate", fail)
     compare(*args)
     assert (out / "table.md").read_text(encoding="utf-8") == table
 
@@ -153,8 +156,8 @@ def test_an_interrupted_run_goes_on(job: Job, monkeypatch: pytest.MonkeyPatch) -
         return {"depth": {"RMSE": 1.5}}
 
     monkeypatch.setattr(runs_module, "train", train)
-    monkeypatch.setattr(runs_module, "Mapper", Network)
-    monkeypatch.setattr(runs_module, "evaluate", evaluate)
+    monkeypatch.setattr(scoring, "Mapper", Network)
+    monkeypatch.setattr(scoring, "evaluate", evaluate)
     with pytest.raises(KeyboardInterrupt):
         carry_out(Run("jtl"), job, say)
     stop_training = False
@@ -219,9 +222,9 @@ def test_seconds_are_those_of_all_parts(job: Job, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(runs_module, "train", train)
     monkeypatch.setattr(runs_module.time, "monotonic", lambda: clock)
     with pytest.raises(KeyboardInterrupt):
-        runs_module._train(Run("jtl"), job, say)
-    assert runs_module._train(Run("jtl"), job, say)[0] == 30.0
-    assert runs_module._train(Run("jtl"), job, say)[0] == 30.0  # it is done
+        train_run(Run("jtl"), job, say)
+    assert train_run(Run("jtl"), job, say)[0] == 30.0
+    assert train_run(Run("jtl"), job, say)[0] == 30.0  # it is done
 
 
 @pytest.mark.parametrize("devices", ["2", "auto", "-1", "[0, 1]", "'0,1'"])

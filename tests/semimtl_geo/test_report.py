@@ -183,6 +183,24 @@ def test_best_of_each_column_is_bold(page: Path) -> None:
     assert not any(cell.find("strong") is not None for cell in cells(page, 1, "JTL"))
 
 
+def test_a_gain_is_best_among_those_that_can_gain(tmp_path: Path) -> None:
+    """The single-task networks' is 0 by definition, and no merit where the others lose."""
+    gains = [("STL_Seg", 0.0), ("STL_Depth", 0.0), ("JTL", -3.0), ("SemiMTL", -1.5)]
+    few = [("STL_Seg", 0.0), ("STL_Depth", 0.0), ("JTL", 2.0)]
+    rows = [
+        Row(domain, method, {"gain": gain})
+        for domain, given in (("city_a", gains), ("city_b", few))
+        for method, gain in given
+    ]
+    page = tmp_path / "index.html"
+    write_report(
+        page, title="", lead="", rows=rows, curves={}, panels=[], tasks=TASKS, findings=[], facts={}
+    )
+    for domain, (given, best) in enumerate([(gains, ["SemiMTL"]), (few, [])]):
+        last = {method: cells(page, domain, method)[-1] for method, _ in given}
+        assert [name for name, cell in last.items() if cell.find("strong") is not None] == best
+
+
 def test_columns_without_training_labels_are_marked(page: Path) -> None:
     marked = [
         [cell.get("class") == "hidden" for cell in cells(page, domain, "JTL")] for domain in (0, 1)
