@@ -130,6 +130,18 @@ class SemanticHeight(nn.Module):
             return self.landcover, self.of_heights(logits, truth)
         return None
 
+    def possible(self, heights: Tensor) -> Tensor:
+        """Which classes of the prior are possible at labelled heights.
+
+        Args:
+            heights: In metres, ``[B, H, W]``; at NaN none is.
+
+        Returns:
+            bool ``[B, K, H, W]``.
+        """
+        metres, slack = heights[:, None], self.prior.tolerance
+        return (metres >= self.low - slack) & (metres <= self.high + slack) & self.listed
+
     def of_classes(self, heights: Tensor, classes: Tensor) -> Tensor:
         """How far predicted heights are outside of the range of their pixel's class.
 
@@ -150,14 +162,18 @@ class SemanticHeight(nn.Module):
 
     @torch.no_grad()
     def remember(self, logits: Tensor, heights: Tensor) -> None:
-        """Average labelled heights by predicted class.
+        """Average labelled heights by class: by what is predicted, as far as the height allows it.
+
+        A pixel counts for the classes that are possible at its height, by their probabilities given
+        that it is one of these. Ground that is taken for a roof does not make roofs lower.
 
         Args:
             logits: Class scores, ``[B, K, H, W]``.
             heights: Labels in metres, float32 ``[B, H, W]``; NaN where nobody knows.
         """
-        known = ~heights.isnan()
-        shares = logits.softmax(dim=1) * known[:, None]
+        possible = self.possible(heights)
+        given = logits.masked_fill(~possible, -torch.inf).softmax(dim=1)  # NaN where none is
+        shares = torch.where(possible, given, 0.0)
         of_batch = torch.stack(
             [(shares * heights.nan_to_num()[:, None]).sum((0, 2, 3)), shares.sum((0, 2, 3))]
         )
@@ -177,7 +193,7 @@ class SemanticHeight(nn.Module):
             its share of the labelled pixels, divided by the task's scale; a scalar.
         """
         means = self.sums / self.counts.clamp(min=torch.finfo(self.counts.dtype).tiny)
-        speaks = self.listed.flatten() & (self.counts > 0)
+        speaks = self.counts > 0  # of the prior, and seen
         masks = torch.stack([classes == number for number in range(len(means))], dim=1)
         pixels = masks.sum((0, 2, 3))
         total = (heights[:, None] * masks).sum((0, 2, 3)) * self.height.scale
@@ -200,9 +216,7 @@ class SemanticHeight(nn.Module):
             ``c`` and all classes ``d`` of the prior; for two classes this is the binary cross
             entropy. A scalar.
         """
-        metres, slack = heights[:, None], self.prior.tolerance
-        possible = (metres >= self.low - slack) & (metres <= self.high + slack)  # NaN: none
-        possible = possible & self.listed
+        possible = self.possible(heights)
         counts = possible.any(dim=1)
         # Where all are possible the loss is 0, and so is its gradient.
         possible = possible | (self.listed & ~counts[:, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -66,27 +67,34 @@ def test_heights_teach_classes() -> None:
 
 
 def test_mean_heights_are_those_of_the_labels_elsewhere() -> None:
-    """Remembered by predictions: ground (0.9 * 1 + 0.2 * 9) / 1.1 m, buildings (0.1 + 7.2) / 0.9 m.
+    """Ground is taken for a building at 0.4 m, which its height forbids.
 
-    Elsewhere two ground pixels at 2 and 4 m, one building at 5 m, a tree, and one unknown: ground
-    is away by |3 - 27 / 11| m, twice, buildings by 73 / 9 - 5 m; over four pixels.
+    At 8 m 0.3 : 0.2 is 0.6 buildings and 0.4 trees, at 3 m 0.1 : 0.3 is 0.25 and 0.75; at 1 m there
+    is nothing, at NaN nobody knows. Ground is 0.4 m, buildings (0.6 * 8 + 0.25 * 3) / 0.85 m, trees
+    (0.4 * 8 + 0.75 * 3) / 1.15 m.
+
+    Elsewhere two ground pixels at 2 and 4 m, one building at 5 m, a tree at 9 m, and one unknown;
+    ground is away by 3 - 0.4 m, twice, the others once; over four pixels.
     """
-    consistency = loss()
-    heights = row(0.2, 0.4, 0.5, 0.9, 0.8).requires_grad_()
+    heights = {**PRIOR.heights, CLASSES[TREE]: (2.0, math.inf)}
+    consistency = replace(PRIOR, heights=heights).build(make_tasks())
+    predicted = row(0.2, 0.4, 0.5, 0.9, 0.8).requires_grad_()
     classes = torch.tensor([[[GROUND, GROUND, BUILDING, TREE, UNKNOWN]]])
-    assert consistency.of_means(heights, classes).item() == 0  # nothing is remembered
-    logits = logits_of((0.9, 0.1, 1e-9), (0.2, 0.8, 1e-9), (0.3, 0.3, 0.4))
-    consistency.remember(logits, row(1.0, 9.0, math.nan))
-    taught = consistency.of_means(heights, classes)
-    expected = (2 * (3 - 2.7 / 1.1) + (7.3 / 0.9 - 5)) / 4 / 10
+    assert consistency.of_means(predicted, classes).item() == 0  # nothing is remembered
+    third = (1 / 3, 1 / 3, 1 / 3)
+    logits = logits_of((0.2, 0.8, 1e-9), (0.5, 0.3, 0.2), (0.6, 0.1, 0.3), third, third)
+    consistency.remember(logits, row(0.4, 8.0, 3.0, 1.0, math.nan))
+    taught = consistency.of_means(predicted, classes)
+    building, tree = (4.8 + 0.75) / 0.85, (3.2 + 2.25) / 1.15
+    expected = (2 * (3 - 0.4) + (building - 5) + (9 - tree)) / 4 / 10
     assert taught.item() == pytest.approx(expected, rel=1e-5)
     taught.backward()
-    assert heights.grad is not None
-    assert heights.grad.flatten().tolist() == pytest.approx([0.25, 0.25, -0.25, 0, 0])
+    assert predicted.grad is not None
+    assert predicted.grad.flatten().tolist() == pytest.approx([0.25, 0.25, -0.25, 0.25, 0])
     # Another batch counts 0.02, after one that counted 0.02 * 0.98.
-    consistency.remember(logits_of((1.0, 1e-9, 1e-9)), row(4.0))
+    consistency.remember(logits_of(third), row(-0.1))
     mean = (consistency.sums / consistency.counts)[GROUND].item()
-    assert mean == pytest.approx((0.98 * 2.7 + 4) / (0.98 * 1.1 + 1), rel=1e-5)
+    assert mean == pytest.approx((0.98 * 0.4 - 0.1) / (0.98 + 1), rel=1e-5)
 
 
 def test_of_two_classes_it_is_the_binary_cross_entropy() -> None:
