@@ -35,8 +35,8 @@ from orderings import LONGER, beyond, controls, differences, orderings
 from semimtl_geo.cities import write_cities
 from semimtl_geo.compare import to_markdown
 from semimtl_geo.compare.results import rows_of_seeds, table_of, write_results
-from semimtl_geo.compare.runs import Job, Outcome, Run, check
-from semimtl_geo.compare.scenario import ORDER, Scenario, find_scenario, in_order
+from semimtl_geo.compare.runs import Job, Outcome, Run, check, runs_of
+from semimtl_geo.compare.scenario import ORDER, find_scenario
 from semimtl_geo.compare.variant import Variant
 from semimtl_geo.configuration import settings_of
 from semimtl_geo.demo import faster_precision
@@ -57,8 +57,8 @@ def method(args: argparse.Namespace) -> list[str]:
     cities = args.out / "cities"
     make_cities(cities, args.scenes, args.size)
     job = Job(scenario, cities, args.out, args.seeds, tuple(args.overrides))
-    systems = [Run(system) for system in in_order(sorted({*args.systems, METHOD, "jtl"}))]
-    timed = [Run("jtl", variant=CONTROL), *(variant(scenario, name) for name in args.variants)]
+    systems = runs_of(scenario, {*args.systems, METHOD, "jtl"})
+    timed = [Run("jtl", variant=CONTROL), *runs_of(scenario, args.variants)]
     plan = make_plan(
         args.out / "plan.json",
         job,
@@ -87,20 +87,6 @@ def make_cities(folder: Path, scenes: int, size: int) -> None:
     with progress_bar("make the cities", "scenes") as progress:
         write_cities(aside, scenes=scenes, size=size, progress=progress)
     aside.rename(folder)
-
-
-def variant(scenario: Scenario, name: str) -> Run:
-    """A configuration of the scenario's folder that is none of the paper's.
-
-    Raises:
-        InputError: If there is none.
-    """
-    file = scenario.folder / f"{name}.yaml"
-    if not file.is_file() or name in SYSTEMS:
-        raise InputError(f"--variants {name}", f"there is no such {file}", "check the name")
-    system = str(settings_of([f"--config={file}"]).get("model.system", METHOD))
-    title = f"{SYSTEMS[system].title}, {name.replace('_', ' ')}"
-    return Run(system, variant=Variant(name, title, config=name))
 
 
 def lines(outcomes: Sequence[Outcome], job: Job, plan: Plan, args: argparse.Namespace) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", type=Path, help="folder for runs, tables and figures; else runs/SCENARIO"
     )
-    command.add_argument("--systems", type=_names, help="such as jtl,semimtl; else all nine")
+    command.add_argument(
+        "--systems",
+        type=_names,
+        help="such as jtl,semimtl; else all nine; also other files of the scenario's folder",
+    )
     command.add_argument("--seeds", type=_seeds, default=[0], help="such as 0,1,2; else 0")
     command.add_argument(
         "--lanes", type=int, default=1, metavar="N", help="runs side by side; 1 if left out"
@@ -55,8 +60,8 @@ def run(args: argparse.Namespace) -> None:
     """
     from semimtl_geo.compare.formats import to_markdown
     from semimtl_geo.compare.results import table_of, write_results
-    from semimtl_geo.compare.runs import Job, Run, check
-    from semimtl_geo.compare.scenario import ORDER, find_scenario, in_order
+    from semimtl_geo.compare.runs import Job, check, runs_of
+    from semimtl_geo.compare.scenario import ORDER, find_scenario
     from semimtl_geo.configuration import settings_of
     from semimtl_geo.facts import facts_of
     from semimtl_geo.lanes import run_lanes
@@ -67,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         if name in OURS:
             raise InputError(f"-- --{name}", "is set by the comparison", f"give {OURS[name]}")
     scenario = find_scenario(args.scenario)
-    systems = in_order(args.systems or list(ORDER))
+    systems = runs_of(scenario, args.systems or ORDER)
     job = Job(
         scenario=scenario,
         data=args.root or scenario.root,
@@ -76,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
         overrides=tuple(args.overrides),
         keep_maps=args.keep_maps,
     )
-    runs = [Run(system, seed) for seed in job.seeds for system in systems]
+    runs = [replace(run, seed=seed) for seed in job.seeds for run in systems]
     check(job, runs)
     outcomes = run_lanes(runs, job, args.lanes)
     made = write_results(

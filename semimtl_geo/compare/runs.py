@@ -12,7 +12,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -23,7 +23,7 @@ from typing import Any, Final
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from semimtl_geo.compare.files import read_json, write_json
-from semimtl_geo.compare.scenario import Scenario
+from semimtl_geo.compare.scenario import ORDER, Scenario
 from semimtl_geo.compare.table import Row
 from semimtl_geo.compare.variant import Variant
 from semimtl_geo.configuration import Settings, settings_of
@@ -186,6 +186,19 @@ class _Report(Callback):
 def images_of(scenes: Path) -> list[Path]:
     """The images of a folder of scenes or of street views."""
     return raster_files(scenes / "image") or frame_files(scenes / "image")
+
+
+def runs_of(scenario: Scenario, names: Collection[str]) -> list[Run]:
+    """Systems in the paper's order, then other configurations of the scenario's folder.
+
+    Raises:
+        InputError: If there is no such system or configuration.
+    """
+    more = [scenario.variant(name) for name in names if name not in SYSTEMS]
+    return [
+        *(Run(system) for system in ORDER if system in names),
+        *(Run(system, variant=variant) for system, variant in more),
+    ]
 
 
 def check(job: Job, runs: Sequence[Run]) -> None:

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from semimtl_geo.compare.variant import Variant
 from semimtl_geo.configuration import read_yaml, settings_of
 from semimtl_geo.systems import SYSTEMS
 from tiles.errors import InputError
@@ -24,6 +25,9 @@ ORDER: Final = (
     "semimtl",
 )
 """The systems as the paper's tables order them."""
+
+NO_SYSTEMS: Final = ("base", "scenario")
+"""Files in a scenario's folder that are not a system's configuration."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,19 @@ class Scenario:
         if own.is_file():
             return [f"--config={own}"]
         return [f"--config={self.folder / 'base.yaml'}", f"--model.system={system}"]
+
+    def variant(self, name: str) -> tuple[str, Variant]:
+        """A configuration of the folder that is none of the paper's: its system, and what it is.
+
+        Raises:
+            InputError: If there is none of that name.
+        """
+        file = self.folder / f"{name}.yaml"
+        if not file.is_file() or name in NO_SYSTEMS:
+            fault = f"is no system, and there is no {file}"
+            raise InputError(f"--systems {name}", fault, f"choose among {', '.join(ORDER)}")
+        system = str(settings_of([f"--config={file}"]).get("model.system", "semimtl"))
+        return system, Variant(name, f"{SYSTEMS[system].title}, {name}", config=name)
 
     def hidden(self, domain: str) -> list[str]:
         """The tasks whose labels training never sees in a domain."""
@@ -118,19 +135,6 @@ def packaged_scenarios() -> list[str]:
     """Names of the scenarios that come with the package."""
     folders = Path(str(resources.files("semimtl_geo.configs"))).iterdir()
     return sorted(folder.name for folder in folders if (folder / "base.yaml").is_file())
-
-
-def in_order(systems: list[str]) -> list[str]:
-    """Names of systems in the paper's order.
-
-    Raises:
-        InputError: If there is no such system.
-    """
-    for system in systems:
-        if system not in SYSTEMS:
-            fault = "there is no such system"
-            raise InputError(f"--systems {system}", fault, f"choose among {', '.join(ORDER)}")
-    return [system for system in ORDER if system in systems]
 
 
 def _domains(base: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from semimtl_geo.compare.published import TABLES
-from semimtl_geo.compare.scenario import ORDER, find_scenario, in_order, packaged_scenarios
+from semimtl_geo.compare.runs import runs_of
+from semimtl_geo.compare.scenario import ORDER, find_scenario, packaged_scenarios
 from semimtl_geo.configuration import settings_of
 from semimtl_geo.consistency import Consistency
 from semimtl_geo.data.augment import Augmentation
@@ -139,7 +140,11 @@ def test_folders_that_are_no_scenario(tmp_path: Path, files: dict[str, str], say
         find_scenario(str(tmp_path))
 
 
-def test_systems_in_the_papers_order() -> None:
-    assert in_order(["semimtl", "jtl", "stl_seg"]) == ["stl_seg", "jtl", "semimtl"]
-    with pytest.raises(InputError, match="--systems m4: there is no such system"):
-        in_order(["m4"])
+def test_systems_stand_in_the_papers_order_and_other_files_after_them() -> None:
+    cities = find_scenario("cities")
+    runs = runs_of(cities, ["three", "semimtl", "jtl", "stl_seg"])
+    assert [run.name for run in runs] == ["stl_seg", "jtl", "semimtl", "three"]
+    assert [run.title for run in runs][2:] == ["SemiMTL", "SemiMTL, three"]
+    for wrong in ("m4", "base", "scenario"):
+        with pytest.raises(InputError, match=f"--systems {wrong}: is no system"):
+            runs_of(cities, ["jtl", wrong])
