@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check benchmark benchmark-method clean
+.PHONY: demo test check benchmark benchmark-speed clean
 
 demo: $(STAMP)
 	$(BIN)/semimtl-geo demo --out $(OUT)
@@ -19,12 +19,12 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 benchmark: $(STAMP)
+	$(BIN)/python benchmarks/method.py
+
+benchmark-speed: $(STAMP)
 	for name in stitching memory networks seam step loader; do \
 		$(BIN)/python benchmarks/$$name.py || exit; \
 	done
-
-benchmark-method: $(STAMP)
-	$(BIN)/python benchmarks/method.py --write
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

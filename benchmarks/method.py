@@ -46,6 +46,8 @@ from semimtl_geo.progress import progress_bar
 from semimtl_geo.systems import SYSTEMS
 from tiles.errors import InputError
 
+VARIANTS = ["recommended", "jtl_teacher", "jtl_photometric"]
+"""Beyond the paper."""
 CONTROL = Variant("jtl_longer", LONGER)
 
 
@@ -159,7 +161,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=100, help="for everything")
     parser.add_argument("--seeds", type=numbers, default=(0, 1, 2, 3, 4))
     parser.add_argument("--systems", type=names, default=ORDER, help="jtl and semimtl always")
-    parser.add_argument("--variants", type=names, default=[], help="of configs/cities/")
+    parser.add_argument("--variants", type=names, default=VARIANTS, help="of configs/cities/")
     parser.add_argument("--split", choices=("test", "val"), default="test")
     parser.add_argument("--lanes", type=int, default=2, help="runs side by side")
     parser.add_argument("--scenes", type=int, default=32, help="for training, of each city")

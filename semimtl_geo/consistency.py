@@ -39,7 +39,7 @@ class Consistency:
     """
 
     heights: dict[str, tuple[float, float]]
-    weight: float = 0.3
+    weight: float = 1.0
     means: bool = True
     tolerance: float = 0.5
     landcover: str = "landcover"

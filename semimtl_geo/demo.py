@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ import torch
 from semimtl_geo.cities import write_cities
 from semimtl_geo.compare import Row, to_markdown
 from semimtl_geo.compare.results import panels_of, table_of, tasks_of
-from semimtl_geo.compare.runs import Job, Run
+from semimtl_geo.compare.runs import Job, runs_of
 from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.facts import facts_of
@@ -23,9 +24,9 @@ from semimtl_geo.report import method_section, panel_figure, write_report
 from semimtl_geo.systems import SYSTEMS
 from tiles.errors import InputError
 
-METHOD: Final = "semimtl"
-TRAINED: Final = (METHOD, "jtl", "stl_seg", "stl_depth")
-"""The longest first, so that both lanes end together."""
+RECOMMENDED: Final = "recommended"
+TRAINED: Final = (RECOMMENDED, "semimtl", "jtl", "stl_seg", "stl_depth")
+"""Configurations of ``configs/cities/``."""
 LANES: Final = 2
 SCENES: Final = 20
 SIZE: Final = 384
@@ -68,20 +69,23 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     scenario = find_scenario("cities")
     job = Job(scenario, out / "cities", out, (seed,), tuple(overrides), keep_maps=True)
     shutil.rmtree(out / "runs", ignore_errors=True)  # a demonstration shows the program as it is
-    outcomes = run_lanes([Run(system, seed) for system in TRAINED], job, LANES)
+    runs = [replace(run, seed=seed) for run in runs_of(scenario, TRAINED)]
+    # The longest first, so that both lanes end together.
+    outcomes = run_lanes(runs[::-1], job, LANES)[::-1]
     rows, tasks = table_of(outcomes), tasks_of(outcomes)
     panels = [p for p in panels_of(job, rows, tasks) if p.image == job.shown(p.domain)[0]]
-    model = out / f"{METHOD}.ckpt"
-    shutil.copy2(outcomes[0].checkpoint, model)
-    found = findings(rows)
+    recommended = next(o for o in outcomes if o.run.name == RECOMMENDED)
+    model = out / "semimtl.ckpt"
+    shutil.copy2(recommended.checkpoint, model)
+    method = recommended.run.title
+    found = findings(rows, method)
     write_report(
         out / "report.html",
         title=TITLE,
         lead=LEAD,
         rows=rows,
         curves={
-            SYSTEMS[outcome.run.system].title: outcome.checkpoint.with_name("metrics.csv")
-            for outcome in outcomes
+            outcome.run.title: outcome.checkpoint.with_name("metrics.csv") for outcome in outcomes
         },
         panels=panels,
         tasks=tasks,
@@ -97,7 +101,7 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
         closing=[("Open the maps in QGIS", "", QGIS)],
     )
     panel_figure(panels, tasks, out / "panels.png")
-    _gather(job, out / "maps")
+    _gather(job, method, out / "maps")
     print(to_markdown(rows))
     for finding in found:
         print(finding)
@@ -125,14 +129,15 @@ def faster_precision() -> str:
     return "bf16-mixed" if seconds(enabled=True) < 0.9 * seconds(enabled=False) else "32-true"
 
 
-def findings(rows: Sequence[Row]) -> list[str]:
+def findings(rows: Sequence[Row], method: str) -> list[str]:
     """What the table says of the tasks that had no labels, also where the method does not win.
 
     Args:
         rows: The table.
+        method: Its name of what is recommended.
     """
     table = {(row.domain, row.method): row.scores for row in rows}
-    method, joint = SYSTEMS[METHOD].title, SYSTEMS["jtl"].title
+    others = [SYSTEMS[name].title for name in ("semimtl", "jtl")]
     sentences = []
     for city, score, what, single, unit, sign in (
         ("city_b", "mIoU", "Land cover of city B", SYSTEMS["stl_seg"].title, "mIoU", 1),
@@ -140,7 +145,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
     ):
         own = table[city, method][score]
         against = []
-        for other in (single, single + REESTIMATED, joint):
+        for other in (single, single + REESTIMATED, *others):
             value = table[city, other][score]
             ahead = sign * (own - value)
             verdict = "better" if ahead > 0 else "worse"
@@ -156,11 +161,11 @@ def findings(rows: Sequence[Row]) -> list[str]:
     return sentences
 
 
-def _gather(job: Job, folder: Path) -> None:
-    """The method's maps of both cities in one folder."""
+def _gather(job: Job, method: str, folder: Path) -> None:
+    """A method's maps of both cities in one folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for domain in job.scenario.evaluate:
-        made = job.maps(SYSTEMS[METHOD].title, job.seeds[0], domain)
+        made = job.maps(method, job.seeds[0], domain)
         for file in made.iterdir():
             file.rename(folder / file.name)

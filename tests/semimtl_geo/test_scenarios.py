@@ -68,19 +68,21 @@ def test_the_papers_values(name: str) -> None:
     assert augmentation.from_above == (name == "cross_dataset")
 
 
-@pytest.mark.parametrize("name", ["consistency", "teacher", "photometric", "all"])
-def test_beyond_the_paper(name: str) -> None:
-    """JTL and nothing else than what the file is called after; the classes of the prior exist."""
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("recommended", "consistency"), ("jtl_teacher", "teacher"), ("jtl_photometric", "photometric")],
+)
+def test_beyond_the_paper(name: str, setting: str) -> None:
+    """JTL and nothing else than one setting; the classes of the prior exist."""
     folder = find_scenario("cities").folder
-    settings = settings_of([f"--config={folder / f'jtl_{name}.yaml'}"])
+    settings = settings_of([f"--config={folder / f'{name}.yaml'}"])
     jtl = settings_of([f"--config={folder / 'jtl.yaml'}"])
     more = {key for key in settings if settings[key] != jtl.get(key)}
-    names = {"consistency", "teacher", "photometric"} if name == "all" else {name}
-    assert {key.split(".")[1] for key in more} == names
+    assert {key.split(".")[1] for key in more} == {setting}
     assert {key: value for key, value in settings.items() if key not in more} == jtl
     prior = "model.consistency.heights."
     heights = {key.removeprefix(prior): settings[key] for key in more if key.startswith(prior)}
-    assert bool(heights) == ("consistency" in names)
+    assert bool(heights) == (setting == "consistency")
     if heights:
         Consistency(heights).build([Segmentation(), Depth()])
 
