@@ -78,7 +78,8 @@ class Scenario:
             fault = f"is no system, and there is no {file}"
             raise InputError(f"--systems {name}", fault, f"choose among {', '.join(ORDER)}")
         system = str(settings_of([f"--config={file}"]).get("model.system", "semimtl"))
-        return system, Variant(name, f"{SYSTEMS[system].title}, {name}", config=name)
+        words = name.removeprefix(f"{system}_").replace("_", " ")
+        return system, Variant(name, f"{SYSTEMS[system].title}, {words}", config=name)
 
     def hidden(self, domain: str) -> list[str]:
         """The tasks whose labels training never sees in a domain."""

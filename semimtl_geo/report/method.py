@@ -28,6 +28,8 @@ heights.</span></li>
 network learns until the discriminator takes its predictions for <em>ground truth</em>.</span></li>
 <li><i class="thin"></i><span><b>The discriminator</b> sees true labels and predictions, and
 learns to name the source of every pixel, in turn with the network.</span></li>
+<li><i class="dots"></i><span><b>Consistency</b>, in what is recommended instead of the adversary:
+land cover and height of a pixel must fit. A lawn is at 0 m, a building is not.</span></li>
 </ul>"""
 
 

@@ -70,7 +70,11 @@ def test_the_papers_values(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "setting"),
-    [("recommended", "consistency"), ("jtl_teacher", "teacher"), ("jtl_photometric", "photometric")],
+    [
+        ("recommended", "consistency"),
+        ("jtl_teacher", "teacher"),
+        ("jtl_photometric", "photometric"),
+    ],
 )
 def test_beyond_the_paper(name: str, setting: str) -> None:
     """JTL and nothing else than one setting; the classes of the prior exist."""
@@ -144,9 +148,9 @@ def test_folders_that_are_no_scenario(tmp_path: Path, files: dict[str, str], say
 
 def test_systems_stand_in_the_papers_order_and_other_files_after_them() -> None:
     cities = find_scenario("cities")
-    runs = runs_of(cities, ["three", "semimtl", "jtl", "stl_seg"])
-    assert [run.name for run in runs] == ["stl_seg", "jtl", "semimtl", "three"]
-    assert [run.title for run in runs][2:] == ["SemiMTL", "SemiMTL, three"]
+    runs = runs_of(cities, ["jtl_teacher", "three", "semimtl", "jtl", "stl_seg"])
+    assert [run.name for run in runs] == ["stl_seg", "jtl", "semimtl", "jtl_teacher", "three"]
+    assert [run.title for run in runs][2:] == ["SemiMTL", "JTL, teacher", "SemiMTL, three"]
     for wrong in ("m4", "base", "scenario"):
         with pytest.raises(InputError, match=f"--systems {wrong}: is no system"):
             runs_of(cities, ["jtl", wrong])

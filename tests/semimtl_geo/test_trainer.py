@@ -11,8 +11,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
+from semimtl_geo.consistency import Consistency
 from semimtl_geo.networks.batchnorm import DomainBatchNorm
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.optimisation import AdversarialWeights, Optimisation
@@ -309,6 +311,47 @@ def test_an_iteration_is_one_power_iteration(
     assert not torch.equal(new[f"{layers}.original"], old[f"{layers}.original"])
     torch.testing.assert_close(new[f"{layers}.0._u"], u)
     torch.testing.assert_close(new[f"{layers}.0._v"], v)
+
+
+class Reads(TorchDispatchMode):
+    """What Python reads of tensors: on a GPU it waits for all that was begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        masks = func is torch.ops.aten.index.Tensor and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        reading = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        if masks or func in reading:
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("system", ["semimtl", "jtl"])
+def test_an_iteration_waits_for_no_number(
+    make_model: Callable[..., SemiMTL], monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    # They read their own counters, which are on the CPU.
+    for optimizer in (torch.optim.Adam, torch.optim.SGD):
+        monkeypatch.setattr(optimizer, "step", lambda self, closure=None: None)
+    reads = Reads()
+    heights = {"ground": (0.0, 0.0), "building": (2.0, torch.inf)}
+    model = make_model(system=system, consistency=Consistency(heights))
+    iterate = model._iterate
+
+    def watched(batch: Batch) -> dict[str, Tensor]:
+        with reads:
+            return iterate(batch)
+
+    monkeypatch.setattr(model, "_iterate", watched)
+    fit(model, make_batch(PATTERN))
+    assert reads.found == []
+    with reads:
+        assert torch.ones(2)[torch.tensor([True, False])].item() == 1
+    assert len(reads.found) == 2
 
 
 def test_a_third_task_learns_from_the_labels_of_another(make_model: Callable[..., SemiMTL]) -> None:
