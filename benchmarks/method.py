@@ -46,7 +46,7 @@ from semimtl_geo.progress import progress_bar
 from semimtl_geo.systems import SYSTEMS
 from tiles.errors import InputError
 
-VARIANTS = ["recommended", "jtl_teacher", "jtl_photometric"]
+VARIANTS = ["recommended"]
 """Beyond the paper."""
 CONTROL = Variant("jtl_longer", LONGER)
 
