@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -166,8 +167,15 @@ def loggers(folder: Path, resumed: Path | None) -> list[Logger]:
         done = int(torch.load(resumed, weights_only=True, mmap=True)["global_step"])
         _cut(metrics, done)
         old = []
-    # Purged: what was logged after the checkpoint, and comes again.
-    tensorboard = TensorBoardLogger(folder, name=events.name, version="", purge_step=done)
+    # Purged: what was logged after the checkpoint, and comes again. The suffix tells the file from
+    # one of an earlier run that began within the same second.
+    tensorboard = TensorBoardLogger(
+        folder,
+        name=events.name,
+        version="",
+        purge_step=done,
+        filename_suffix=f".{time.time_ns()}",
+    )
     return [_Csv(folder, old), tensorboard]
 
 

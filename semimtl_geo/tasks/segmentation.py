@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -65,8 +64,9 @@ class Segmentation(Task):
     def judged_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
         """One-hot classes."""
         known = target != isprs.UNKNOWN
-        classes = torch.where(known, target, 0)
-        one_hot = F.one_hot(classes, self.channels).movedim(-1, 1).to(prediction.dtype)
+        # torch's one_hot reads the largest class, and so waits for it.
+        classes = torch.arange(self.channels, device=target.device).view(-1, 1, 1)
+        one_hot = (target[:, None] == classes).to(prediction.dtype)
         return torch.where(known[:, None], one_hot, prediction), known
 
     def variety(self, output: Tensor) -> Tensor:

@@ -339,7 +339,7 @@ def test_an_iteration_waits_for_no_number(
         monkeypatch.setattr(optimizer, "step", lambda self, closure=None: None)
     reads = Reads()
     heights = {"ground": (0.0, 0.0), "building": (2.0, torch.inf)}
-    model = make_model(system=system, consistency=Consistency(heights))
+    model = make_model(system=system, domains=PATTERN, consistency=Consistency(heights))
     iterate = model._iterate
 
     def watched(batch: Batch) -> dict[str, Tensor]:
@@ -347,7 +347,8 @@ def test_an_iteration_waits_for_no_number(
             return iterate(batch)
 
     monkeypatch.setattr(model, "_iterate", watched)
-    fit(model, make_batch(PATTERN))
+    batch = make_batch(PATTERN)
+    fit(model, {name: batch[name] for name in model.domains})
     assert reads.found == []
     with reads:
         assert torch.ones(2)[torch.tensor([True, False])].item() == 1
