@@ -56,7 +56,8 @@ class Plan:
     def in_equal_time(self, run: Run) -> Run:
         """A variant that is trained for as long as SemiMTL."""
         if run.variant is None:
-            raise ValueError(f"{run.name} is no variant")
+            fault = "is one of the paper's systems"
+            raise InputError(f"--variants {run.name}", fault, "give it by --systems")
         ratio = self.steps[METHOD] / self.steps[config_of(run)]
         iterations = max(1, round(self.iterations * ratio))
         overrides = (f"--data.iterations={iterations}",)

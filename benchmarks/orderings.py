@@ -1,7 +1,7 @@
 """What the scores of a comparison say: differences to JTL at equal time, and the paper's orderings.
 
-A difference is taken seed by seed and given with its standard error. It is called certain if the
-95 % interval of Student's t leaves 0 out. Nothing here is written by hand but the measures.
+A difference is taken seed by seed and given with half of its 95 % interval (Student's t). Where
+that contains 0 it may be chance. Nothing here is written by hand but the measures.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Measure:
         return self.between(seeds, method, method) is not None
 
     def show(self, found: Difference) -> str:
-        """As text, with its standard error."""
+        """As text, with its interval."""
         return shown(found, self.decimals)
 
 
@@ -103,14 +103,18 @@ def orderings(seeds: Seeds) -> list[str]:
         pairs = list(pairwise(there))
         if len(there) > 2:  # the method against joint training, whatever comes in between
             pairs += [pair for pair in [(JOINT, there[-1])] if pair not in pairs and JOINT in there]
-        parts = []
+        parts, steps = [], []
         for worse, better in pairs:
             found = measure.between(seeds, better, worse)
             if found is not None:
                 name = "STL" if worse == measure.single else worse
-                parts.append(f"{name} < {better} {verdict(found)} ({measure.show(found)})")
+                steps.append(found.certain and found.mean > 0)
+                parts.append(f"{name} < {better} {verdict(found, HOLDS)} ({measure.show(found)})")
         if parts:
-            sentences.append(f"{measure.what}: {'; '.join(parts)}.")
+            count = len(there) - 1
+            held = sum(steps[:count])
+            whole = "the order holds" if held == count else f"{held} of {count} steps hold"
+            sentences.append(f"{measure.what}, {whole}: {'; '.join(parts)}.")
     return sentences
 
 
@@ -127,7 +131,9 @@ def controls(seeds: Seeds) -> list[str]:
         ):
             found = measure.between(seeds, better, worse)
             if found is not None:
-                parts.append(f"{better} over {worse}: {measure.show(found)}, {judged(found)}")
+                parts.append(
+                    f"{better} over {worse}: {measure.show(found)}, {verdict(found, BETTER)}"
+                )
         if parts:
             sentences.append(f"{measure.what}: {'; '.join(parts)}.")
     return sentences
@@ -153,22 +159,19 @@ def beyond(seeds: Seeds, variants: Sequence[str]) -> list[str]:
     return sentences
 
 
-def verdict(found: Difference) -> str:
-    """Whether an order holds."""
-    if not found.certain:
-        return "cannot be told from chance"
-    return "holds" if found.mean > 0 else "does not hold, it is the other way round"
+HOLDS = ("holds", "does not hold, it is the other way round", "cannot be told from chance")
+BETTER = ("better", "worse", "which may be chance")
 
 
-def judged(found: Difference) -> str:
-    """Whether something is better."""
+def verdict(found: Difference, words: tuple[str, str, str]) -> str:
+    """The word for a difference above 0, for one below, and for one that may be chance."""
     if not found.certain:
-        return "which may be chance"
-    return "better" if found.mean > 0 else "worse"
+        return words[2]
+    return words[0] if found.mean > 0 else words[1]
 
 
 def shown(found: Difference, decimals: int) -> str:
-    """A difference and its standard error."""
+    """A difference and half of its 95 % interval."""
     if found.seeds < 2:
         return f"{found.mean:+.{decimals}f}, one seed"
-    return f"{found.mean:+.{decimals}f} ± {found.error:.{decimals}f}"
+    return f"{found.mean:+.{decimals}f} ± {found.margin:.{decimals}f}"

@@ -30,11 +30,16 @@ class Difference:
     seeds: int
 
     @property
-    def certain(self) -> bool:
-        """Whether 0 is outside the 95 % interval of Student's t."""
+    def margin(self) -> float:
+        """Half the width of the 95 % interval of Student's t; NaN for one seed."""
         if self.seeds < 2:
-            return False
-        return abs(self.mean) > self.error * float(t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1))
+            return math.nan
+        return self.error * float(t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1))
+
+    @property
+    def certain(self) -> bool:
+        """Whether 0 is outside that interval."""
+        return abs(self.mean) > self.margin
 
 
 def difference(

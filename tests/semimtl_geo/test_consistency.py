@@ -140,6 +140,17 @@ def test_what_is_labelled_decides_what_is_taught() -> None:
     }
 
 
+@pytest.mark.parametrize(("means", "expected"), [(True, 0.17), (False, 0.1)])
+def test_one_domain_remembers_for_the_other(means: bool, expected: float) -> None:
+    """Ground is 0.3 m in one; 1 m in the other is 1 m outside, and 0.7 m from the mean."""
+    consistency = replace(PRIOR, means=means).build(make_tasks())
+    outputs = {"landcover": torch.zeros(1, 3, 1, 1), "height": torch.full((1, 1, 1, 1), 0.1)}
+    consistency(outputs, {"height": torch.full((1, 1, 1), 0.3)})
+    found = consistency(outputs, {"landcover": torch.full((1, 1, 1), GROUND)})
+    assert found is not None
+    assert found[1].item() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("labels", ["landcover", "height"])
 def test_unknown_labels_do_not_count(labels: str) -> None:
     logits = torch.randn(1, 3, 2, 2, requires_grad=True)
