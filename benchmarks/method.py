@@ -32,7 +32,7 @@ from pathlib import Path
 import rasterio
 from budget import EPOCHS, METHOD, Plan, make_plan
 from measuring import made_on, make_parser, publish, say, table
-from orderings import LONGER, beyond, controls, differences, orderings
+from orderings import LONGER, beyond, controls, differences, in_short, orderings
 
 from semimtl_geo.cities import write_cities
 from semimtl_geo.compare import to_markdown
@@ -124,7 +124,12 @@ def lines(outcomes: Sequence[Outcome], job: Job, plan: Plan, args: argparse.Name
         "",
         "## Scores",
         "",
-        "Mean ± deviation over seeds. City A has land-cover labels, city B heights.",
+        "Mean ± deviation over seeds. City A has land-cover labels, city B heights: B's mIoU and "
+        "A's RMSE are of tasks that had no labels there.",
+        "",
+        *in_short(rows),
+        "",
+        "All of the paper's columns:",
         "",
         *to_markdown(rows).splitlines(),
         "",

@@ -79,19 +79,42 @@ LABELLED = (
 )
 
 
+COLUMNS = (CLASSES, HEIGHTS, *LABELLED, *GAINS)
+
+
+def in_short(rows: Sequence[Row]) -> list[str]:
+    """A table of the scores that are ordered, and of those where there are labels."""
+    found = {(row.domain, row.method): row for row in rows}
+    lines = []
+    for method in dict.fromkeys(row.method for row in rows):
+        cells = []
+        for column in COLUMNS:
+            row = found.get((column.domain, method))
+            value = row.scores.get(column.column) if row else None
+            if row is None or value is None:
+                cells.append("-")
+                continue
+            sign = "+" if column in GAINS else ""
+            cell = f"{value:{sign}.{column.decimals}f}"
+            if column.column in row.deviations:
+                cell += f" ± {row.deviations[column.column]:.{column.decimals}f}"
+            cells.append(cell)
+        lines.append((method, *cells))
+    return table(("method", *(column.heading for column in COLUMNS)), lines)
+
+
 def differences(seeds: Seeds, methods: Sequence[str], against: str) -> list[str]:
     """A table of how much better each method is than one."""
-    columns = (CLASSES, HEIGHTS, *LABELLED, *GAINS)
     rows = []
     for method in methods:
-        found = [column.between(seeds, method, against) for column in columns]
+        found = [column.between(seeds, method, against) for column in COLUMNS]
         if method != against and any(found):
             cells = [
                 column.show(one) + ("" if one.certain else " (?)") if one else "-"
-                for column, one in zip(columns, found, strict=True)
+                for column, one in zip(COLUMNS, found, strict=True)
             ]
             rows.append((method, *cells))
-    return table(("method", *(column.heading for column in columns)), rows)
+    return table(("method", *(column.heading for column in COLUMNS)), rows)
 
 
 def orderings(seeds: Seeds) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import budget
 import pytest
 from budget import Plan, make_plan
-from orderings import LONGER, beyond, differences, orderings
+from orderings import LONGER, beyond, differences, in_short, orderings
 
 from semimtl_geo.compare import Row
 from semimtl_geo.compare.runs import Job, Run
@@ -27,6 +27,18 @@ def rows(domain: str, column: str, **scores: tuple[float, ...]) -> dict[int, lis
         seed: [Row(domain, name, {column: values[seed]}) for name, values in scores.items()]
         for seed in range(count)
     }
+
+
+def test_scores_in_short() -> None:
+    mean = [
+        Row("city_a", "JTL", {"mIoU": 61.23, "RMSE": 4.004}, deviations={"mIoU": 1.06}),
+        Row("city_b", "JTL", {"mIoU": 50.0, "gain": 12.0}),
+        Row("city_b", "STL_Depth", {"RMSE": 1.5}),
+    ]
+    assert in_short(mean)[2:] == [
+        "| JTL | 50.0 | 4.00 | 61.2 ± 1.1 | - | - | +12.0 |",
+        "| STL_Depth | - | - | - | 1.50 | - | - |",
+    ]
 
 
 def test_which_orderings_hold() -> None:
