@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import geopandas
@@ -16,6 +15,7 @@ import shapely
 from rasterio.crs import CRS
 
 from tiles.aside import check_place
+from tiles.closing import Closing
 from tiles.errors import InputError
 
 Column = npt.NDArray[Any]
@@ -23,7 +23,7 @@ Column = npt.NDArray[Any]
 BATCH = 20_000
 
 
-class GeoPackage:
+class GeoPackage(Closing):
     """Writes a GeoPackage aside and gives it its name when it is whole.
 
     Features are put off on disk as they are found, and only 60 bytes or so of each are held; when
@@ -148,15 +148,8 @@ class GeoPackage:
             raise self._unwritable(error) from error
         return self.path
 
-    def __enter__(self) -> GeoPackage:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove what was not published."""
         try:
             self._parts.close()
         except OSError:  # a full disk; what failed first is what matters

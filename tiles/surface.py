@@ -70,6 +70,3 @@ class Elevation(Raster):
             raise InputError(self.name, fault, remedy)
         made[~known] = np.nan
         return made
-
-    def __enter__(self) -> Elevation:
-        return self
