@@ -38,7 +38,7 @@ from tiles.work import Work
 
 ROOT = Path(__file__).parents[1]
 EDGE = 64
-PROGRESS = re.compile(r"\S+: \S+/\S+ .* left")
+PROGRESS = re.compile(r"\S+: \S+/\S+ .* left( unknown)?")
 LOCAL = 'LOCAL_CS["site",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
 
 
@@ -442,7 +442,9 @@ def test_one_line_says_what_to_do(
         code, text, after = int(server.stdout.readline()), said.read_text(), contents(folder)
     assert code == 2, text
     # How far it had come is no fault.
-    (line,) = (line for line in text.splitlines() if not PROGRESS.fullmatch(line))
+    faults = [line for line in text.splitlines() if not PROGRESS.fullmatch(line)]
+    assert len(faults) == 1, text
+    line = faults[0]
     assert bad.says in line
     assert line.rpartition("; ")[2].strip()
     assert "Traceback" not in text
