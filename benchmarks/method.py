@@ -1,6 +1,6 @@
 """Does the method hold? The nine systems on the embedded cities, with controls, seed by seed.
 
-    python benchmarks/method.py [--minutes 100] [--seeds 0,1,2,3,4] [--variants a,b] [--write]
+    python benchmarks/method.py [--minutes 76] [--seeds 0,1,2,3,4] [--variants a,b] [--write]
 
 Prints Markdown: scores (mean and deviation over seeds), paired differences to JTL that was given
 SemiMTL's time, with their intervals, and which of the paper's orderings hold.
@@ -186,7 +186,7 @@ def times(outcomes: Sequence[Outcome]) -> list[str]:
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--minutes", type=float, default=100, help="for everything")
+    parser.add_argument("--minutes", type=float, default=76, help="for everything")
     parser.add_argument("--seeds", type=numbers, default=(0, 1, 2, 3, 4))
     parser.add_argument("--systems", type=names, default=ORDER, help="jtl and semimtl always")
     parser.add_argument("--variants", type=names, default=VARIANTS, help="of configs/cities/")
