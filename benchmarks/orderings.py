@@ -87,18 +87,8 @@ def in_short(rows: Sequence[Row]) -> list[str]:
     found = {(row.domain, row.method): row for row in rows}
     lines = []
     for method in dict.fromkeys(row.method for row in rows):
-        cells = []
-        for column in COLUMNS:
-            row = found.get((column.domain, method))
-            value = row.scores.get(column.column) if row else None
-            if row is None or value is None:
-                cells.append("-")
-                continue
-            sign = "+" if column in GAINS else ""
-            cell = f"{value:{sign}.{column.decimals}f}"
-            if column.column in row.deviations:
-                cell += f" ± {row.deviations[column.column]:.{column.decimals}f}"
-            cells.append(cell)
+        there = [found.get((c.domain, method), Row(c.domain, method, {})) for c in COLUMNS]
+        cells = [row.cell(c.column, c.decimals) for row, c in zip(there, COLUMNS, strict=True)]
         lines.append((method, *cells))
     return table(("method", *(column.heading for column in COLUMNS)), lines)
 

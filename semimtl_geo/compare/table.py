@@ -41,19 +41,21 @@ class Row:
 
     def cells(self) -> list[str]:
         """The scores as text, in the order of :data:`COLUMNS`."""
-        cells = []
-        for column, decimals in zip(COLUMNS, DECIMALS, strict=True):
-            value = self.scores.get(column, math.nan)
-            if math.isnan(value):
-                cells.append("-")
-                continue
-            if column == "RMSE" and value < SMALL:
-                decimals += 2
-            cell = f"{value:{'+' if column == 'gain' else ''}.{decimals}f}"
-            if column in self.deviations:
-                cell += f" ± {self.deviations[column]:.{decimals}f}"
-            cells.append(cell)
-        return cells
+        return [
+            self.cell(column, decimals) for column, decimals in zip(COLUMNS, DECIMALS, strict=True)
+        ]
+
+    def cell(self, column: str, decimals: int) -> str:
+        """One score as text, with its deviation; a hyphen where there is none."""
+        value = self.scores.get(column, math.nan)
+        if math.isnan(value):
+            return "-"
+        if column == "RMSE" and value < SMALL:
+            decimals += 2
+        text = f"{value:{'+' if column == 'gain' else ''}.{decimals}f}"
+        if column in self.deviations:
+            text += f" ± {self.deviations[column]:.{decimals}f}"
+        return text
 
 
 def make_row(domain: str, method: str, scores: Scores) -> Row:
