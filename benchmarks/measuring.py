@@ -22,10 +22,17 @@ from typing import Any
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A command line that shows a script's docstring and knows --write."""
+    script = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", action="store_true", help="write the table into this folder")
+    parser.add_argument(
+        "--write",
+        nargs="?",
+        const=script,
+        metavar="NAME",
+        help=f"write the table into this folder, as NAME.md ({script}.md)",
+    )
     return parser
 
 
@@ -86,13 +93,13 @@ def made_on(packages: Sequence[str]) -> str:
     return f"{date}, {processor}, {os.cpu_count()} cores; {', '.join(numbers)}"
 
 
-def publish(title: str, lines: Sequence[str], write: bool) -> None:
+def publish(title: str, lines: Sequence[str], name: str | None) -> None:
     """Print a table, and write it beside the running script with the command that made it."""
     text = "\n".join(lines)
     print(f"\n{text}")
-    if write:
+    if name:
         script = Path(sys.argv[0]).resolve()
         command = shlex.join(["python", f"benchmarks/{script.name}", *sys.argv[1:]])
-        script.with_suffix(".md").write_text(
+        script.with_name(f"{name}.md").write_text(
             f"# {title}\n\nMade by `{command}`.\n\n{text}\n", encoding="utf-8"
         )
