@@ -1,9 +1,10 @@
 """How long everything is trained, so that a comparison ends in time.
 
-Every system gets the same number of iterations. What is given SemiMTL's time instead gets as many
-as SemiMTL's seconds per iteration over its own allow, both measured in one run, side by side. The
-plan is made once and kept in a file: what goes on after an interruption, or is added later, is
-trained as long as it would have been.
+The paper's systems get the same number of iterations, which a short measurement of all of them
+sets. What is given SemiMTL's time instead gets as many as its seconds per iteration allow: those of
+JTL are known from the training of the systems themselves; another configuration is measured side by
+side with SemiMTL. All of it is decided once and kept in a file: what goes on after an interruption
+is trained as long as it would have been.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from measuring import say
 
 from semimtl_geo.compare.files import read_json, write_json
-from semimtl_geo.compare.runs import Job, Run
+from semimtl_geo.compare.runs import Job, Outcome, Run
 from semimtl_geo.lanes import run_lanes
 from tiles.errors import InputError
 
 METHOD = "semimtl"
 """Whose time the others are given."""
 EPOCHS = 5
-SHORT = 8
-"""Iterations per epoch of a run that is measured."""
+SHORT, PAIRED = 8, 12
+"""Iterations per epoch of a run that is measured, among all and beside SemiMTL."""
 ROUNDS = 2
 MARGIN = 0.93
 """Share of the time that is planned for: machines are not always as fast."""
@@ -40,14 +41,16 @@ class Plan:
     Attributes:
         minutes: The budget that it was made for.
         precision: Of training; what was faster when it was made.
+        lanes: Runs side by side.
         iterations: Per epoch, of every system.
-        steps: Seconds of an iteration, by configuration.
+        relative: Seconds of an iteration over those of SemiMTL, by configuration.
     """
 
     minutes: float
     precision: str
+    lanes: int
     iterations: int
-    steps: Mapping[str, float]
+    relative: Mapping[str, float] = field(default_factory=dict)
 
     def overrides(self) -> tuple[str, ...]:
         """What training is told of every system."""
@@ -56,10 +59,8 @@ class Plan:
     def in_equal_time(self, run: Run) -> Run:
         """A variant that is trained for as long as SemiMTL."""
         if run.variant is None:
-            fault = "is one of the paper's systems"
-            raise InputError(f"--variants {run.name}", fault, "give it by --systems")
-        ratio = self.steps[METHOD] / self.steps[config_of(run)]
-        iterations = max(1, round(self.iterations * ratio))
+            raise ValueError(f"{run.name} has the iterations of the paper's systems")
+        iterations = max(1, round(self.iterations / self.relative[config_of(run)]))
         overrides = (f"--data.iterations={iterations}",)
         return replace(run, variant=replace(run.variant, overrides=overrides))
 
@@ -82,79 +83,107 @@ def make_plan(
     file: Path,
     job: Job,
     systems: Sequence[Run],
-    timed: Sequence[Run],
+    timed: int,
     *,
     minutes: float,
     precision: str,
     lanes: int,
     started: float,
 ) -> Plan:
-    """Read the plan, or measure and make it; what a plan does not know yet is measured and added.
+    """Read the plan, or measure and make it.
 
     Args:
         file: Where it is kept.
         job: What all runs have in common.
         systems: What gets the same number of iterations, of one seed; SemiMTL is among them.
-        timed: What is given SemiMTL's time, of one seed.
+        timed: How many more are given SemiMTL's time.
         minutes: For everything.
         precision: Of training, if there is no plan yet.
         lanes: Runs side by side.
         started: When the time began, by ``time.monotonic``.
 
     Raises:
-        InputError: If the time is too short.
+        InputError: If the time is too short, or the plan is for another number of lanes.
     """
     found = read_json(file)
     if found:
         plan = Plan(**found)
-        precision = plan.precision
-        new = [run for run in [*systems, *timed] if config_of(run) not in plan.steps]
-        if not new:
-            return plan
-        # Beside SemiMTL once more: this may be another hour.
-        method = next(run for run in systems if run.name == METHOD)
-        steps, _ = measure([method, *new], job, precision, lanes)
-        drift = plan.steps[METHOD] / steps[METHOD]
-        added = {config_of(run): steps[config_of(run)] * drift for run in new}
-        plan = replace(plan, steps={**plan.steps, **added})
-    else:
-        steps, rest = measure([*systems, *timed], job, precision, lanes)
-        seconds = MARGIN * 60 * minutes - (time.monotonic() - started)
-        runs = len(systems) + len(timed)
-        per_seed = seconds * lanes / len(job.seeds) - rest * runs
-        at_once = sum(steps[run.name] for run in systems) + len(timed) * steps[METHOD]
-        iterations = math.floor(per_seed / at_once / EPOCHS)
-        if iterations < 1:
-            fault = f"{minutes:g} leave no time to train {runs * len(job.seeds)} networks"
-            raise InputError("--minutes", fault, "give more, or fewer seeds")
-        plan = Plan(minutes, precision, iterations, steps)
+        if plan.lanes != lanes:
+            fault = f"{lanes}, but {file} was made with {plan.lanes}"
+            raise InputError("--lanes", fault, "give as many, or another --out")
+        return plan
+    steps, rest = measure(systems, job, precision, lanes)
+    seconds = MARGIN * 60 * minutes - (time.monotonic() - started)
+    runs = len(systems) + timed
+    per_seed = seconds * lanes / len(job.seeds) - rest * runs
+    iterations = math.floor(per_seed / (sum(steps.values()) + timed * steps[METHOD]) / EPOCHS)
+    if iterations < 1:
+        fault = f"{minutes:g} leave no time to train {runs * len(job.seeds)} networks"
+        raise InputError("--minutes", fault, "give more, or fewer seeds")
+    plan = Plan(minutes, precision, lanes, iterations)
     write_json(file, asdict(plan))
     return plan
 
 
+def with_relative(
+    plan: Plan, file: Path, job: Job, timed: Sequence[Run], trained: Sequence[Outcome]
+) -> Plan:
+    """Add what is not known yet of how long iterations take.
+
+    Args:
+        plan: The plan so far.
+        file: Where it is kept.
+        job: What all runs have in common.
+        timed: What is given SemiMTL's time, of one seed.
+        trained: The paper's systems.
+    """
+    known, relative = medians(trained), dict(plan.relative)
+    method = next(outcome.run for outcome in trained if outcome.run.name == METHOD)
+    for run in timed:
+        config = config_of(run)
+        if config not in relative:
+            steps = known
+            if not {config, METHOD} <= steps.keys():
+                # The two alone, so that what slows one down slows down the other.
+                steps, _ = measure([method, run], job, plan.precision, plan.lanes, PAIRED)
+            relative[config] = steps[config] / steps[METHOD]
+            plan = replace(plan, relative=relative)
+            write_json(file, asdict(plan))
+    return plan
+
+
+def medians(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Seconds of an iteration by configuration, of those where they are known."""
+    found: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        # A run that was killed as it ended does not know them.
+        if not math.isnan(outcome.step):
+            found.setdefault(config_of(outcome.run), []).append(outcome.step)
+    return {config: statistics.median(steps) for config, steps in found.items()}
+
+
 def measure(
-    runs: Sequence[Run], job: Job, precision: str, lanes: int
+    runs: Sequence[Run], job: Job, precision: str, lanes: int, iterations: int = SHORT
 ) -> tuple[dict[str, float], float]:
-    """Train, map and score everything once and again, with few iterations.
+    """Train, map and score everything once and again, with few iterations per epoch.
 
     Returns:
         Seconds of an iteration by configuration, and what a run takes besides its iterations.
     """
-    once = {config_of(run): replace(run, seed=0) for run in reversed(runs)}
-    steps: dict[str, list[float]] = {name: [] for name in once}
+    steps: dict[str, list[float]] = {config_of(run): [] for run in runs}
     rest: list[float] = []
-    overrides = (*job.overrides, *schedule(SHORT), f"--trainer.precision={precision}")
+    overrides = (*job.overrides, *schedule(iterations), f"--trainer.precision={precision}")
     for number in range(ROUNDS):
-        say(f"measure, round {number + 1} of {ROUNDS}")
+        say(f"measure {', '.join(steps)}, round {number + 1} of {ROUNDS}")
         with tempfile.TemporaryDirectory() as folder:
             short = replace(job, out=Path(folder), seeds=(0,), overrides=overrides)
             began = time.monotonic()
             # In turn from either end, so that a machine whose speed drifts tells on all.
-            order = list(once.values())[:: 1 if number % 2 else -1]
+            order = list(runs)[:: 1 if number % 2 else -1]
             outcomes = run_lanes(order, short, lanes)
             whole = (time.monotonic() - began) * min(lanes, len(order))
         for outcome in outcomes:
             steps[config_of(outcome.run)].append(outcome.step)
-        trained = sum(outcome.step for outcome in outcomes) * EPOCHS * SHORT
+        trained = sum(outcome.step for outcome in outcomes) * EPOCHS * iterations
         rest.append(max(0.0, whole - trained) / len(order))
     return {name: statistics.fmean(taken) for name, taken in steps.items()}, min(rest)

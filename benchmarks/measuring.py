@@ -99,7 +99,16 @@ def publish(title: str, lines: Sequence[str], name: str | None) -> None:
     print(f"\n{text}")
     if name:
         script = Path(sys.argv[0]).resolve()
-        command = shlex.join(["python", f"benchmarks/{script.name}", *sys.argv[1:]])
+        command = shlex.join(["python", f"benchmarks/{script.name}", *_without_out(sys.argv[1:])])
         script.with_name(f"{name}.md").write_text(
             f"# {title}\n\nMade by `{command}`.\n\n{text}\n", encoding="utf-8"
         )
+
+
+def _without_out(args: Sequence[str]) -> list[str]:
+    """Where work was kept is nobody else's folder."""
+    args = list(args)
+    for number, arg in enumerate(args):
+        if arg == "--out" or arg.startswith("--out="):
+            return args[:number] + args[number + (2 if arg == "--out" else 1) :]
+    return args

@@ -32,9 +32,10 @@ class Consistency:
             ``.inf`` where there is no highest. Classes that are left out may have any.
         weight: Of the loss, beside that of the task which it teaches.
         means: Where classes are labelled, their mean heights shall also be those that they have
-            where heights are. Ranges alone leave a roof at 2 m that was not recognised for one.
+            where heights are: each class of the prior must occur there too. Ranges alone leave a
+            roof at 2 m that was not recognised for one.
         tolerance: What labelled heights may be outside of a class's range, in metres, before they
-            speak against it: noise, and the edges of roofs.
+            speak against it: their noise.
         landcover: The task that predicts the classes.
         height: The task that predicts the heights.
     """
@@ -119,17 +120,19 @@ class SemanticHeight(nn.Module):
         """
         logits, heights = outputs[self.landcover.name], outputs[self.height.name][:, 0]
         classes, truth = labels.get(self.landcover.label), labels.get(self.height.label)
-        if classes is None and truth is None:
-            return self.height, self.between_predictions(logits, heights)
-        if truth is None and classes is not None:
-            loss = self.of_classes(heights, classes)
+        if truth is not None:
             if self.prior.means:
-                loss = loss + self.of_means(heights, classes)
-            return self.height, loss
-        if classes is None and truth is not None:
-            self.remember(logits, truth)
-            return self.landcover, self.of_heights(logits, truth)
-        return None
+                of_classes = (
+                    self.shares(logits, truth) if classes is None else self.labelled(classes, truth)
+                )
+                self.remember(of_classes, truth)
+            return (self.landcover, self.of_heights(logits, truth)) if classes is None else None
+        if classes is None:
+            return self.height, self.between_predictions(logits, heights)
+        loss = self.of_classes(heights, classes)
+        if self.prior.means:
+            loss = loss + self.of_means(heights, classes)
+        return self.height, loss
 
     def possible(self, heights: Tensor) -> Tensor:
         """Which classes of the prior are possible at labelled heights.
@@ -162,19 +165,36 @@ class SemanticHeight(nn.Module):
         return outside.sum() / known.sum().clamp(min=1) / self.height.scale
 
     @torch.no_grad()
-    def remember(self, logits: Tensor, heights: Tensor) -> None:
-        """Average labelled heights by class: by what is predicted, as far as the height allows it.
+    def shares(self, logits: Tensor, heights: Tensor) -> Tensor:
+        """How much of each pixel is of each class, by what is predicted and the labelled height.
 
-        A pixel counts for the classes that are possible at its height, by their probabilities given
-        that it is one of these. Ground that is taken for a roof does not make roofs lower.
+        Probabilities, given that it is one of the classes of the prior that are possible at this
+        height. Ground that is taken for a roof does not make roofs lower.
 
         Args:
             logits: Class scores, ``[B, K, H, W]``.
-            heights: Labels in metres, float32 ``[B, H, W]``; NaN where nobody knows.
+            heights: In metres, float32 ``[B, H, W]``; NaN where nobody knows.
+
+        Returns:
+            ``[B, K, H, W]``; 0 of all classes where none is possible.
         """
         possible = self.possible(heights)
         given = logits.masked_fill(~possible, -torch.inf).softmax(dim=1)  # NaN where none is
-        shares = torch.where(possible, given, 0.0)
+        return torch.where(possible, given, 0.0)
+
+    def labelled(self, classes: Tensor, heights: Tensor) -> Tensor:
+        """As :meth:`shares`, where classes are labelled as well: int64 ``[B, H, W]``."""
+        one_hot = torch.stack([classes == number for number in range(len(self.sums))], dim=1)
+        return (one_hot & self.listed & ~heights.isnan()[:, None]).float()
+
+    @torch.no_grad()
+    def remember(self, shares: Tensor, heights: Tensor) -> None:
+        """Average labelled heights by class.
+
+        Args:
+            shares: What a pixel counts for each class, ``[B, K, H, W]``.
+            heights: In metres, float32 ``[B, H, W]``; NaN where nobody knows.
+        """
         of_batch = torch.stack(
             [(shares * heights.nan_to_num()[:, None]).sum((0, 2, 3)), shares.sum((0, 2, 3))]
         )
@@ -183,7 +203,9 @@ class SemanticHeight(nn.Module):
         self.counts.lerp_(of_batch[1], FORGET)
 
     def of_means(self, heights: Tensor, classes: Tensor) -> Tensor:
-        """How far the mean heights of labelled classes are from the remembered ones.
+        """How far the mean heights of a batch's labelled classes are from the remembered ones.
+
+        So its buildings are drawn to the common height also where they truly are lower or higher.
 
         Args:
             heights: As the network has them, ``[B, H, W]``.

@@ -80,7 +80,8 @@ def panel_figure(
             for column, (name, made) in enumerate(cells):
                 left = SIDE + column * (CELL + GAP)
                 if made is not None:
-                    _text(figure, left, top + GAP + CAPTION / 2, _wrap(name), size=9)
+                    above = top + GAP + CAPTION - 0.03
+                    _text(figure, left, above, _wrap(name), size=9, va="bottom")
                     _show(canvas, made, left, top + GAP + CAPTION)
             if number == 1:
                 _keys(figure, SIDE, top + GAP + CAPTION, tasks, top_values, errors)

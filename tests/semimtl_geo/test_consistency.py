@@ -83,7 +83,8 @@ def test_mean_heights_are_those_of_the_labels_elsewhere() -> None:
     assert consistency.of_means(predicted, classes).item() == 0  # nothing is remembered
     third = (1 / 3, 1 / 3, 1 / 3)
     logits = logits_of((0.2, 0.8, 1e-9), (0.5, 0.3, 0.2), (0.6, 0.1, 0.3), third, third)
-    consistency.remember(logits, row(0.4, 8.0, 3.0, 1.0, math.nan))
+    seen = row(0.4, 8.0, 3.0, 1.0, math.nan)
+    consistency.remember(consistency.shares(logits, seen), seen)
     taught = consistency.of_means(predicted, classes)
     building, tree = (4.8 + 0.75) / 0.85, (3.2 + 2.25) / 1.15
     expected = (2 * (3 - 0.4) + (building - 5) + (9 - tree)) / 4 / 10
@@ -92,7 +93,7 @@ def test_mean_heights_are_those_of_the_labels_elsewhere() -> None:
     assert predicted.grad is not None
     assert predicted.grad.flatten().tolist() == pytest.approx([0.25, 0.25, -0.25, 0.25, 0])
     # Another batch counts 0.02, after one that counted 0.02 * 0.98.
-    consistency.remember(logits_of(third), row(-0.1))
+    consistency.remember(consistency.shares(logits_of(third), row(-0.1)), row(-0.1))
     mean = (consistency.sums / consistency.counts)[GROUND].item()
     assert mean == pytest.approx((0.98 * 0.4 - 0.1) / (0.98 + 1), rel=1e-5)
 
@@ -149,6 +150,18 @@ def test_one_domain_remembers_for_the_other(means: bool, expected: float) -> Non
     found = consistency(outputs, {"landcover": torch.full((1, 1, 1), GROUND)})
     assert found is not None
     assert found[1].item() == pytest.approx(expected)
+
+
+def test_where_both_are_labelled_the_labels_are_remembered() -> None:
+    """Ground at 0.2 and 0.6 m, a building at 7 m, another that nobody measured; no trees."""
+    consistency = loss()
+    outputs = {"landcover": torch.zeros(1, 3, 1, 5), "height": torch.zeros(1, 1, 1, 5)}
+    classes = torch.tensor([[[GROUND, BUILDING, GROUND, BUILDING, TREE]]])
+    heights = row(0.2, 7.0, 0.6, math.nan, 9.0)
+    assert consistency(outputs, {"landcover": classes, "height": heights}) is None
+    means = (consistency.sums / consistency.counts).tolist()
+    assert means[:2] == pytest.approx([0.4, 7.0])
+    assert math.isnan(means[TREE])  # it is not of the prior
 
 
 @pytest.mark.parametrize("labels", ["landcover", "height"])

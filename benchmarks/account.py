@@ -1,0 +1,175 @@
+"""What is written of a comparison: its tables, what they say, and how far they go."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from budget import EPOCHS, METHOD, Plan
+from measuring import made_on, table
+from orderings import LONGER, beyond, controls, differences, in_short, orderings
+from survey import SMEAR
+
+from semimtl_geo.compare import to_markdown
+from semimtl_geo.compare.results import rows_of_seeds, table_of
+from semimtl_geo.compare.runs import Job, Outcome
+from semimtl_geo.configuration import settings_of
+from semimtl_geo.data.isprs import CLASSES
+from semimtl_geo.systems import SYSTEMS
+
+
+def account(outcomes: Sequence[Outcome], job: Job, plan: Plan, *, noise: float) -> list[str]:
+    """The lines of the whole text.
+
+    Args:
+        outcomes: Of all runs.
+        job: What they had in common.
+        plan: How long they were trained.
+        noise: Of the heights that were learned from, in metres.
+    """
+    rows, seeds = table_of(outcomes), rows_of_seeds(outcomes)
+    methods = list(dict.fromkeys(row.method for row in rows))
+    extra = [o.run.title for o in outcomes if o.run.variant and o.run.title != LONGER]
+    further = beyond(seeds, list(dict.fromkeys(extra)))
+    (split,) = {{"test": "test", "val": "validation"}[s] for s in job.scenario.evaluate.values()}
+    return [
+        f"The embedded cities ({training_scenes(job)}), {plan.precision}, "
+        f"{EPOCHS * plan.iterations} iterations of each of the paper's systems, "
+        f"{len(job.seeds)} seeds, scored on {split} scenes. Planned for {plan.minutes:g} minutes, "
+        f"{plan.lanes} runs side by side.",
+        "",
+        "Seeds vary weights, chips and augmentation. Intervals tell how far that goes, on this "
+        "pair of cities and these scenes; they say nothing of other cities. Of the many "
+        "comparisons below one in twenty would be called certain where there is no difference. "
+        "Some of the test scenes are also the demo's.",
+        "",
+        heights(job, noise),
+        "",
+        "## Scores",
+        "",
+        "Mean ± deviation over seeds. City A has land-cover labels, city B heights: B's mIoU and "
+        "A's RMSE are of tasks that had no labels there.",
+        "",
+        *in_short(rows),
+        "",
+        "All of the paper's columns:",
+        "",
+        *to_markdown(rows).splitlines(),
+        "",
+        f"## Better than {LONGER}",
+        "",
+        "Differences of the same seed, mean ± half of the 95 % interval (Student's t); above 0 is "
+        "better, also of RMSE. (?): the interval contains 0. The paper's systems had the "
+        "iterations above, which took some of them less time (see Time).",
+        "",
+        *differences(seeds, methods, LONGER),
+        "",
+        "## Which of the paper's orderings hold",
+        "",
+        "After equally many iterations. The gain is over single-task networks as they stand; what "
+        "their re-estimated statistics alone would gain is in it.",
+        "",
+        *(f"- {sentence}" for sentence in orderings(seeds)),
+        "",
+        f"Against the controls (statistics are re-estimated on the {split} images):",
+        "",
+        *(f"- {sentence}" for sentence in controls(seeds)),
+        "",
+        *(["## Beyond the paper", "", *(f"- {text}" for text in further), ""] if further else []),
+        "## Time",
+        "",
+        f"Iterations, medians over seeds. {LONGER} and what is beyond the paper were given "
+        "SemiMTL's time by measurements before; the last column says how near they came.",
+        "",
+        *times(outcomes),
+        "",
+        made_on(["lightning", "semimtl-geo"]),
+    ]
+
+
+def training_scenes(job: Job) -> str:
+    """What there is to learn from."""
+    folder = next(iter(sorted(job.data.glob("*/train/image"))))
+    files = sorted(folder.glob("*.tif"))
+    with rasterio.open(files[0]) as scene:
+        ground = round(scene.width * scene.res[0])
+    return f"{len(files)} training scenes of {ground} m of each"
+
+
+def heights(job: Job, noise: float) -> str:
+    """How far the heights that are learned from obey the prior of what is recommended."""
+    prior = recommended_prior(job)
+    parts = []
+    for city in job.scenario.supervised:
+        outside = total = 0
+        sums, counts = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
+        for file in sorted((job.data / city / "train" / "height").glob("*.tif")):
+            metres = _read(file)
+            classes = _read(file.parents[1] / "landcover" / file.name)
+            for number, name in enumerate(CLASSES):
+                of_class = metres[classes == number]
+                sums[number] += of_class.sum(dtype=float)
+                counts[number] += of_class.size
+                if name in prior:
+                    low, high = prior[name]
+                    outside += int(((of_class < low) | (of_class > high)).sum())
+                    total += of_class.size
+        mean = dict(zip(CLASSES, sums / counts.clip(1), strict=True))
+        parts.append(
+            f"on {city} {outside / total:.2%} of the pixels of its classes are outside of their "
+            f"range, buildings are {mean['building']:.1f} m and trees {mean['tree']:.1f} m high in "
+            "the mean"
+        )
+    survey = (
+        f" Heights that are learned from were smoothed by a Gaussian of {SMEAR:g} m and have noise "
+        f"of {noise:g} m; those that are scored on do not."
+    )
+    return (
+        f"How far these cities obey the prior of what is recommended: {'; '.join(parts)}. Real "
+        f"heights obey it less.{survey if noise else ''}"
+    )
+
+
+def recommended_prior(job: Job) -> dict[str, tuple[float, float]]:
+    """The ranges of heights, by class."""
+    start = "model.consistency.heights."
+    settings = settings_of(job.scenario.arguments("recommended"))
+    return {
+        key.removeprefix(start): (float(low), float(high))
+        for key, (low, high) in ((k, v) for k, v in settings.items() if k.startswith(start))
+    }
+
+
+def _read(file: Path) -> npt.NDArray[Any]:
+    with rasterio.open(file) as raster:
+        found: npt.NDArray[Any] = raster.read(1)
+    return found
+
+
+def times(outcomes: Sequence[Outcome]) -> list[str]:
+    """A table of what training took."""
+    iterations: dict[str, int] = {}
+    steps: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        settings = settings_of([f"--config={outcome.checkpoint.with_name('config.yaml')}"])
+        count = int(settings["data.iterations"]) * int(settings["trainer.max_epochs"])
+        iterations[outcome.run.title] = count
+        # A run that was killed as it ended does not know its step.
+        known = [] if math.isnan(outcome.step) else [outcome.step]
+        steps.setdefault(outcome.run.title, []).extend(known)
+    seconds = {
+        title: statistics.median(taken) * iterations[title] if taken else math.nan
+        for title, taken in steps.items()
+    }
+    whole = seconds[SYSTEMS[METHOD].title]
+    rows = [
+        (title, f"{n}", f"{1000 * s / n:.0f}", f"{s:.0f}", f"{s / whole:.2f}")
+        for (title, n), s in zip(iterations.items(), seconds.values(), strict=True)
+    ]
+    return table(("method", "iterations", "ms per iteration", "seconds", "over SemiMTL"), rows)

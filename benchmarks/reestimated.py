@@ -1,0 +1,52 @@
+"""Networks that know both cities, with BatchNorm statistics estimated on the images they map.
+
+Whether that gains anything is another question than what it does for a single-task network, which
+has no statistics of the other city at all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from measuring import say
+
+from semimtl_geo.compare.files import read_json, write_json
+from semimtl_geo.compare.runs import Job, Outcome
+from semimtl_geo.compare.scoring import REESTIMATED
+from semimtl_geo.compare.table import Row, make_row
+from semimtl_geo.evaluation import evaluate
+from semimtl_geo.mapping import Mapper
+
+
+def reestimated(outcome: Outcome, job: Job) -> Outcome:
+    """Adds rows: the same network with statistics estimated anew.
+
+    Args:
+        outcome: What was trained, with BatchNorm statistics of each city.
+        job: What it has in common with others.
+    """
+    method = outcome.run.title + REESTIMATED
+    file = job.folder(outcome.run) / "scores" / "reestimated.json"
+    of = {
+        domain: [split, *(image.name for image in job.images(domain))]
+        for domain, split in job.scenario.evaluate.items()
+    }
+    found = read_json(file)
+    if found.get("of") != of:
+        say(f"map with statistics re-estimated: {outcome.run.title}, seed {outcome.run.seed}")
+        row = partial(_row, Mapper.load(outcome.checkpoint), method, job=job)
+        found = {"of": of, "rows": [asdict(row(domain=domain)) for domain in of]}
+        write_json(file, found)
+    return replace(outcome, rows=[*outcome.rows, *(Row(**row) for row in found["rows"])])
+
+
+def _row(mapper: Mapper, method: str, domain: str, job: Job) -> Row:
+    """The scores on one domain."""
+    with tempfile.TemporaryDirectory() as maps:
+        scenes = job.scenario.scenes(job.data, domain)
+        # Without the name of a domain, statistics are estimated on what is mapped.
+        scores = evaluate(mapper, scenes, Path(maps), None, job.scenario.bands.get(domain))
+    return make_row(domain, method, scores)
