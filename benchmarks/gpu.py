@@ -20,9 +20,9 @@ see that it works: --device cpu --encoder resnet18 --crop 64 --batch 2 --steps 2
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # also where no
 import lightning
 import torch
 from measuring import made_on, make_parser, publish, quiet, say, table
+from stopwatch import now
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -70,13 +71,6 @@ def make_model(system: SystemName, args: argparse.Namespace) -> SemiMTL:
     return SemiMTL(
         [Segmentation(), Depth()], SUPERVISED, system=system, encoder=encoder, crop=args.crop
     )
-
-
-def now(device: str) -> float:
-    """The time, when the device has done what it was told."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 class Clock(lightning.Callback):
@@ -148,10 +142,10 @@ def forward_and_backward(chips: Chips, args: argparse.Namespace) -> float:
 
     for _ in range(WARM_UP):
         step()
-    began = now(args.device)
+    began = now()
     for _ in range(args.steps):
         step()
-    return (now(args.device) - began) / args.steps
+    return (now() - began) / args.steps
 
 
 def measure(args: argparse.Namespace) -> list[str]:
@@ -168,6 +162,7 @@ def measure(args: argparse.Namespace) -> list[str]:
     for number in range(args.rounds):
         for name, run in work.items():
             if args.device == "cuda":
+                gc.collect()  # a trainer and its model hold each other
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
             seconds[name].append(run())

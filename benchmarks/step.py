@@ -166,7 +166,7 @@ def step(case: Case, root: Path, workers: int, rounds: int) -> list[str]:
     """Measure both systems; returns the lines of the table."""
     steps: dict[str, list[dict[str, float]]] = {system: [] for system in SYSTEMS}
     for number in range(rounds):
-        for system in SYSTEMS:
+        for system in SYSTEMS[:: -1 if number % 2 else 1]:
             steps[system] += measure(system, case, root, workers)
             say(f"{case}, {system}, round {number + 1} of {rounds}")
     seconds = {

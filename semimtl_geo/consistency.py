@@ -73,6 +73,9 @@ class Consistency:
                 raise InputError(where, f"no class is called {name}", f"use {landcover.classes}")
             if not low <= high:
                 raise InputError(where, f"{name} from {low} to {high} m is no range", "correct it")
+        for name, number in (("weight", self.weight), ("tolerance", self.tolerance)):
+            if not number >= 0:
+                raise InputError(f"{where}.{name}", f"{number} is negative", "give 0 or more")
         return SemanticHeight(self, landcover, height)
 
 

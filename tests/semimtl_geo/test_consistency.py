@@ -213,6 +213,7 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
         ({"heights": {"roof": (0, 1)}}, "jtl", "no class is called roof"),
         ({"heights": {}}, "jtl", "names no class"),
         ({"heights": {"tree": (3, 1)}}, "jtl", "tree from 3 to 1 m is no range"),
+        ({"heights": {"tree": (1, 3)}, "weight": -1.0}, "jtl", "weight: -1.0 is negative"),
         ({"heights": {}}, "stl_seg", "needs landcover and height, trained are .'landcover'."),
         ({"heights": {}, "height": "depth"}, "jtl", "needs landcover and depth"),
     ],
