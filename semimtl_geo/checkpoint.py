@@ -21,9 +21,6 @@ from tiles.errors import InputError
 KEY: Final = "semimtl_geo"
 """Where a Lightning checkpoint keeps the card."""
 
-AVERAGED: Final = "teacher.network."
-"""What precedes the weights of the average of the generator, which is the one to be used."""
-
 FORMAT: Final = 1
 
 
@@ -141,8 +138,8 @@ def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Dis
         path: A checkpoint written by training.
 
     Returns:
-        Their card, the generator (its average where there is one), and the discriminators by task
-        (none if it has none), in evaluation mode on the CPU.
+        Their card, the generator, and the discriminators by task (none if it has none), in
+        evaluation mode on the CPU.
 
     Raises:
         InputError: If the file is missing, cannot be loaded safely, or is of something else.
@@ -157,8 +154,7 @@ def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Dis
         generator = card.build_generator()
         discriminators = card.build_discriminators()
         weights = checkpoint["state_dict"]
-        averaged = _below(AVERAGED, weights)
-        generator.load_state_dict(averaged or _below("generator.", weights))
+        generator.load_state_dict(_below("generator.", weights))
         for name, discriminator in discriminators.items():
             discriminator.load_state_dict(_below(f"discriminators.{name}.", weights))
             discriminator.eval()

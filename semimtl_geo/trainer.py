@@ -26,7 +26,6 @@ from semimtl_geo.parallel import average_gradients, average_statistics, reseed, 
 from semimtl_geo.supervision import supervise
 from semimtl_geo.systems import SYSTEMS, SystemName
 from semimtl_geo.tasks import Task
-from semimtl_geo.teacher import Teaching
 from tiles.errors import InputError
 
 Labels = Mapping[str, Tensor]
@@ -62,7 +61,6 @@ class SemiMTL(lightning.LightningModule):
         adversarial: λ of the adversarial losses.
         optimisation: Optimisers and schedule.
         consistency: A prior on the heights of classes, and what it weighs; None for none.
-        teacher: The network's average, which is then what is used of it; None for none.
         decoder_width: Channels inside the decoders.
         discriminator_width: Channels of a discriminator's first layer.
         bands: Names of the image's bands.
@@ -85,7 +83,6 @@ class SemiMTL(lightning.LightningModule):
         adversarial: AdversarialWeights = AdversarialWeights(),
         optimisation: Optimisation = Optimisation(),
         consistency: Consistency | None = None,
-        teacher: Teaching | None = None,
         decoder_width: int = 512,
         discriminator_width: int = 64,
         bands: Sequence[str] = ("NIR", "red", "green"),
@@ -128,7 +125,6 @@ class SemiMTL(lightning.LightningModule):
         self.generator = self.card.build_generator()
         self.discriminators = nn.ModuleDict(self.card.build_discriminators())
         self.consistency = consistency.build(self.tasks) if consistency else None
-        self.teacher = teacher.build(self.generator, self.tasks) if teacher else None
         self.unsyncable = loses_by_sync(self.generator)
         self.validation: dict[tuple[str, str], Metric] = {}
         self.seed: int | None = None
@@ -184,10 +180,6 @@ class SemiMTL(lightning.LightningModule):
         mini_batches = self._mini_batches(batch)
         for number, mini_batch in enumerate(mini_batches, start=1):
             generator_losses: list[Tensor] = []
-            taught: Batch = {}
-            if self.teacher is not None:
-                iteration = self.trainer.global_step
-                mini_batch, taught = self.teacher.prepare(mini_batch, self.domains, iteration)
             for domain, outputs in self._predict(mini_batch):
                 k = self.domains.index(domain)
                 for task in self.tasks:
@@ -205,11 +197,12 @@ class SemiMTL(lightning.LightningModule):
                         discriminator_losses.append(verdict.telling)
                         log |= {f"{terms}/{name}": value for name, value in verdict.parts.items()}
                         confusion.add(task.name, verdict.taken)
-                for name, weight, loss in self._beyond(
-                    outputs, mini_batch[domain], taught.get(domain, {})
+                if self.consistency is not None and (
+                    found := self.consistency(outputs, mini_batch[domain])
                 ):
-                    generator_losses.append(weight * loss)
-                    log[f"train/{domain}/{name}"] = loss
+                    taught, loss = found
+                    generator_losses.append(taught.weight * self.consistency.prior.weight * loss)
+                    log[f"train/{domain}/{taught.name}/consistency"] = loss
             self._step(
                 generator_step,
                 generator_losses,
@@ -219,8 +212,6 @@ class SemiMTL(lightning.LightningModule):
         for optimizer in discriminator_step:
             self._step(optimizer, discriminator_losses)
         average_statistics(self.generator)
-        if self.teacher is not None:
-            self.teacher.follow(self.generator)
         return {name: value.detach() for name, value in log.items()} | confusion.shares()
 
     def _mini_batches(self, batch: Batch) -> list[Batch]:
@@ -228,18 +219,6 @@ class SemiMTL(lightning.LightningModule):
         if self.batchnorm == "mixed":
             return [batch]
         return [{domain: data} for domain, data in batch.items()]
-
-    def _beyond(
-        self, outputs: Labels, labels: Labels, taught: Labels
-    ) -> Iterator[tuple[str, float, Tensor]]:
-        """Losses on one domain that the paper does not have: their names, weights, and values."""
-        for task in self.tasks:
-            if self.teacher is not None and task.name in taught:
-                loss = self.teacher.loss(task, outputs[task.name], taught[task.name])
-                yield f"{task.name}/taught", task.weight * self.teacher.settings.weight, loss
-        if self.consistency is not None and (found := self.consistency(outputs, labels)):
-            task, loss = found
-            yield f"{task.name}/consistency", task.weight * self.consistency.prior.weight, loss
 
     def _predict(self, mini_batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Forward all tasks, also those without a loss: their decoders' statistics need it."""
@@ -305,9 +284,8 @@ class SemiMTL(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score the supervised tasks of one domain's validation chips."""
         for domain, data in batch.items():
-            network = self.generator if self.teacher is None else self.teacher.network
-            network.use_domain(self.domains.index(domain))
-            outputs = network(data["image"])
+            self.generator.use_domain(self.domains.index(domain))
+            outputs = self.generator(data["image"])
             for task in self.tasks:
                 if task.label in data:
                     scores = self.validation.setdefault(

@@ -29,8 +29,6 @@ MEANT_SO: Final = (
     "You're resuming from a checkpoint that ended before the epoch ended.*",
     # Scores of validation are of all processes already.
     "It is recommended to use .*sync_dist=True.*",
-    # A teacher evaluates all the time: semimtl_geo.teacher.
-    "Found .* module.* in eval mode at the start of training.*",
     # How Lightning calls torch.
     ".*LeafSpec.* is deprecated.*",
     # The number of reading processes is a setting, and 0 is meant.

@@ -17,7 +17,6 @@ from torchgeo.datasets import GeoDataset
 from semimtl_geo.data.augment import Augmentation
 from semimtl_geo.data.frame_files import frame_files
 from semimtl_geo.data.frames import Frames, RandomCrops, WholeFrames
-from semimtl_geo.data.photometric import Photometric
 from semimtl_geo.systems import SYSTEMS, Kind, SystemName
 from tiles.errors import InputError
 from tiles.sampling import GridChips, RandomChips, Turns
@@ -71,7 +70,6 @@ class DomainsDataModule(lightning.LightningDataModule):
         workers: Reading processes per domain; 0 reads in the training process.
         seed: Of the chips drawn.
         augmentation: Of training chips, on the device that trains.
-        photometric: After that, the sensor's; None: it stays as it is.
         fill: Colour of unknown image pixels, per band.
     """
 
@@ -88,7 +86,6 @@ class DomainsDataModule(lightning.LightningDataModule):
         workers: int = 2,
         seed: int = 0,
         augmentation: Augmentation = Augmentation(),
-        photometric: Photometric | None = None,
         fill: Sequence[float] = (0.485, 0.456, 0.406),
     ) -> None:
         super().__init__()
@@ -131,7 +128,6 @@ class DomainsDataModule(lightning.LightningDataModule):
         self.seed = seed
         self.from_above = augmentation.from_above
         self.augment = augmentation.build()
-        self.photometric = photometric
         self.fill = torch.tensor(list(fill)).view(-1, 1, 1)
 
     def folder(self, name: str, split: str) -> Path:
@@ -236,9 +232,7 @@ class DomainsDataModule(lightning.LightningDataModule):
     ) -> dict[str, dict[str, Tensor]]:
         """Augment training batches, on their device."""
         if self.trainer is not None and self.trainer.training:
-            batch = {name: self.augment(data) for name, data in batch.items()}
-            if self.photometric is not None:
-                batch = self.photometric.vary(batch)
+            return {name: self.augment(data) for name, data in batch.items()}
         return batch
 
     def _collate(self, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -73,10 +73,6 @@ class Depth(Task):
         """The value itself."""
         return estimate[:, 0]
 
-    def taught(self, output: Tensor, confidence: float) -> Tensor:
-        """The value itself; it says nothing of how sure it is."""
-        return self.decide(self.estimate(output))
-
     def scores(self) -> Metric:
         """AbR, RMSE and deltas."""
         return DepthScores(self.relative_above)

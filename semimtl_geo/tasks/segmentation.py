@@ -83,11 +83,6 @@ class Segmentation(Task):
         """The likeliest class."""
         return estimate.argmax(dim=1)
 
-    def taught(self, output: Tensor, confidence: float) -> Tensor:
-        """The likeliest class, where it is likely enough."""
-        probability, likeliest = output.softmax(dim=1).max(dim=1)
-        return torch.where(probability >= confidence, likeliest, isprs.UNKNOWN)
-
     def scores(self) -> Metric:
         """pAcc, mIoU and IoU per class."""
         return SegmentationScores(self.classes, isprs.UNKNOWN)

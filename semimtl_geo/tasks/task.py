@@ -95,15 +95,6 @@ class Task(ABC):
         """What a map says per pixel, ``[B, H, W]``: class indices, or metres."""
 
     @abstractmethod
-    def taught(self, output: Tensor, confidence: float) -> Tensor:
-        """What a teacher's output says, as a target ``[B, H, W]``.
-
-        Args:
-            output: The teacher's, ``[B, channels, H, W]``.
-            confidence: Classes that are less probable are unknown.
-        """
-
-    @abstractmethod
     def scores(self) -> Metric:
         """A fresh metric for decisions against targets."""
 

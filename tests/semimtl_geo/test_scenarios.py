@@ -68,27 +68,18 @@ def test_the_papers_values(name: str) -> None:
     assert augmentation.from_above == (name == "cross_dataset")
 
 
-@pytest.mark.parametrize(
-    ("name", "setting"),
-    [
-        ("recommended", "consistency"),
-        ("jtl_teacher", "teacher"),
-        ("jtl_photometric", "photometric"),
-    ],
-)
-def test_beyond_the_paper(name: str, setting: str) -> None:
-    """JTL and nothing else than one setting; the classes of the prior exist."""
+def test_what_is_recommended() -> None:
+    """JTL and nothing else than the prior, whose classes exist."""
     folder = find_scenario("cities").folder
-    settings = settings_of([f"--config={folder / f'{name}.yaml'}"])
+    settings = settings_of([f"--config={folder / 'recommended.yaml'}"])
     jtl = settings_of([f"--config={folder / 'jtl.yaml'}"])
     more = {key for key in settings if settings[key] != jtl.get(key)}
-    assert {key.split(".")[1] for key in more} == {setting}
+    assert {key.split(".")[1] for key in more} == {"consistency"}
     assert {key: value for key, value in settings.items() if key not in more} == jtl
     prior = "model.consistency.heights."
     heights = {key.removeprefix(prior): settings[key] for key in more if key.startswith(prior)}
-    assert bool(heights) == (setting == "consistency")
-    if heights:
-        Consistency(heights).build([Segmentation(), Depth()])
+    assert heights
+    Consistency(heights).build([Segmentation(), Depth()])
 
 
 def test_what_is_evaluated_on_what() -> None:
@@ -148,9 +139,9 @@ def test_folders_that_are_no_scenario(tmp_path: Path, files: dict[str, str], say
 
 def test_systems_stand_in_the_papers_order_and_other_files_after_them() -> None:
     cities = find_scenario("cities")
-    runs = runs_of(cities, ["jtl_teacher", "three", "semimtl", "jtl", "stl_seg"])
-    assert [run.name for run in runs] == ["stl_seg", "jtl", "semimtl", "jtl_teacher", "three"]
-    assert [run.title for run in runs][2:] == ["SemiMTL", "JTL, teacher", "SemiMTL, three"]
+    runs = runs_of(cities, ["recommended", "three", "semimtl", "jtl", "stl_seg"])
+    assert [run.name for run in runs] == ["stl_seg", "jtl", "semimtl", "recommended", "three"]
+    assert [run.title for run in runs][2:] == ["SemiMTL", "JTL, recommended", "SemiMTL, three"]
     for wrong in ("m4", "base", "scenario"):
         with pytest.raises(InputError, match=f"--systems {wrong}: is no system"):
             runs_of(cities, ["jtl", wrong])

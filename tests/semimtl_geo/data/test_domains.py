@@ -14,7 +14,6 @@ from torch import Tensor
 
 from semimtl_geo.data.augment import Augmentation
 from semimtl_geo.data.domains import Domain, DomainsDataModule
-from semimtl_geo.data.photometric import Photometric
 from semimtl_geo.trainer import SemiMTL
 from tests.rasters import noise, write
 from tests.semimtl_geo.data.batches import same, training
@@ -200,20 +199,6 @@ def test_augmentation_is_for_training(root: Path) -> None:
         got = data.on_after_batch_transfer(batch, 0)
         for name in ("a", "b"):
             assert torch.equal(got[name]["image"], batch[name]["image"] + in_training)
-
-
-def test_the_sensor_is_varied_in_training_after_the_rest(root: Path) -> None:
-    data = make(root, photometric=Photometric(gain=0.5))
-    batch = training(data)[0]
-    for in_training in (True, False):
-        data.trainer = SimpleNamespace(training=in_training)  # type: ignore[assignment]
-        torch.manual_seed(0)
-        got = data.on_after_batch_transfer(batch, 0)
-        torch.manual_seed(0)
-        want = {name: data.augment(labels) for name, labels in batch.items()}
-        want = Photometric(gain=0.5).vary(want) if in_training else batch
-        for name in ("a", "b"):
-            assert torch.equal(got[name]["image"], want[name]["image"])
 
 
 def test_folders_and_bands_of_a_domain(root: Path) -> None:
