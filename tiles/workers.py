@@ -23,6 +23,9 @@ Progress = Callable[[int, int], None]
 # Seconds between two looks at how far other processes have come.
 LOOK = 0.5
 
+# Seconds that a run which ends too early waits for the workers of a cluster to notice.
+STOP = 10.0
+
 
 def run_here(job: Job, desk: Desk, predict: Predict, progress: Progress | None) -> bool:
     """Work on all panels, one after the other; whether any tile was predicted."""
@@ -184,17 +187,25 @@ def run_cluster(job: Job, predict: Predict, client: Any, progress: Progress | No
         fault = f"lost its workers ({error})"
         raise InputError("cluster", fault, "give them more memory, and start again") from error
     finally:
-        client.cancel(futures)  # those that have not begun; the others see that the ticket is gone
         job.ticket.unlink(missing_ok=True)
+        # Workers that see it gone leave the files alone, which may be deleted when all have.
+        with suppress(TimeoutError, OSError, distributed.CancelledError), client.as_current():
+            distributed.wait(futures, timeout=STOP)
+        client.cancel(futures)
 
 
 def _remotely(job: Job, number: int, predict: Predict, run: str) -> bool:
     """What a worker of a cluster does."""
 
+    def ended() -> bool:
+        return not job.ticket.exists() or job.ticket.read_text() != run
+
     def go_on(_: int) -> None:
-        if not job.ticket.exists() or job.ticket.read_text() != run:
+        if ended():
             raise RuntimeError("the run has ended")
 
+    if ended():
+        return False
     with ExitStack() as stack:
         return work_on(job, number, job.open(stack), predict, go_on)
 

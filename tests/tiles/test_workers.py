@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tests.rasters import write
 from tiles.errors import InputError
 from tiles.layers import ClassMap, PercentMap, ValueMap
 from tiles.mosaic import mosaic
+from tiles.workers import _remotely
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [
@@ -240,6 +242,14 @@ def test_an_error_on_a_cluster(scene: Scene, tmp_path: Path, diary: Path, client
             client=client,
         )  # fmt: skip
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_work_of_a_run_that_has_ended_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is opened for a panel that a cluster comes to after the run."""
+    job = SimpleNamespace(ticket=tmp_path / "run")
+    assert not _remotely(job, 0, lambda _: {}, "one")  # type: ignore[arg-type]
+    job.ticket.write_text("another")
+    assert not _remotely(job, 0, lambda _: {}, "one")  # type: ignore[arg-type]
 
 
 def test_interrupted_on_a_cluster_and_gone_on_with_alone(
