@@ -6,6 +6,7 @@ Prints a Markdown table of chips per second on the embedded cities, as `configs/
 them (two cities, chips of 128 px at 0.27 m), but with one reading process per city:
 
 - ours: the loader of training;
+- ours, without processes: the same, which reads in the process that takes the batches;
 - a step needs: chips that JTL, whose step is the shortest of those of both cities, uses up in a
   second when none has to be waited for nor augmented: wanted of the loader: at least 3 times that;
 - torchgeo: RasterDataset of the images, RasterDataset of the labels, their intersection, and
@@ -43,7 +44,7 @@ from tiles.sampling import RandomChips
 
 FIRST = 8
 """Batches before the clock starts: more than the reading processes prepare ahead."""
-OURS, NEEDED = "ours", "a step needs"
+OURS, ALONE, NEEDED = "ours", "ours, without processes", "a step needs"
 THEIRS, SAME = "torchgeo", "torchgeo, our chips"
 
 
@@ -126,10 +127,14 @@ def needed(root: Path, iterations: int, precision: str) -> float:
 
 def loader(root: Path, iterations: int, rounds: int) -> list[str]:
     """Measure all in turns; returns the lines of the table."""
-    data: DomainsDataModule = configured(root, iterations + FIRST, "--data.workers=1").datamodule
+    data, alone = (
+        configured(root, iterations + FIRST, f"--data.workers={workers}").datamodule
+        for workers in (1, 0)
+    )
     precision = faster_precision()
     work: dict[str, Callable[[], float]] = {
         OURS: partial(delivered, data.train_dataloader, data),
+        ALONE: partial(delivered, alone.train_dataloader, alone),
         NEEDED: partial(needed, root, max(10, iterations // 10), precision),
         THEIRS: partial(delivered, partial(torchgeo_loader, data, True), data),
         SAME: partial(delivered, partial(torchgeo_loader, data, False), data),
