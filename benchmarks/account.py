@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from budget import EPOCHS, METHOD, Plan
+from budget import EPOCHS, METHOD, Plan, medians
 from measuring import made_on, table
 from orderings import LONGER, beyond, controls, differences, in_short, orderings
 from survey import SMEAR
@@ -140,10 +139,7 @@ def recommended_prior(job: Job) -> dict[str, tuple[float, float]]:
     """The ranges of heights, by class."""
     start = "model.consistency.heights."
     settings = settings_of(job.scenario.arguments("recommended"))
-    return {
-        key.removeprefix(start): (float(low), float(high))
-        for key, (low, high) in ((k, v) for k, v in settings.items() if k.startswith(start))
-    }
+    return {key.removeprefix(start): settings[key] for key in settings if key.startswith(start)}
 
 
 def _read(file: Path) -> npt.NDArray[Any]:
@@ -154,22 +150,18 @@ def _read(file: Path) -> npt.NDArray[Any]:
 
 def times(outcomes: Sequence[Outcome]) -> list[str]:
     """A table of what training took."""
-    iterations: dict[str, int] = {}
-    steps: dict[str, list[float]] = {}
-    for outcome in outcomes:
-        settings = settings_of([f"--config={outcome.checkpoint.with_name('config.yaml')}"])
-        count = int(settings["data.iterations"]) * int(settings["trainer.max_epochs"])
-        iterations[outcome.run.title] = count
-        # A run that was killed as it ended does not know its step.
-        known = [] if math.isnan(outcome.step) else [outcome.step]
-        steps.setdefault(outcome.run.title, []).extend(known)
-    seconds = {
-        title: statistics.median(taken) * iterations[title] if taken else math.nan
-        for title, taken in steps.items()
-    }
+    steps = medians(outcomes, lambda run: run.title)
+    iterations = {outcome.run.title: _iterations(outcome) for outcome in outcomes}
+    # A run that was killed as it ended does not know its step.
+    seconds = {title: n * steps.get(title, math.nan) for title, n in iterations.items()}
     whole = seconds[SYSTEMS[METHOD].title]
     rows = [
         (title, f"{n}", f"{1000 * s / n:.0f}", f"{s:.0f}", f"{s / whole:.2f}")
         for (title, n), s in zip(iterations.items(), seconds.values(), strict=True)
     ]
     return table(("method", "iterations", "ms per iteration", "seconds", "over SemiMTL"), rows)
+
+
+def _iterations(outcome: Outcome) -> int:
+    settings = settings_of([f"--config={outcome.checkpoint.with_name('config.yaml')}"])
+    return int(settings["data.iterations"]) * int(settings["trainer.max_epochs"])

@@ -13,7 +13,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def with_relative(
         timed: What is given SemiMTL's time, of one seed.
         trained: The paper's systems.
     """
-    known, relative = medians(trained), dict(plan.relative)
+    known, relative = medians(trained, config_of), dict(plan.relative)
     method = next(outcome.run for outcome in trained if outcome.run.name == METHOD)
     for run in timed:
         config = config_of(run)
@@ -152,14 +152,14 @@ def with_relative(
     return plan
 
 
-def medians(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Seconds of an iteration by configuration, of those where they are known."""
+def medians(outcomes: Sequence[Outcome], by: Callable[[Run], str]) -> dict[str, float]:
+    """Seconds of an iteration by what is asked of a run, of those where they are known."""
     found: dict[str, list[float]] = {}
     for outcome in outcomes:
         # A run that was killed as it ended does not know them.
         if not math.isnan(outcome.step):
-            found.setdefault(config_of(outcome.run), []).append(outcome.step)
-    return {config: statistics.median(steps) for config, steps in found.items()}
+            found.setdefault(by(outcome.run), []).append(outcome.step)
+    return {name: statistics.median(steps) for name, steps in found.items()}
 
 
 def measure(

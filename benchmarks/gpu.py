@@ -76,21 +76,21 @@ def make_model(system: SystemName, args: argparse.Namespace) -> SemiMTL:
 class Clock(lightning.Callback):
     """When the steps that count began and ended; in between, nobody waits for the device."""
 
-    def __init__(self, device: str, last: int) -> None:
-        self.device, self.last = device, last
+    def __init__(self, last: int) -> None:
+        self.last = last
         self.began = self.ended = 0.0
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx == WARM_UP:
-            self.began = now(self.device)
+            self.began = now()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx == self.last:
-            self.ended = now(self.device)
+            self.ended = now()
 
 
 def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
@@ -103,8 +103,8 @@ def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
             return {name: augment(data) for name, data in batch.items()}
 
         # In place of the data module's, which reads files.
-        model.on_after_batch_transfer = augmented  # type: ignore[method-assign]
-    clock = Clock(args.device, WARM_UP + args.steps - 1)
+        model.on_after_batch_transfer = augmented  # type: ignore[method-assign]  # meant so
+    clock = Clock(WARM_UP + args.steps - 1)
     trainer = lightning.Trainer(
         max_steps=WARM_UP + args.steps,
         accelerator="gpu" if args.device == "cuda" else "cpu",

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 from measuring import say
 
 from semimtl_geo.compare.files import read_json, write_json
 from semimtl_geo.compare.runs import Job, Outcome
-from semimtl_geo.compare.scoring import REESTIMATED
+from semimtl_geo.compare.scoring import REESTIMATED, scored_on
 from semimtl_geo.compare.table import Row, make_row
 from semimtl_geo.evaluation import evaluate
 from semimtl_geo.mapping import Mapper
@@ -30,15 +29,12 @@ def reestimated(outcome: Outcome, job: Job) -> Outcome:
     """
     method = outcome.run.title + REESTIMATED
     file = job.folder(outcome.run) / "scores" / "reestimated.json"
-    of = {
-        domain: [split, *(image.name for image in job.images(domain))]
-        for domain, split in job.scenario.evaluate.items()
-    }
+    of = {domain: scored_on(domain, job) for domain in job.scenario.evaluate}
     found = read_json(file)
     if found.get("of") != of:
         say(f"map with statistics re-estimated: {outcome.run.title}, seed {outcome.run.seed}")
-        row = partial(_row, Mapper.load(outcome.checkpoint), method, job=job)
-        found = {"of": of, "rows": [asdict(row(domain=domain)) for domain in of]}
+        mapper = Mapper.load(outcome.checkpoint)
+        found = {"of": of, "rows": [asdict(_row(mapper, method, domain, job)) for domain in of]}
         write_json(file, found)
     return replace(outcome, rows=[*outcome.rows, *(Row(**row) for row in found["rows"])])
 

@@ -120,5 +120,6 @@ def _cut_at_dashes(command: argparse.ArgumentParser) -> None:
         parsed.overrides = given[cut + 1 :]
         return parsed, rest
 
-    # argparse calls it for subcommands; it has no other hook before positional arguments are taken.
-    command.parse_known_args = parse_known_args  # type: ignore[method-assign, assignment]
+    # argparse calls it for subcommands; it has no other hook before positional arguments are taken,
+    # and declares overloads that no single function has.
+    command.parse_known_args = parse_known_args  # type: ignore[method-assign, assignment]  # the hook

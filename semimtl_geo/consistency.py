@@ -187,8 +187,7 @@ class SemanticHeight(nn.Module):
 
     def labelled(self, classes: Tensor, heights: Tensor) -> Tensor:
         """As :meth:`shares`, where classes are labelled as well: int64 ``[B, H, W]``."""
-        one_hot = torch.stack([classes == number for number in range(len(self.sums))], dim=1)
-        return (one_hot & self.listed & ~heights.isnan()[:, None]).float()
+        return (self._masks(classes) & self.listed & ~heights.isnan()[:, None]).float()
 
     @torch.no_grad()
     def remember(self, shares: Tensor, heights: Tensor) -> None:
@@ -205,6 +204,10 @@ class SemanticHeight(nn.Module):
         self.sums.lerp_(of_batch[0], FORGET)
         self.counts.lerp_(of_batch[1], FORGET)
 
+    def _masks(self, classes: Tensor) -> Tensor:
+        """The pixels of each class, bool ``[B, K, H, W]``."""
+        return torch.stack([classes == number for number in range(len(self.sums))], dim=1)
+
     def of_means(self, heights: Tensor, classes: Tensor) -> Tensor:
         """How far the mean heights of a batch's labelled classes are from the remembered ones.
 
@@ -220,7 +223,7 @@ class SemanticHeight(nn.Module):
         """
         means = self.sums / self.counts.clamp(min=torch.finfo(self.counts.dtype).tiny)
         speaks = self.counts > 0  # of the prior, and seen
-        masks = torch.stack([classes == number for number in range(len(means))], dim=1)
+        masks = self._masks(classes)
         pixels = masks.sum((0, 2, 3))
         total = (heights[:, None] * masks).sum((0, 2, 3)) * self.height.scale
         away = torch.where(speaks, (total - pixels * means).abs(), 0.0)

@@ -164,6 +164,7 @@ def check_device(device: str | torch.device | None = None) -> torch.device:
             number = torch.cuda.current_device() if found.index is None else found.index
             found = torch.device("cuda", number)
         torch.empty(1, device=found).cpu()  # some are known by name only
+    # torch: RuntimeError of a wrong name, AssertionError without CUDA, NotImplementedError of meta.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         fault = "is no device of this machine"

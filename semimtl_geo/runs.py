@@ -85,8 +85,8 @@ class Checkpoints(Checkpoint):
 
         Lightning would take it for one that stopped within the epoch, and end that epoch twice.
         """
-        # Lightning has no setting for it.
-        trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
+        # Lightning has no setting for it, so its method is replaced.
+        trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]  # so
 
     def _save(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning's, without a type

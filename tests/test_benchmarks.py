@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.variant import Variant
 from tiles.errors import InputError
 
+ROOT = Path(__file__).parents[1]
 PLAN = Plan(1.0, "32-true", 2, 100, {"jtl": 2 / 3})
 
 
@@ -167,3 +171,24 @@ def test_cities_stay_those_of_the_first_start(tmp_path: Path) -> None:
     make_cities(folder, 1, 64, 0.0)
     with pytest.raises(InputError, match=r"'size': 64.*'size': 96.*give another --out"):
         make_cities(folder, 1, 96, 0.0)
+
+
+def test_the_gpus_benchmark_runs_without_one() -> None:
+    """Where there is a GPU once, it is too late to find out that it does not."""
+    small = ["--encoder=resnet18", "--crop=64", "--batch=2", "--steps=1", "--rounds=1"]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/gpu.py", "--device=cpu", *small],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows[-3:]] == [
+        "| forward and backward",
+        "| JTL",
+        "| SemiMTL",
+    ]

@@ -11,20 +11,16 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
-
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 from semimtl_geo.compare.files import read_json, write_json
 from semimtl_geo.compare.scenario import ORDER, Scenario
 from semimtl_geo.compare.table import Row
+from semimtl_geo.compare.timekeeper import Timekeeper
 from semimtl_geo.compare.variant import Variant
 from semimtl_geo.configuration import Settings, settings_of
 from semimtl_geo.data.frame_files import frame_files
@@ -147,42 +143,6 @@ class Outcome:
     tasks: list[dict[str, Any]] = field(default_factory=list)
 
 
-class _Report(Callback):
-    """Tells how far training is, and keeps the time.
-
-    Args:
-        say: Takes iterations done, and how many there are.
-        keep: Takes the seconds that training took, at each checkpoint.
-        before: What it took before it was interrupted.
-    """
-
-    def __init__(
-        self, say: Callable[[int, int], None], keep: Callable[[float], None], before: float
-    ) -> None:
-        self.say = say
-        self.keep = keep
-        self.times: list[float] = []
-        self.started = time.monotonic() - before
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
-        self.times.append(time.monotonic())
-        self.say(trainer.global_step, int(trainer.estimated_stepping_batches))
-
-    def on_save_checkpoint(self, *args: Any) -> None:
-        # Not into the checkpoint, whose bytes shall not depend on the machine.
-        self.keep(self.seconds())
-
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def step(self) -> float:
-        """Median seconds of an iteration, from the end of the one before to its own."""
-        steps = [after - before for before, after in pairwise(self.times)]
-        return median(steps) if steps else math.nan
-
-
 def images_of(scenes: Path) -> list[Path]:
     """The images of a folder of scenes or of street views."""
     return raster_files(scenes / "image") or frame_files(scenes / "image")
@@ -255,7 +215,7 @@ def train_run(run: Run, job: Job, say: Say) -> tuple[float, float]:
     before = float(state.get("seconds") or 0) if resume else 0.0
     keep(before)
     title = run.title + (f", seed {run.seed}" if len(job.seeds) > 1 else "")
-    report = _Report(partial(say, f"train {title}", "iterations"), keep, before)
+    report = Timekeeper(partial(say, f"train {title}", "iterations"), keep, before)
     train(
         [
             *args,

@@ -35,11 +35,10 @@ def score_run(run: Run, job: Job, say: Say) -> tuple[list[Row], list[dict[str, A
     rows: list[Row] = []
     tasks: list[dict[str, Any]] = []
     mapper = None
-    for domain, split in job.scenario.evaluate.items():
+    for domain in job.scenario.evaluate:
         file = job.folder(run) / "scores" / f"{domain}.json"
         found = read_json(file)
-        # Scenes may have been added since, which the other systems are scored on.
-        of = {"split": split, "scenes": [image.name for image in job.images(domain)]}
+        of = scored_on(domain, job)
         if any(found.get(key) != value for key, value in of.items()):
             mapper = mapper or Mapper.load(job.checkpoint(run))
             scored = _score(mapper, domain, run, job, say)
@@ -52,6 +51,12 @@ def score_run(run: Run, job: Job, say: Say) -> tuple[list[Row], list[dict[str, A
         rows += [Row(**row) for row in found["rows"]]
         tasks = found["tasks"]
     return rows, tasks
+
+
+def scored_on(domain: str, job: Job) -> dict[str, Any]:
+    """What scores are of: scenes may be added later, which other systems are then scored on."""
+    images = [image.name for image in job.images(domain)]
+    return {"split": job.scenario.evaluate[domain], "scenes": images}
 
 
 def _score(mapper: Mapper, domain: str, run: Run, job: Job, say: Say) -> list[Row]:

@@ -108,7 +108,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        deepest: int = encoder.out_channels[-1]  # type: ignore[index, assignment]  # smp's
+        deepest: int = encoder.out_channels[-1]  # type: ignore[index, assignment]  # smp's, untyped
         self.decoders = nn.ModuleDict(
             {task.name: DECODERS[task.decoder](deepest, task.channels, width) for task in tasks}
         )

@@ -16,7 +16,7 @@ from PIL import Image
 
 from semimtl_geo import compare_command
 from semimtl_geo.compare import runs as runs_module
-from semimtl_geo.compare import scoring
+from semimtl_geo.compare import scoring, timekeeper
 from semimtl_geo.compare.published import TABLES
 from semimtl_geo.compare.runs import Job, Run, check, train_run
 from semimtl_geo.compare.scenario import ORDER, find_scenario
@@ -220,7 +220,7 @@ def test_seconds_are_those_of_all_parts(job: Job, monkeypatch: pytest.MonkeyPatc
         return (folder / "last.ckpt").replace(folder / "jtl.ckpt")
 
     monkeypatch.setattr(runs_module, "train", train)
-    monkeypatch.setattr(runs_module.time, "monotonic", lambda: clock)
+    monkeypatch.setattr(timekeeper.time, "monotonic", lambda: clock)
     with pytest.raises(KeyboardInterrupt):
         train_run(Run("jtl"), job, say)
     assert train_run(Run("jtl"), job, say)[0] == 30.0
