@@ -19,6 +19,7 @@ from semimtl_geo.compare import to_markdown
 from semimtl_geo.compare.results import rows_of_seeds, table_of
 from semimtl_geo.compare.runs import Job, Outcome
 from semimtl_geo.configuration import settings_of
+from semimtl_geo.consistency import Consistency
 from semimtl_geo.data.isprs import CLASSES
 from semimtl_geo.systems import SYSTEMS
 
@@ -115,15 +116,16 @@ def heights(job: Job, noise: float) -> str:
                 of_class = metres[classes == number]
                 sums[number] += of_class.sum(dtype=float)
                 counts[number] += of_class.size
-                if name in prior:
-                    low, high = prior[name]
-                    outside += int(((of_class < low) | (of_class > high)).sum())
+                if name in prior.heights:
+                    low, high = prior.heights[name]
+                    away = np.maximum(low - of_class, of_class - high)
+                    outside += int((away > prior.tolerance).sum())
                     total += of_class.size
         mean = dict(zip(CLASSES, sums / counts.clip(1), strict=True))
         parts.append(
-            f"on {city} {outside / total:.2%} of the pixels of its classes are outside of their "
-            f"range, buildings are {mean['building']:.1f} m and trees {mean['tree']:.1f} m high in "
-            "the mean"
+            f"on {city} {outside / total:.2%} of the pixels of its classes are more than "
+            f"{prior.tolerance:g} m outside of their range, buildings are {mean['building']:.1f} m "
+            f"and trees {mean['tree']:.1f} m high in the mean"
         )
     survey = (
         f" Heights that are learned from were smoothed by a Gaussian of {SMEAR:g} m and have noise "
@@ -135,11 +137,13 @@ def heights(job: Job, noise: float) -> str:
     )
 
 
-def recommended_prior(job: Job) -> dict[str, tuple[float, float]]:
-    """The ranges of heights, by class."""
+def recommended_prior(job: Job) -> Consistency:
+    """Its ranges of heights, and what heights may be outside of them."""
     start = "model.consistency.heights."
     settings = settings_of(job.scenario.arguments("recommended"))
-    return {key.removeprefix(start): settings[key] for key in settings if key.startswith(start)}
+    ranges = {key.removeprefix(start): settings[key] for key in settings if key.startswith(start)}
+    tolerance = settings.get("model.consistency.tolerance", Consistency.tolerance)
+    return Consistency(ranges, tolerance=tolerance)
 
 
 def _read(file: Path) -> npt.NDArray[Any]:

@@ -13,6 +13,9 @@ from tiles.errors import InputError
 Settings = dict[str, Any]
 """Values by dotted name: ``{"model.system": "jtl", "data.crop": 384}``."""
 
+NAMED = ("data.domains", "model.consistency.heights", "model.encoder.options")
+"""Mappings whose names users choose. Those that a later one leaves out are gone, as in training."""
+
 
 def with_bases(args: Sequence[str]) -> list[str]:
     """Arguments in which the configuration that another starts from stands in front of it.
@@ -53,10 +56,10 @@ def settings_of(args: Sequence[str]) -> Settings:
         if not equals:
             value = next(rest, "")
         if flag == "--config":
-            settings |= dict(_flat(read_yaml(Path(value))))
+            settings = _over(settings, read_yaml(Path(value)))
         else:
             try:
-                settings |= dict(_flat(yaml.safe_load(value), flag.removeprefix("--")))
+                settings = _over(settings, yaml.safe_load(value), flag.removeprefix("--"))
             except yaml.YAMLError:
                 settings[flag.removeprefix("--")] = value
     settings.pop("base", None)
@@ -91,6 +94,25 @@ def _chain(config: Path) -> list[Path]:
         base = read_yaml(following).get("base")
         following = following.parent / str(base) if base else None
     return chain
+
+
+def _over(settings: Settings, value: object, at: str = "") -> Settings:
+    """Settings, and over them what is said at a dotted name."""
+    later = dict(_flat(value, at))
+    for mapping in NAMED:
+        inside = f"{mapping}."
+        said = {_name(leaf, inside) for leaf in later if leaf.startswith(inside)}
+        if (said or mapping in later) and not at.startswith(inside):
+            settings = {
+                leaf: old
+                for leaf, old in settings.items()
+                if not f"{leaf}.".startswith(inside) or _name(leaf, inside) in said
+            }
+    return settings | later
+
+
+def _name(leaf: str, inside: str) -> str:
+    return leaf.removeprefix(inside).split(".")[0]
 
 
 def _flat(value: object, name: str = "") -> Iterator[tuple[str, Any]]:

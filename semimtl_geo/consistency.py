@@ -29,7 +29,8 @@ class Consistency:
 
     Attributes:
         heights: By class, the lowest and the highest height above ground of its pixels, in metres;
-            ``.inf`` where there is no highest. Classes that are left out may have any.
+            ``.inf`` where there is no highest. Two or more; classes that are left out may have
+            any.
         weight: Of the loss, beside that of the task which it teaches.
         means: Where classes are labelled, their mean heights shall also be those that they have
             where heights are: each class of the prior must occur there too. Ranges alone leave a
@@ -55,7 +56,7 @@ class Consistency:
 
         Raises:
             InputError: If they are not land cover and heights above ground, or the prior speaks of
-                a class that there is not, or of a range that is none.
+                a class that there is not, of one alone, or of a range that is none.
         """
         named = {task.name: task for task in tasks}
         landcover, height = named.get(self.landcover), named.get(self.height)
@@ -66,13 +67,15 @@ class Consistency:
         if height.unit != "m":
             fault = f"needs heights in m, {height.name} is in {height.unit}"
             raise InputError(where, fault, "leave it out: street views have no ground")
-        if not self.heights:
-            raise InputError(where, "names no class", "give heights by class, or leave it out")
         for name, (low, high) in self.heights.items():
             if name not in landcover.classes:
                 raise InputError(where, f"no class is called {name}", f"use {landcover.classes}")
             if not low <= high:
                 raise InputError(where, f"{name} from {low} to {high} m is no range", "correct it")
+        if len(self.heights) < 2:
+            fault = f"tells {', '.join(self.heights) or 'no class'} from no other class"
+            remedy = "name every class whose heights are known, also those that a base names"
+            raise InputError(f"{where}.heights", fault, remedy)
         for name, number in (("weight", self.weight), ("tolerance", self.tolerance)):
             if not number >= 0:
                 raise InputError(f"{where}.{name}", f"{number} is negative", "give 0 or more")

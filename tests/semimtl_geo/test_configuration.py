@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from jsonargparse import ArgumentParser
 
 from semimtl_geo.configuration import settings_of, with_bases
+from semimtl_geo.consistency import Consistency
+from semimtl_geo.data.domains import Domain
 from tiles.errors import InputError
 
 
@@ -34,6 +38,60 @@ def test_what_stands_later_counts(own: Path) -> None:
         "model.encoder.weights": None,
         "model.encoder.name": "a",
     }
+
+
+@dataclass
+class Data:
+    domains: dict[str, Domain]
+    root: str = "data"
+
+
+@dataclass
+class Model:
+    consistency: Consistency
+
+
+@pytest.mark.parametrize(
+    ("more", "domains"),
+    [
+        ([], {"b"}),
+        (["--data.root=elsewhere"], {"b"}),
+        (["--data.domains={c: {supervised: [height]}}"], {"c"}),
+        (["--data={domains: {c: {supervised: [height]}}}"], {"c"}),
+        (["--data.domains.c={supervised: [height]}"], {"b", "c"}),
+    ],
+)
+def test_names_that_are_left_out_are_gone(
+    tmp_path: Path, more: list[str], domains: set[str]
+) -> None:
+    """As where training reads the arguments, which is jsonargparse."""
+    (tmp_path / "base.yaml").write_text(
+        "data: {domains: {a: {supervised: [landcover]}, b: {supervised: [height], folder: x}}}\n"
+        "model: {consistency: {weight: 0.5, heights: {ground: [0, 0], roof: [2, 9]}}}\n"
+    )
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "base: base.yaml\n"
+        "data: {domains: {b: {supervised: [height]}}}\n"
+        "model: {consistency: {heights: {tree: [1, 9]}}}\n"
+    )
+    args = [f"--config={own}", *more]
+    settings = settings_of(args)
+    assert {key.split(".")[2] for key in settings if "domains" in key} == domains
+    assert ("data.domains.b.folder" in settings) == ("b" in domains)
+    prior = {key: value for key, value in settings.items() if "consistency" in key}
+    assert prior == {"model.consistency.weight": 0.5, "model.consistency.heights.tree": [1, 9]}
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--base", type=str)
+    parser.add_argument("--data", type=Data)
+    parser.add_argument("--model", type=Model)
+    read = parser.parse_args(with_bases(args))
+    assert set(read.data.domains) == domains
+    assert all((read.data.domains[name].folder == "x") == (name == "b") for name in domains)
+    assert read.model.consistency.heights == {"tree": (1.0, 9.0)}
+    assert read.model.consistency.weight == 0.5
 
 
 def test_text_that_is_no_yaml_is_text() -> None:
