@@ -7,6 +7,7 @@ them (two cities, chips of 128 px at 0.27 m), but with one reading process per c
 
 - ours: the loader of training;
 - ours, without processes: the same, which reads in the process that takes the batches;
+- ours, no file kept: as with files too large to be kept (`tiles.chips`): each chip is read anew;
 - a step needs: chips that JTL, whose step is the shortest of those of both cities, uses up in a
   second when none has to be waited for nor augmented: wanted of the loader: at least 3 times that;
 - torchgeo: RasterDataset of the images, RasterDataset of the labels, their intersection, and
@@ -26,6 +27,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from lightning.pytorch.utilities import CombinedLoader
 from measuring import made_on, make_parser, publish, quiet, say, table
@@ -35,6 +37,7 @@ from torch.utils.data import DataLoader, Sampler
 from torchgeo.datasets import GeoDataset, RasterDataset, stack_samples
 from torchgeo.samplers import RandomGeoSampler, Units
 
+import tiles.chips
 from semimtl_geo.cities import write_cities
 from semimtl_geo.configuration import with_bases
 from semimtl_geo.data.domains import DomainsDataModule
@@ -44,7 +47,8 @@ from tiles.sampling import RandomChips
 
 FIRST = 8
 """Batches before the clock starts: more than the reading processes prepare ahead."""
-OURS, ALONE, NEEDED = "ours", "ours, without processes", "a step needs"
+OURS, ALONE, UNKEPT = "ours", "ours, without processes", "ours, no file kept"
+NEEDED = "a step needs"
 THEIRS, SAME = "torchgeo", "torchgeo, our chips"
 
 
@@ -114,6 +118,12 @@ def delivered(make: Callable[[], Iterable[Any]], data: DomainsDataModule) -> flo
     return count * data.batch_size * len(data.domains) / (time.perf_counter() - began)
 
 
+def unkept(data: DomainsDataModule) -> float:
+    """Chips per second where every chip is read from its file."""
+    with patch.object(tiles.chips, "KEPT", 0):
+        return delivered(data.train_dataloader, data)
+
+
 def needed(root: Path, iterations: int, precision: str) -> float:
     """Chips per second that JTL uses up; neither reading nor augmentation count."""
     parts = Parts()
@@ -135,6 +145,7 @@ def loader(root: Path, iterations: int, rounds: int) -> list[str]:
     work: dict[str, Callable[[], float]] = {
         OURS: partial(delivered, data.train_dataloader, data),
         ALONE: partial(delivered, alone.train_dataloader, alone),
+        UNKEPT: partial(unkept, data),
         NEEDED: partial(needed, root, max(10, iterations // 10), precision),
         THEIRS: partial(delivered, partial(torchgeo_loader, data, True), data),
         SAME: partial(delivered, partial(torchgeo_loader, data, False), data),

@@ -13,9 +13,9 @@ from torch.utils.data import Sampler
 from torchgeo.datasets import GeoDataset
 from torchgeo.samplers import GeoSampler
 
+from tiles.chips import TOUCH
 from tiles.errors import InputError
 from tiles.grid import tile_starts
-from tiles.scenes import TOUCH
 
 Query = tuple[slice, slice, slice]
 

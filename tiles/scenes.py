@@ -5,14 +5,13 @@ The one file that works around torchgeo (0.8). Compared with its RasterDataset, 
 - has unknown pixels as 255 (classes) and NaN (values), whatever the file's nodata is, and does not
   take nodata for a height; pixels unknown in the orthophoto are unknown in every label;
 - is resampled to one ground sampling distance as suits it: averaged (images, values) or by majority
-  (classes), in one windowed read rather than a nearest-neighbour warp;
+  (classes), see :mod:`tiles.chips`, rather than warped to the nearest neighbour;
 - keeps fractional heights, and keeps every label under a key of its own;
 - does not pass over files that cannot be read.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -24,25 +23,17 @@ import torch
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
 from torch import Tensor
 from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset
 
+from tiles.chips import TOUCH, ChipReader
 from tiles.errors import InputError
-from tiles.raster import all_known, known_pixels
-from tiles.warp import warped
 
 UNKNOWN_CLASS = 255
 """The class of pixels that nobody knows, in every batch and map."""
 
 LabelKind = Literal["classes", "values"]
 Sample = dict[str, Any]
-
-TOUCH = 1e-3
-"""Scenes that share less than this part of a pixel do not overlap; they touch."""
-
-OPEN_FILES = 64
-"""Files that one data set holds open: a process may not open many more than a thousand."""
 
 
 def raster_files(folder: Path) -> list[Path]:
@@ -62,6 +53,7 @@ class _Rasters(RasterDataset):
         key: The key of its data in a sample.
         gsd: Ground sampling distance in units of the CRS; the first file's if None.
         crs: The CRS to read in; the first file's if None.
+        bands: Band numbers, from 1.
 
     Raises:
         InputError: If there are none, or one cannot be read or has no CRS.
@@ -71,10 +63,15 @@ class _Rasters(RasterDataset):
     coarser = Resampling.average
 
     def __init__(
-        self, folder: str | PathLike[str], key: str, gsd: float | None = None, crs: Any = None
+        self,
+        folder: str | PathLike[str],
+        key: str,
+        gsd: float | None = None,
+        crs: Any = None,
+        bands: Sequence[int] = (1,),
     ) -> None:
         self.key = key
-        self._handles: dict[str, Any] = {}
+        self.bands_read = list(bands)
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError(folder, "no such folder", f"put the {key} GeoTIFFs there")
@@ -84,11 +81,8 @@ class _Rasters(RasterDataset):
         for file in files:
             _check_file(file)
         super().__init__(files, crs=crs, res=gsd, cache=False)
-        self._extents = self.index.geometry.bounds.to_numpy()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Open files stay in the process that opened them."""
-        return {**self.__dict__, "_handles": {}}
+        self._paths = [str(path) for path in self.index.filepath]
+        self._settle()
 
     def __getitem__(self, query: Any) -> Sample:
         """Read a chip.
@@ -103,10 +97,14 @@ class _Rasters(RasterDataset):
             InputError: If a file cannot be read.
             IndexError: If no file has a pixel there.
         """
+        if (self.crs, self.res) != self._grid:
+            self._settle()
         x, y = query[0], query[1]
         merged: NDArray[np.float32] | None = None
         for path in self._at(x, y):
-            chip = self._read(path, x, y)
+            values, known = self._reader.read(path, x, y)
+            chip = self.scaled(values)
+            chip[:, ~known] = np.nan
             # Where files overlap, the first that knows a pixel has its say.
             merged = chip if merged is None else np.where(np.isnan(merged), chip, merged)
             if not np.isnan(merged).any():
@@ -119,6 +117,14 @@ class _Rasters(RasterDataset):
         """Bring ``[bands, H, W]`` with NaN for unknown into the form of a batch."""
         raise NotImplementedError  # abstract: the subclasses below are the whole family
 
+    def _settle(self) -> None:
+        """Read in the CRS and resolution that torchgeo gives to what is joined to others."""
+        self._grid = (self.crs, self.res)
+        self._extents = self.index.geometry.bounds.to_numpy()
+        self._reader = ChipReader(
+            *self._grid, self.bands_read, len(self._paths), self.finer, self.coarser
+        )
+
     def _at(self, x: slice, y: slice) -> list[str]:
         left, bottom, right, top = self._extents.T
         margin = TOUCH * self.res[0]
@@ -128,63 +134,11 @@ class _Rasters(RasterDataset):
             & (bottom < y.stop - margin)
             & (top > y.start + margin)
         )
-        return [str(path) for path in self.index.filepath.to_numpy()[hit]]
+        return [self._paths[number] for number in np.flatnonzero(hit)]
 
-    def _open(self, path: str) -> Any:
-        if path not in self._handles:
-            if len(self._handles) >= OPEN_FILES:
-                self._handles.pop(next(iter(self._handles))).close()
-            try:
-                source = rasterio.open(path)
-            except RasterioError as error:
-                raise _unreadable(path, error) from error
-            if source.crs != self.crs:
-                source = warped(source, crs=self.crs, resampling=self.finer)
-            self._handles[path] = source
-        return self._handles[path]
-
-    def _read(self, path: str, x: slice, y: slice) -> NDArray[np.float32]:
-        """``[bands, H, W]`` of one file, NaN where it knows nothing or has no pixels."""
-        source = self._open(path)
-        xres, yres = self.res
-        height, width = round((y.stop - y.start) / yres), round((x.stop - x.start) / xres)
-        # The part of the chip that lies in the file, in whole chip pixels.
-        bounds = source.bounds
-        first_col = max(0, math.ceil((bounds.left - x.start) / xres - 0.5))
-        last_col = min(width, math.floor((bounds.right - x.start) / xres + 0.5))
-        first_row = max(0, math.ceil((y.stop - bounds.top) / yres - 0.5))
-        last_row = min(height, math.floor((y.stop - bounds.bottom) / yres + 0.5))
-        bands = self._bands(source)
-        chip = np.full((len(bands), height, width), np.nan, np.float32)
-        if last_col <= first_col or last_row <= first_row:
-            return chip
-        step_x, step_y = xres / source.res[0], yres / source.res[1]
-        window = Window(
-            (x.start - bounds.left) / source.res[0] + first_col * step_x,
-            (bounds.top - y.stop) / source.res[1] + first_row * step_y,
-            (last_col - first_col) * step_x,
-            (last_row - first_row) * step_y,
-        )
-        window = _inside(window, source.width, source.height)
-        shape = (last_row - first_row, last_col - first_col)
-        resampling = self.coarser if max(step_x, step_y) > 1 else self.finer
-        try:
-            part = source.read(
-                bands, window=window, out_shape=(len(bands), *shape), resampling=resampling
-            ).astype(np.float32)
-            if not all_known(source):
-                part[:, ~known_pixels(source, bands, window=window, out_shape=shape)] = np.nan
-        except RasterioError as error:
-            raise _unreadable(path, error) from error
-        chip[:, first_row:last_row, first_col:last_col] = self.scaled(part, source.dtypes[0])
-        return chip
-
-    def _bands(self, source: Any) -> list[int]:
-        return [1]
-
-    def scaled(self, data: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
-        """Bring a file's values into the batch's unit."""
-        return data
+    def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """A copy of a file's values in the batch's unit."""
+        return values.astype(np.float32)
 
 
 class Orthophotos(_Rasters):
@@ -201,27 +155,22 @@ class Orthophotos(_Rasters):
     def __init__(
         self, folder: str | PathLike[str], bands: Sequence[int], gsd: float | None = None
     ) -> None:
-        self.numbers = list(bands)
-        if not self.numbers or min(self.numbers) < 1:
-            raise InputError(f"bands {self.numbers}", "no such bands", "number them from 1")
-        super().__init__(folder, "image", gsd)
+        if not bands or min(bands) < 1:
+            raise InputError(f"bands {list(bands)}", "no such bands", "number them from 1")
+        super().__init__(folder, "image", gsd, bands=bands)
         for path in self.index.filepath:
             with rasterio.open(path) as source:
-                if source.count < max(self.numbers):
+                if source.count < max(bands):
                     raise InputError(
                         path,
-                        f"has {source.count} bands, band {max(self.numbers)} is wanted",
+                        f"has {source.count} bands, band {max(bands)} is wanted",
                         "choose other bands",
                     )
 
-    def _bands(self, source: Any) -> list[int]:
-        return self.numbers
-
-    def scaled(self, data: NDArray[np.float32], dtype: str) -> NDArray[np.float32]:
+    def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Integers by the largest of their type; floats are in 0..1 already."""
-        if dtype.startswith("float"):
-            return data
-        return data / np.float32(np.iinfo(dtype).max)
+        data = values.astype(np.float32)
+        return data if values.dtype.kind == "f" else data / np.float32(np.iinfo(values.dtype).max)
 
     def convert(self, data: NDArray[np.float32]) -> Tensor:
         """A pixel is known if all its bands are."""
@@ -309,10 +258,6 @@ def scene_dataset(
     return dataset
 
 
-def _unreadable(path: str, error: Exception) -> InputError:
-    return InputError(path, f"cannot be read ({error})", "replace the file")
-
-
 def _join(samples: Sequence[Sample]) -> Sample:
     joined: Sample = {}
     for sample in samples:
@@ -323,14 +268,6 @@ def _join(samples: Sequence[Sample]) -> Sample:
             unknown = torch.nan if data.is_floating_point() else UNKNOWN_CLASS
             joined[key] = torch.where(known, data, unknown)
     return joined
-
-
-def _inside(window: Window, width: int, height: int) -> Window:
-    """Cut off the rounding errors by which a window leaves its file."""
-    left, top = max(0.0, window.col_off), max(0.0, window.row_off)
-    right = min(float(width), window.col_off + window.width)
-    bottom = min(float(height), window.row_off + window.height)
-    return Window(left, top, right - left, bottom - top)
 
 
 def _check_file(file: Path) -> None:

@@ -216,7 +216,7 @@ def test_where_files_overlap_the_first_that_knows_a_pixel_counts(tmp_path: Path)
 
 
 def test_more_files_than_are_held_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles.scenes, "OPEN_FILES", 2)
+    monkeypatch.setattr(tiles.chips, "OPEN_FILES", 2)
     image = noise(1, 8, 40)
     for number in range(5):
         part = image[:, :, 8 * number : 8 * number + 8]
@@ -226,7 +226,7 @@ def test_more_files_than_are_held_open(tmp_path: Path, monkeypatch: pytest.Monke
         got = dataset[chip(0, 0, 40)]["image"][:, :8].numpy() * 255
         np.testing.assert_allclose(got, image, rtol=1e-6)
         assert isinstance(dataset, tiles.scenes.Orthophotos)
-        assert len(dataset._handles) == 2
+        assert len(dataset._reader._open_files) == 2
 
 
 @pytest.mark.parametrize(
