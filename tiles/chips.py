@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.coords import BoundingBox
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from tiles.errors import InputError
@@ -27,36 +30,70 @@ OPEN_FILES = 64
 KEPT = 128 * 2**20
 """Bytes of resampled pixels that one reader may keep."""
 
+Pixels = tuple[NDArray[Any], Bools]
+"""Values ``[bands, H, W]`` in a file's type, and which are known, bool ``[H, W]``."""
+
 
 @dataclass(frozen=True)
 class Kept:
-    """A whole file at the reader's ground sampling distance.
+    """The whole pixels of a file at a reader's resolution, counted from its first corner."""
+
+    bounds: BoundingBox
+    pixels: Pixels
+
+
+class Span:
+    """Which rows (or columns) of a chip a file has.
+
+    Args:
+        start: Where the chip begins, in its pixels from the file's first corner.
+        count: How many rows it has.
+        extent: How many the file has.
 
     Attributes:
-        left: Where its first pixel begins, in the CRS.
-        top: Likewise.
-        values: [bands, H, W].
-        known: bool [H, W].
+        start: See above; without errors of rounding.
+        on_pixels: Whether its rows are those that are counted from the file's corner.
+        centres: Those whose centres lie in the file.
+        whole: Those that lie in it as a whole.
     """
 
-    left: float
-    top: float
-    values: NDArray[Any]
-    known: Bools
+    def __init__(self, start: float, count: int, extent: float) -> None:
+        self.on_pixels = abs(start - round(start)) < TOUCH
+        self.start = start = round(start) if self.on_pixels else start
+        first, end = math.ceil(-start - 0.5), math.floor(extent - start + 0.5)
+        self.centres = slice(max(0, first), min(count, end))
+        first, end = math.ceil(-start - TOUCH), math.floor(extent + TOUCH - start)
+        self.whole = slice(max(0, first), max(0, first, min(count, end)))
+
+    @property
+    def first(self) -> float:
+        """Where the whole ones begin in the file."""
+        return self.start + self.whole.start
+
+    @property
+    def length(self) -> int:
+        """How many are whole."""
+        return int(self.whole.stop - self.whole.start)
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        """How many lie in the file with their centres, but not as a whole."""
+        return self.whole.start - self.centres.start, self.centres.stop - self.whole.stop
 
 
 class ChipReader:
-    """Reads chips of GeoTIFFs in one windowed read each, averaged or interpolated as suits.
+    """Reads chips of GeoTIFFs, averaged or interpolated as suits.
 
     A network's ground sampling distance is often several times a file's, so that a chip's pixels
-    are a fraction of those that must be read. Where all files are small enough at that distance,
-    each is therefore read as a whole once, and chips that lie on its pixels are cut from it.
+    are a fraction of those that must be read. A file is therefore read as a whole once, if it need
+    not be warped, and if as many of its size as there are files take no more than `KEPT`. Chips
+    that lie on its pixels, counted from its first corner, are cut from it, and any others read.
 
     Args:
         crs: The CRS to read in.
         res: Pixel size in it, of x and y.
         bands: Band numbers, from 1.
-        files: How many files there are. Whether one is kept must not depend on the order of chips.
+        files: How many files there are.
         finer: How to resample to smaller pixels.
         coarser: And to larger ones.
     """
@@ -75,6 +112,7 @@ class ChipReader:
         self.bands = list(bands)
         self.files = files
         self.finer, self.coarser = finer, coarser
+        self._process = os.getpid()
         self._open_files: dict[str, Any] = {}
         self._kept: dict[str, Kept | None] = {}
 
@@ -82,7 +120,7 @@ class ChipReader:
         """Open files and pixels stay in the process that read them."""
         return {**self.__dict__, "_open_files": {}, "_kept": {}}
 
-    def read(self, path: str, x: slice, y: slice) -> tuple[NDArray[Any], Bools]:
+    def read(self, path: str, x: slice, y: slice) -> Pixels:
         """Read a chip of one file.
 
         Args:
@@ -91,45 +129,34 @@ class ChipReader:
             y: Likewise.
 
         Returns:
-            Values ``[bands, H, W]`` as stored, NaN of floats among them; and which pixels the file
-            has and knows, bool ``[H, W]``.
+            Values ``[bands, H, W]`` in the file's type, NaN of floats among them; and which pixels
+            the file has, with their centres at least, and knows, bool ``[H, W]``.
 
         Raises:
             InputError: If it cannot be read.
         """
+        if os.getpid() != self._process:
+            # Forked: what is read from a shared file moves the other process's position in it.
+            self._process, self._open_files = os.getpid(), {}
         xres, yres = self.res
         height, width = round((y.stop - y.start) / yres), round((x.stop - x.start) / xres)
-        kept = self._whole(path)
-        if kept is not None:
-            row, column = (kept.top - y.stop) / yres, (x.start - kept.left) / xres
-            top, left = round(row), round(column)
-            rows, columns = slice(top, top + height), slice(left, left + width)
-            known = kept.known[rows, columns]
-            on_pixels = max(abs(row - top), abs(column - left)) < TOUCH
-            if on_pixels and min(top, left) >= 0 and known.shape == (height, width):
-                return kept.values[:, rows, columns], known
-        source = self._open(path)
-        # The part of the chip that lies in the file, in whole chip pixels.
-        bounds = source.bounds
-        first_col = max(0, math.ceil((bounds.left - x.start) / xres - 0.5))
-        last_col = min(width, math.floor((bounds.right - x.start) / xres + 0.5))
-        first_row = max(0, math.ceil((y.stop - bounds.top) / yres - 0.5))
-        last_row = min(height, math.floor((y.stop - bounds.bottom) / yres + 0.5))
-        values = np.zeros((len(self.bands), height, width), self._dtype(source))
-        known = np.zeros((height, width), bool)
-        if last_col <= first_col or last_row <= first_row:
-            return values, known
-        step_x, step_y = self._steps(source)
-        window = Window(
-            (x.start - bounds.left) / source.res[0] + first_col * step_x,
-            (bounds.top - y.stop) / source.res[1] + first_row * step_y,
-            (last_col - first_col) * step_x,
-            (last_row - first_row) * step_y,
-        )
-        inside = slice(first_row, last_row), slice(first_col, last_col)
-        shape = (last_row - first_row, last_col - first_col)
-        values[:, *inside], known[inside] = self._resampled(path, source, window, shape)
-        return values, known
+        kept = self._kept.get(path)
+        bounds = kept.bounds if kept else self._open(path).bounds
+        file_height, file_width = self._extent(bounds)
+        rows = Span((bounds.top - y.stop) / yres, height, file_height)
+        columns = Span((x.start - bounds.left) / xres, width, file_width)
+        values, known = self._whole_pixels(path, rows, columns)
+        chip = np.zeros((len(self.bands), height, width), values.dtype)
+        chip_known = np.zeros((height, width), bool)
+        if known.size:
+            # The nearest whole pixel stands for one of which the file has only a part.
+            edges = rows.edges, columns.edges
+            if np.any(edges):
+                values = np.pad(values, ((0, 0), *edges), mode="edge")
+                known = np.pad(known, edges, mode="edge")
+            chip[:, rows.centres, columns.centres] = values
+            chip_known[rows.centres, columns.centres] = known
+        return chip, chip_known
 
     def _open(self, path: str) -> Any:
         if path not in self._open_files:
@@ -144,34 +171,46 @@ class ChipReader:
             self._open_files[path] = source
         return self._open_files[path]
 
-    def _whole(self, path: str) -> Kept | None:
-        """All whole pixels of a file from its first corner, if they may be kept."""
+    def _extent(self, bounds: BoundingBox) -> tuple[float, float]:
+        """Rows and columns of a file, parts of them too."""
+        xres, yres = self.res
+        return (bounds.top - bounds.bottom) / yres, (bounds.right - bounds.left) / xres
+
+    def _whole_pixels(self, path: str, rows: Span, columns: Span) -> Pixels:
+        """Those pixels of a chip that lie in the file as a whole."""
+        kept = self._whole_file(path) if rows.on_pixels and columns.on_pixels else None
+        if kept is None:
+            first, shape = (rows.first, columns.first), (rows.length, columns.length)
+            return self._resampled(path, first, shape)
+        top, left = int(rows.first), int(columns.first)
+        inside = slice(top, top + rows.length), slice(left, left + columns.length)
+        values, known = kept.pixels
+        return values[:, *inside], known[inside]
+
+    def _whole_file(self, path: str) -> Kept | None:
+        """What is kept of a file, if it may be."""
         if path not in self._kept:
             source = self._open(path)
-            step_x, step_y = self._steps(source)
-            height, width = int(source.height / step_y + TOUCH), int(source.width / step_x + TOUCH)
-            each = len(self.bands) * self._dtype(source).itemsize + 1
+            rows, columns = (int(extent + TOUCH) for extent in self._extent(source.bounds))
+            each = len(self.bands) * np.dtype(source.dtypes[0]).itemsize + 1
             kept = None
-            if 0 < height * width * each * self.files <= KEPT:
-                window = Window(0, 0, width * step_x, height * step_y)
-                pixels = self._resampled(path, source, window, (height, width))
-                kept = Kept(source.bounds.left, source.bounds.top, *pixels)
+            # GDAL warps a whole file to the wanted size at once, and averages nothing then.
+            as_stored = not isinstance(source, WarpedVRT)
+            if as_stored and rows * columns * each * self.files <= KEPT:
+                kept = Kept(source.bounds, self._resampled(path, (0, 0), (rows, columns)))
             self._kept[path] = kept
         return self._kept[path]
 
-    def _steps(self, source: Any) -> tuple[float, float]:
-        """A chip's pixel, in pixels of the file."""
-        return self.res[0] / source.res[0], self.res[1] / source.res[1]
-
-    def _dtype(self, source: Any) -> np.dtype[Any]:
-        return np.result_type(*(source.dtypes[band - 1] for band in self.bands))
-
-    def _resampled(
-        self, path: str, source: Any, window: Window, shape: tuple[int, int]
-    ) -> tuple[NDArray[Any], Bools]:
-        window = _inside(window, source.width, source.height)
-        resampling = self.coarser if max(self._steps(source)) > 1 else self.finer
-        bands = self.bands
+    def _resampled(self, path: str, first: tuple[float, float], shape: tuple[int, int]) -> Pixels:
+        """So many rows and columns of a file, from the first ones on; all lie in it as a whole."""
+        source, bands = self._open(path), self.bands
+        if not math.prod(shape):
+            return np.zeros((len(bands), *shape), source.dtypes[0]), np.zeros(shape, bool)
+        step_x, step_y = self.res[0] / source.res[0], self.res[1] / source.res[1]
+        top, height = _window(first[0] * step_y, shape[0] * step_y, source.height)
+        left, width = _window(first[1] * step_x, shape[1] * step_x, source.width)
+        window = Window(left, top, width, height)
+        resampling = self.coarser if max(step_x, step_y) > 1 else self.finer
         try:
             values = source.read(
                 bands, window=window, out_shape=(len(bands), *shape), resampling=resampling
@@ -187,9 +226,11 @@ def _unreadable(path: str, error: Exception) -> InputError:
     return InputError(path, f"cannot be read ({error})", "replace the file")
 
 
-def _inside(window: Window, width: int, height: int) -> Window:
-    """Cut off the rounding errors by which a window leaves its file."""
-    left, top = max(0.0, window.col_off), max(0.0, window.row_off)
-    right = min(float(width), window.col_off + window.width)
-    bottom = min(float(height), window.row_off + window.height)
-    return Window(left, top, right - left, bottom - top)
+def _window(start: float, length: float, end: int) -> tuple[float, float]:
+    """Start and length of a window in a file of so many pixels, without errors of rounding.
+
+    They would take it out of the file; and where a mask is read at twice its pixel size, they would
+    decide which pixel is the nearest.
+    """
+    start = max(0.0, round(start, 6))
+    return start, min(round(length, 6), end - start)
