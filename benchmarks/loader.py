@@ -119,7 +119,7 @@ def delivered(make: Callable[[], Iterable[Any]], data: DomainsDataModule) -> flo
 
 
 def unkept(data: DomainsDataModule) -> float:
-    """Chips per second where every chip is read from its file."""
+    """Chips per second where every chip is read from its file; reading processes must be forked."""
     with patch.object(tiles.chips, "KEPT", 0):
         return delivered(data.train_dataloader, data)
 
