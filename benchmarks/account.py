@@ -138,7 +138,7 @@ def heights(job: Job, noise: float) -> str:
 
 
 def recommended_prior(job: Job) -> Consistency:
-    """Its ranges of heights, and what heights may be outside of them."""
+    """The prior of `configs/cities/recommended.yaml`."""
     start = "model.consistency.heights."
     settings = settings_of(job.scenario.arguments("recommended"))
     ranges = {key.removeprefix(start): settings[key] for key in settings if key.startswith(start)}

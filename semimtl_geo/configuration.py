@@ -13,7 +13,7 @@ from tiles.errors import InputError
 Settings = dict[str, Any]
 """Values by dotted name: ``{"model.system": "jtl", "data.crop": 384}``."""
 
-NAMED = ("data.domains", "model.consistency.heights", "model.encoder.options")
+NAMED = ("data.domains", "data.labels", "model.consistency.heights", "model.encoder.options")
 """Mappings whose names users choose. Those that a later one leaves out are gone, as in training."""
 
 
@@ -47,7 +47,7 @@ def settings_of(args: Sequence[str]) -> Settings:
     Raises:
         InputError: If a configuration cannot be read, or an argument is none.
     """
-    settings: Settings = {}
+    said: Any = {}
     rest = iter(with_bases(args))
     for arg in rest:
         flag, equals, value = arg.partition("=")
@@ -56,14 +56,15 @@ def settings_of(args: Sequence[str]) -> Settings:
         if not equals:
             value = next(rest, "")
         if flag == "--config":
-            settings = _over(settings, read_yaml(Path(value)))
+            said = _over(said, read_yaml(Path(value)))
         else:
             try:
-                settings = _over(settings, yaml.safe_load(value), flag.removeprefix("--"))
+                content = yaml.safe_load(value)
             except yaml.YAMLError:
-                settings[flag.removeprefix("--")] = value
-    settings.pop("base", None)
-    return settings
+                content = value
+            said = _put(said, flag.removeprefix("--").split("."), content)
+    said.pop("base", None)
+    return dict(_flat(said))
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
@@ -96,23 +97,35 @@ def _chain(config: Path) -> list[Path]:
     return chain
 
 
-def _over(settings: Settings, value: object, at: str = "") -> Settings:
-    """Settings, and over them what is said at a dotted name."""
-    later = dict(_flat(value, at))
-    for mapping in NAMED:
-        inside = f"{mapping}."
-        said = {_name(leaf, inside) for leaf in later if leaf.startswith(inside)}
-        if (said or mapping in later) and not at.startswith(inside):
-            settings = {
-                leaf: old
-                for leaf, old in settings.items()
-                if not f"{leaf}.".startswith(inside) or _name(leaf, inside) in said
-            }
-    return settings | later
+def _put(old: Any, path: Sequence[str], value: Any, at: str = "") -> Any:
+    """What was said at a dotted name, and a value at the end of a path below it."""
+    if not path:
+        return _over(old, value, at)
+    key, *further = path
+    kept = dict(old) if isinstance(old, Mapping) else {}
+    return kept | {key: _put(kept.get(key), further, value, f"{at}.{key}" if at else key)}
 
 
-def _name(leaf: str, inside: str) -> str:
-    return leaf.removeprefix(inside).split(".")[0]
+def _over(old: Any, value: Any, at: str = "") -> Any:
+    """What was said at a dotted name, and a value over it, as jsonargparse lays it."""
+    if isinstance(value, Mapping) and at in NAMED:
+        # Of a domain, what is not said again stays; the others' values are no groups of settings.
+        before = old if at == "data.domains" and isinstance(old, Mapping) else {}
+        return {name: _over(before.get(name), inner) for name, inner in value.items()}
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            old = _put(old, str(key).split("."), inner, at)
+        return {} if old is None else old
+    if _objects(value) and _objects(old) and len(value) == len(old):
+        return [_over(one, other) for one, other in zip(old, value, strict=True)]
+    return value
+
+
+def _objects(value: Any) -> bool:
+    """Whether it is a list of objects, such as tasks."""
+    return isinstance(value, list) and all(
+        isinstance(item, Mapping) and "class_path" in item for item in value
+    )
 
 
 def _flat(value: object, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,7 @@ import budget
 import numpy as np
 import pytest
 import rasterio
+from account import heights
 from budget import Plan, make_plan, with_relative
 from method import make_cities
 from orderings import LONGER, beyond, differences, in_short, orderings
@@ -22,6 +23,7 @@ from semimtl_geo.compare import Row
 from semimtl_geo.compare.runs import Job, Outcome, Run
 from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.variant import Variant
+from tests.rasters import write
 from tiles.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -163,6 +165,20 @@ def test_heights_of_a_survey(tmp_path: Path) -> None:
     assert flat == pytest.approx(0.3, rel=0.05)
     # A Gaussian of 0.5 m, 1 m from the edge: its distribution function at 2 deviations, 0.977.
     assert heights[:, 203:205].mean() == pytest.approx(9.77, abs=0.1)
+
+
+def test_how_far_cities_obey_the_prior(tmp_path: Path) -> None:
+    """Ten pixels of its classes, three of them more than 0.5 m outside: 0.6, 1.4 and 3.1 m."""
+    pixels = [(0, 0.0), (0, 0.4), (0, 0.6), (1, 2.0), (1, 1.6), (1, 1.4), (1, 31.0), (3, 5.0)]
+    pixels += [(4, 2.9), (4, 3.1), (5, 99.0)]
+    classes, metres = (np.array([part]) for part in zip(*pixels, strict=True))
+    for city in ("city_a", "city_b"):
+        layers = ("landcover", classes.astype("uint8")), ("height", metres.astype("float32"))
+        for layer, values in layers:
+            write(tmp_path / city / "train" / layer / "a.tif", values)
+    said = heights(Job(find_scenario("cities"), tmp_path, tmp_path), noise=0.0)
+    assert "on city_a 30.00% of the pixels of its classes are more than 0.5 m outside" in said
+    assert "buildings are 9.0 m and trees 5.0 m high" in said
 
 
 def test_cities_stay_those_of_the_first_start(tmp_path: Path) -> None:

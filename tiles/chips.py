@@ -130,7 +130,8 @@ class ChipReader:
 
         Returns:
             Values ``[bands, H, W]`` in the file's type, NaN of floats among them; and which pixels
-            the file has, with their centres at least, and knows, bool ``[H, W]``.
+            the file has and knows, bool ``[H, W]``: those whose centres lie in it, if the chip has
+            at least one that lies in it as a whole.
 
         Raises:
             InputError: If it cannot be read.
