@@ -42,7 +42,7 @@ class Kept:
     pixels: Pixels
 
 
-class Span:
+class Part:
     """Which rows (or columns) of a chip a file has.
 
     Args:
@@ -52,6 +52,7 @@ class Span:
 
     Attributes:
         start: See above; without errors of rounding.
+        extent: See above.
         on_pixels: Whether its rows are those that are counted from the file's corner.
         centres: Those whose centres lie in the file.
         whole: Those that lie in it as a whole.
@@ -60,6 +61,7 @@ class Span:
     def __init__(self, start: float, count: int, extent: float) -> None:
         self.on_pixels = abs(start - round(start)) < TOUCH
         self.start = start = round(start) if self.on_pixels else start
+        self.extent = extent
         first, end = math.ceil(-start - 0.5), math.floor(extent - start + 0.5)
         self.centres = slice(max(0, first), min(count, end))
         first, end = math.ceil(-start - TOUCH), math.floor(extent + TOUCH - start)
@@ -74,6 +76,17 @@ class Span:
     def length(self) -> int:
         """How many are whole."""
         return int(self.whole.stop - self.whole.start)
+
+    def to_read(self) -> tuple[float, int, slice]:
+        """From where in the file how many are read, and which of them are the whole ones.
+
+        Where it makes a single one, GDAL does not average parts of the file's pixels; so two are.
+        """
+        if self.length == 1 and self.first + 2 <= self.extent + TOUCH:
+            return self.first, 2, slice(0, 1)
+        if self.length == 1 and self.first >= 1:
+            return self.first - 1, 2, slice(1, 2)
+        return self.first, self.length, slice(None)
 
     @property
     def edges(self) -> tuple[int, int]:
@@ -144,8 +157,8 @@ class ChipReader:
         kept = self._kept.get(path)
         bounds = kept.bounds if kept else self._open(path).bounds
         file_height, file_width = self._extent(bounds)
-        rows = Span((bounds.top - y.stop) / yres, height, file_height)
-        columns = Span((x.start - bounds.left) / xres, width, file_width)
+        rows = Part((bounds.top - y.stop) / yres, height, file_height)
+        columns = Part((x.start - bounds.left) / xres, width, file_width)
         values, known = self._whole_pixels(path, rows, columns)
         chip = np.zeros((len(self.bands), height, width), values.dtype)
         chip_known = np.zeros((height, width), bool)
@@ -177,14 +190,15 @@ class ChipReader:
         xres, yres = self.res
         return (bounds.top - bounds.bottom) / yres, (bounds.right - bounds.left) / xres
 
-    def _whole_pixels(self, path: str, rows: Span, columns: Span) -> Pixels:
+    def _whole_pixels(self, path: str, rows: Part, columns: Part) -> Pixels:
         """Those pixels of a chip that lie in the file as a whole."""
         kept = self._whole_file(path) if rows.on_pixels and columns.on_pixels else None
         if kept is None:
-            first, shape = (rows.first, columns.first), (rows.length, columns.length)
-            return self._resampled(path, first, shape)
-        top, left = int(rows.first), int(columns.first)
-        inside = slice(top, top + rows.length), slice(left, left + columns.length)
+            (top, height, high), (left, width, wide) = rows.to_read(), columns.to_read()
+            values, known = self._resampled(path, (top, left), (height, width))
+            return values[:, high, wide], known[high, wide]
+        above, before = int(rows.first), int(columns.first)
+        inside = slice(above, above + rows.length), slice(before, before + columns.length)
         values, known = kept.pixels
         return values[:, *inside], known[inside]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
@@ -55,6 +55,8 @@ def holed(kind: str) -> np.ndarray:
     row=st.integers(-20, 110),
     kind=st.sampled_from(list(HOW)),
 )
+@example(ratio=1.8, column=-11, row=-10, kind="image")  # a single column
+@example(ratio=1.8, column=54, row=43, kind="height")  # and the last one
 def test_kept_pixels_are_those_that_are_read(
     tmp_path_factory: pytest.TempPathFactory,
     ratio: float,
