@@ -66,9 +66,20 @@ def make_chips(batch: int, crop: int, device: str) -> Chips:
     }
 
 
-def make_model(system: SystemName, args: argparse.Namespace) -> SemiMTL:
+class Augmented(SemiMTL):
+    """Augments chips where the data module, which reads files, would."""
+
+    augment = Augmentation().build()
+
+    def on_after_batch_transfer(self, batch: Chips, dataloader_idx: int) -> Chips:
+        return {name: self.augment(data) for name, data in batch.items()}
+
+
+def make_model(
+    system: SystemName, args: argparse.Namespace, kind: type[SemiMTL] = SemiMTL
+) -> SemiMTL:
     encoder = Encoder(args.encoder, weights=None)
-    return SemiMTL(
+    return kind(
         [Segmentation(), Depth()], SUPERVISED, system=system, encoder=encoder, crop=args.crop
     )
 
@@ -95,15 +106,7 @@ class Clock(lightning.Callback):
 
 def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
     """Seconds of an iteration of the trainer."""
-    model = make_model(system, args)
-    if not args.plain:
-        augment = Augmentation().build()
-
-        def augmented(batch: Chips, dataloader_idx: int) -> Chips:
-            return {name: augment(data) for name, data in batch.items()}
-
-        # In place of the data module's, which reads files.
-        model.on_after_batch_transfer = augmented  # type: ignore[method-assign]  # meant so
+    model = make_model(system, args, SemiMTL if args.plain else Augmented)
     clock = Clock(WARM_UP + args.steps - 1)
     trainer = lightning.Trainer(
         max_steps=WARM_UP + args.steps,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,11 +13,11 @@ import torch
 from rasterio.errors import NotGeoreferencedWarning
 from torch import Tensor
 
+from semimtl_geo.adaptation import SURVEY_TILES
 from semimtl_geo.data.frame_files import read_image, write_png, write_values
 from semimtl_geo.data.frames import Frames, RandomCrops
 from semimtl_geo.inputs import Bands, find_input
-from semimtl_geo.mapping import SURVEY_TILES, Mapper
-from semimtl_geo.networks.batchnorm import reestimate
+from semimtl_geo.mapping import Mapper
 from semimtl_geo.predictor import Predictor
 
 BATCH: Final = 8
@@ -57,13 +56,9 @@ def adapt_to_frames(mapper: Mapper, folder: Path, bands: Sequence[int]) -> Mappe
 
     def batches() -> Iterator[Tensor]:
         while some := list(islice(queries, BATCH)):
-            yield torch.stack([frames[query]["image"] for query in some]).to(mapper.device)
+            yield torch.stack([frames[query]["image"] for query in some])
 
-    generator = copy.deepcopy(mapper.generator)
-    count = reestimate(generator, batches())
-    adapted = Mapper(mapper.card, generator, mapper.discriminators, mapper.source, mapper.device)
-    adapted.statistics = f"re-estimated on {count} crops of frames, without labels"
-    return adapted
+    return mapper.reestimated(batches(), "frames")
 
 
 def map_frame(mapper: Mapper, image: Path, out: Path, bands: Sequence[int]) -> dict[str, Path]:

@@ -219,7 +219,7 @@ def _cluster(address: str | None) -> Iterator[Client | None]:
         remedy = "install it: pip install 'semimtl-geo[cluster]'"
         raise InputError("--cluster", "needs the package distributed", remedy) from error
     try:
-        client = Client(address, timeout=CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]  # theirs
+        client = Client(address, timeout=CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]  # dask's
     except (OSError, ValueError, TimeoutError) as error:
         remedy = "start one with `dask scheduler`, or check the address (tcp://host:8786)"
         raise InputError(f"--cluster {address}", "no scheduler answers", remedy) from error

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +15,7 @@ import torch
 import xarray
 from torch import Tensor
 
+from semimtl_geo.adaptation import SURVEY_TILES, crops_of
 from semimtl_geo.checkpoint import ModelCard, fingerprint, load_networks
 from semimtl_geo.inputs import Bands, Name, find_input, name_maps
 from semimtl_geo.maps import open_maps
@@ -26,13 +26,9 @@ from semimtl_geo.predictor import Predictor, check_device, map_layers
 from semimtl_geo.tags import make_tags
 from tiles.errors import InputError
 from tiles.mosaic import mosaic
-from tiles.survey import survey
 
 if TYPE_CHECKING:
     from distributed import Client
-
-SURVEY_TILES = 96
-"""Crops from which BatchNorm statistics are re-estimated: enough that they no longer change."""
 
 Progress = Callable[[int, int], None]
 
@@ -130,18 +126,21 @@ class Mapper:
         """
         paths = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
         some = paths[:: -(-len(paths) // SURVEY_TILES)]
-        mapper = self._copy()
-        images = chain.from_iterable(
-            mapper._survey(path, bands, crs, area, len(some)) for path in some
-        )
-        first = next(images, None)
-        if first is None and area is not None:
-            fault = "lies outside the raster, or where it has no known pixel"
-            raise InputError(area, fault, "give an area that meets it")
-        if first is None:
-            raise InputError(paths[0], "has no known pixel", "check its nodata value or mask")
-        count = reestimate(mapper.generator, chain([first], images))
         where = "the raster" if len(some) == 1 else f"{len(some)} rasters"
+        return self.reestimated(crops_of(some, self.card, bands, crs, area), where)
+
+    def reestimated(self, batches: Iterable[Tensor], where: str) -> Mapper:
+        """This network with BatchNorm statistics re-estimated on images; no labels are needed.
+
+        Args:
+            batches: Crops as in training, float32 ``[B, bands, H, W]`` in 0..1.
+            where: What they are of, in words.
+
+        Returns:
+            A mapper of its own; this one stays as it is.
+        """
+        mapper = self._copy()
+        count = reestimate(mapper.generator, (batch.to(self.device) for batch in batches))
         mapper.statistics = f"re-estimated on {count} crops of {where}, without labels"
         return mapper
 
@@ -303,24 +302,3 @@ class Mapper:
         if tile < SMALLEST_INPUT:
             fault = f"{tile} px are too few for a discriminator"
             raise InputError("tile", fault, f"give {SMALLEST_INPUT} px or more")
-
-    def _survey(
-        self,
-        raster: Name,
-        bands: Bands | None,
-        crs: str | None,
-        area: Name | None,
-        rasters: int,
-    ) -> Iterator[Tensor]:
-        numbers, scale = find_input([raster], self.card, bands)
-        for batch in survey(
-            raster,
-            tile=self.card.crop,
-            count=max(1, SURVEY_TILES // rasters),
-            gsd=self.card.gsd,
-            bands=numbers,
-            crs=crs,
-            area=area,
-            fill=[value * scale for value in self.card.mean],
-        ):
-            yield (batch / scale).to(self.device)

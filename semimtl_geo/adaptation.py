@@ -1,0 +1,59 @@
+"""Crops of orthophotos on which BatchNorm statistics are re-estimated for a sensor or a place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
+from semimtl_geo.checkpoint import ModelCard
+from semimtl_geo.inputs import Bands, Name, find_input
+from tiles.errors import InputError
+from tiles.survey import survey
+
+SURVEY_TILES = 96
+"""Crops from which BatchNorm statistics are re-estimated: enough that they no longer change."""
+
+
+def crops_of(
+    rasters: Sequence[Name],
+    card: ModelCard,
+    bands: Bands | None = None,
+    crs: str | None = None,
+    area: Name | None = None,
+) -> Iterator[Tensor]:
+    """Crops from all over some orthophotos, about `SURVEY_TILES` in all.
+
+    Args:
+        rasters: The orthophotos, one or more.
+        card: Of the network that will see them.
+        bands: As for :meth:`semimtl_geo.mapping.Mapper.map`.
+        crs: Read them in this coordinate reference system.
+        area: A file of polygons: nothing else is looked at.
+
+    Yields:
+        Images float32 ``[B, bands, H, W]`` in 0..1.
+
+    Raises:
+        InputError: If a raster cannot be used, or there is nothing to see.
+    """
+    seen = False
+    for raster in rasters:
+        numbers, scale = find_input([raster], card, bands)
+        for batch in survey(
+            raster,
+            tile=card.crop,
+            count=max(1, SURVEY_TILES // len(rasters)),
+            gsd=card.gsd,
+            bands=numbers,
+            crs=crs,
+            area=area,
+            fill=[value * scale for value in card.mean],
+        ):
+            seen = True
+            yield batch / scale
+    if not seen and area is not None:
+        fault = "lies outside the raster, or where it has no known pixel"
+        raise InputError(area, fault, "give an area that meets it")
+    if not seen:
+        raise InputError(rasters[0], "has no known pixel", "check its nodata value or mask")
