@@ -15,13 +15,13 @@ from measuring import made_on, table
 from orderings import LONGER, beyond, controls, differences, in_short, orderings
 from survey import SMEAR
 
+from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.compare import to_markdown
-from semimtl_geo.compare.results import rows_of_seeds, table_of
-from semimtl_geo.compare.runs import Job, Outcome
-from semimtl_geo.configuration import settings_of
-from semimtl_geo.consistency import Consistency
-from semimtl_geo.data.isprs import CLASSES
-from semimtl_geo.systems import SYSTEMS
+from semimtl_geo.compare.averages import rows_of_seeds, table_of
+from semimtl_geo.compare.job import Job, Outcome
+from semimtl_geo.learning.consistency import Consistency
+from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.training.configuration import settings_of
 
 
 def account(outcomes: Sequence[Outcome], job: Job, plan: Plan, *, noise: float) -> list[str]:
@@ -108,11 +108,11 @@ def heights(job: Job, noise: float) -> str:
     parts = []
     for city in job.scenario.supervised:
         outside = total = 0
-        sums, counts = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
+        sums, counts = np.zeros(len(ISPRS.names)), np.zeros(len(ISPRS.names))
         for file in sorted((job.data / city / "train" / "height").glob("*.tif")):
             metres = _read(file)
             classes = _read(file.parents[1] / "landcover" / file.name)
-            for number, name in enumerate(CLASSES):
+            for number, name in enumerate(ISPRS.names):
                 of_class = metres[classes == number]
                 sums[number] += of_class.sum(dtype=float)
                 counts[number] += of_class.size
@@ -121,7 +121,7 @@ def heights(job: Job, noise: float) -> str:
                     away = np.maximum(low - of_class, of_class - high)
                     outside += int((away > prior.tolerance).sum())
                     total += of_class.size
-        mean = dict(zip(CLASSES, sums / counts.clip(1), strict=True))
+        mean = dict(zip(ISPRS.names, sums / counts.clip(1), strict=True))
         parts.append(
             f"on {city} {outside / total:.2%} of the pixels of its classes are more than "
             f"{prior.tolerance:g} m outside of their range, buildings are {mean['building']:.1f} m "

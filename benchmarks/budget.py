@@ -19,9 +19,9 @@ from pathlib import Path
 
 from measuring import say
 
-from semimtl_geo.compare.files import read_json, write_json
-from semimtl_geo.compare.runs import Job, Outcome, Run
-from semimtl_geo.lanes import run_lanes
+from semimtl_geo.compare.job import Job, Outcome, Run
+from semimtl_geo.compare.parallel_runs import run_lanes
+from semimtl_geo.compare.runs import read_json, write_json
 from tiles.errors import InputError
 
 METHOD = "semimtl"

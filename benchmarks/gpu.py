@@ -36,11 +36,11 @@ from stopwatch import now
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from semimtl_geo.data.augment import Augmentation
+from semimtl_geo.data.augmentation import Augmentation
+from semimtl_geo.learning.systems import SYSTEMS, SystemName
 from semimtl_geo.networks.encoder import Encoder
-from semimtl_geo.systems import SYSTEMS, SystemName
 from semimtl_geo.tasks import Depth, Segmentation
-from semimtl_geo.trainer import SemiMTL
+from semimtl_geo.training.module import SemiMTL
 
 SUPERVISED = {"a": ["landcover"], "b": ["height"]}
 WARM_UP = 5

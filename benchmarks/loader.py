@@ -7,7 +7,8 @@ them (two cities, chips of 128 px at 0.27 m), but with one reading process per c
 
 - ours: the loader of training;
 - ours, without processes: the same, which reads in the process that takes the batches;
-- ours, no file kept: as with files too large to be kept (`tiles.chips`): each chip is read anew;
+- ours, no file kept: as with files too large to be kept (`tiles.datasets.chip_reader`), where each
+  chip is read anew;
 - a step needs: chips that JTL, whose step is the shortest of those of both cities, uses up in a
   second when none has to be waited for nor augmented: wanted of the loader: at least 3 times that;
 - torchgeo: RasterDataset of the images, RasterDataset of the labels, their intersection, and
@@ -37,13 +38,13 @@ from torch.utils.data import DataLoader, Sampler
 from torchgeo.datasets import GeoDataset, RasterDataset, stack_samples
 from torchgeo.samplers import RandomGeoSampler, Units
 
-import tiles.chips
-from semimtl_geo.cities import write_cities
-from semimtl_geo.configuration import with_bases
-from semimtl_geo.data.domains import DomainsDataModule
-from semimtl_geo.demo import faster_precision
-from semimtl_geo.training import TrainingCLI, packaged_config
-from tiles.sampling import RandomChips
+import tiles.datasets.chip_reader
+from semimtl_geo.commands.demo import faster_precision
+from semimtl_geo.data.datamodule import DomainsDataModule
+from semimtl_geo.synthetic import write_cities
+from semimtl_geo.training.cli import TrainingCLI, packaged_config
+from semimtl_geo.training.configuration import with_bases
+from tiles.datasets.samplers import RandomChips
 
 FIRST = 8
 """Batches before the clock starts: more than the reading processes prepare ahead."""
@@ -120,7 +121,7 @@ def delivered(make: Callable[[], Iterable[Any]], data: DomainsDataModule) -> flo
 
 def unkept(data: DomainsDataModule) -> float:
     """Chips per second where every chip is read from its file; reading processes must be forked."""
-    with patch.object(tiles.chips, "KEPT", 0):
+    with patch.object(tiles.datasets.chip_reader, "KEPT", 0):
         return delivered(data.train_dataloader, data)
 
 

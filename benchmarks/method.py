@@ -39,17 +39,16 @@ from orderings import LONGER
 from reestimated import reestimated
 from survey import survey
 
-from semimtl_geo.cities import write_cities
-from semimtl_geo.compare.files import read_json, write_json
-from semimtl_geo.compare.results import write_results
-from semimtl_geo.compare.runs import Job, Outcome, Run, check, runs_of
-from semimtl_geo.compare.scenario import ORDER, find_scenario
-from semimtl_geo.compare.variant import Variant
-from semimtl_geo.demo import faster_precision
-from semimtl_geo.facts import facts_of
-from semimtl_geo.lanes import run_lanes
+from semimtl_geo.commands.demo import faster_precision
+from semimtl_geo.compare.environment import facts_of
+from semimtl_geo.compare.job import Job, Outcome, Run, runs_of
+from semimtl_geo.compare.parallel_runs import run_lanes
+from semimtl_geo.compare.runs import check, read_json, write_json
+from semimtl_geo.compare.scenario import ORDER, Variant, find_scenario
+from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.progress import progress_bar
-from semimtl_geo.systems import SYSTEMS
+from semimtl_geo.report.comparison import write_results
+from semimtl_geo.synthetic import write_cities
 from tiles.errors import InputError
 
 VARIANTS = ["recommended"]

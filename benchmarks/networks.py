@@ -35,12 +35,12 @@ import torch
 from measuring import afresh, made_on, make_parser, publish, say, table
 from rasters import write_dense
 
-from semimtl_geo.checkpoint import ModelCard
+from semimtl_geo.mapping.predictor import Predictor
+from semimtl_geo.networks.checkpoint import ModelCard
 from semimtl_geo.networks.encoder import Encoder
-from semimtl_geo.predictor import Predictor
 from semimtl_geo.tasks import Depth, Segmentation
 from tiles.grid import tile_starts
-from tiles.mosaic import mosaic
+from tiles.mosaic.mosaicker import mosaic
 
 TILE = 512
 OVERLAP = 128

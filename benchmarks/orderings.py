@@ -12,10 +12,10 @@ from itertools import pairwise
 
 from measuring import table
 
-from semimtl_geo.compare.paired import Difference, difference
 from semimtl_geo.compare.scoring import REESTIMATED
+from semimtl_geo.compare.significance import Difference, difference
 from semimtl_geo.compare.table import Row
-from semimtl_geo.systems import SYSTEMS
+from semimtl_geo.learning.systems import SYSTEMS
 
 JOINT = SYSTEMS["jtl"].title
 LONGER = f"{JOINT}, time of {SYSTEMS['semimtl'].title}"

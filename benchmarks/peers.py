@@ -28,8 +28,8 @@ Stitch = Callable[..., None]
 
 
 def ours() -> Stitch:
-    from tiles.layers import ClassMap
-    from tiles.mosaic import mosaic
+    from tiles.maps.layers import ClassMap
+    from tiles.mosaic.mosaicker import mosaic
 
     names = [f"class {number}" for number in range(CLASSES)]
     layer = ClassMap("landcover", names, [(40 * number, 9, 9) for number in range(CLASSES)])

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from measuring import say
 
-from semimtl_geo.compare.files import read_json, write_json
-from semimtl_geo.compare.runs import Job, Outcome
+from semimtl_geo.compare.job import Job, Outcome
+from semimtl_geo.compare.runs import read_json, write_json
 from semimtl_geo.compare.scoring import REESTIMATED, scored_on
 from semimtl_geo.compare.table import Row, make_row
-from semimtl_geo.evaluation import evaluate
-from semimtl_geo.mapping import Mapper
+from semimtl_geo.mapping.evaluation import evaluate
+from semimtl_geo.mapping.mapper import Mapper
 
 
 def reestimated(outcome: Outcome, job: Job) -> Outcome:

@@ -36,14 +36,14 @@ import torch.nn.functional as F
 from measuring import made_on, make_parser, publish, say, table
 from rasterio.transform import from_origin
 
-from semimtl_geo.cities import write_cities
-from semimtl_geo.cities.scenes import make_scene
-from semimtl_geo.cities.styles import CITY_A, CITY_B, CityStyle
-from semimtl_geo.mapping import Mapper
-from semimtl_geo.predictor import Predictor
-from semimtl_geo.training import packaged_config, train
+from semimtl_geo.mapping.mapper import Mapper
+from semimtl_geo.mapping.predictor import Predictor
+from semimtl_geo.synthetic import write_cities
+from semimtl_geo.synthetic.scene import make_scene
+from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
+from semimtl_geo.training.cli import packaged_config, train
 from tiles.grid import tile_starts
-from tiles.mosaic import mosaic
+from tiles.mosaic.mosaicker import mosaic
 
 SEED = 2**20  # of the scenes, none of which is in any training
 MARGIN = 32

@@ -34,12 +34,12 @@ import torch
 from measuring import made_on, make_parser, publish, quiet, say, table
 from stopwatch import Stopwatch, now
 
-from semimtl_geo.cities import write_cities
-from semimtl_geo.data.domains import Domain, DomainsDataModule
+from semimtl_geo.data.datamodule import Domain, DomainsDataModule
+from semimtl_geo.learning.systems import SystemName
 from semimtl_geo.networks.encoder import Encoder
-from semimtl_geo.systems import SystemName
+from semimtl_geo.synthetic import write_cities
 from semimtl_geo.tasks import Depth, Segmentation
-from semimtl_geo.trainer import SemiMTL
+from semimtl_geo.training.module import SemiMTL
 
 SUPERVISED = {"city_a": ["landcover"], "city_b": ["height"]}
 SYSTEMS: tuple[SystemName, ...] = ("jtl", "semimtl")

@@ -9,7 +9,7 @@ import sys
 
 import geopandas
 
-from tiles.vectors import buildings
+from tiles.vectors.building_polygons import buildings
 
 
 def main(land_cover: str, height: str, out: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tiles.layers import ValueMap
-from tiles.mosaic import mosaic
+from tiles.maps.layers import ValueMap
+from tiles.mosaic.mosaicker import mosaic
 
 
 def network(batch: Tensor) -> Tensor:

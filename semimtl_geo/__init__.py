@@ -1,24 +1,37 @@
-"""Semi-supervised multi-task learning for land cover and heights from orthophotos."""
+"""Semi-supervised multi-task learning for land cover and heights from orthophotos.
+
+The root holds what all rooms share (class schemes, progress bars) and the entry of the command
+line. The rooms, from the bottom up: ``tasks``, ``networks`` and ``learning`` know no raster;
+``streetview`` and ``data`` feed ``training``; ``mapping`` predicts maps; ``compare``, ``report``
+and ``commands`` build on these; ``prepare`` and ``synthetic`` make data sets.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from semimtl_geo.mapping import Mapper
-    from semimtl_geo.maps import open_maps
+    from semimtl_geo.data.datamodule import DomainsDataModule
+    from semimtl_geo.mapping.dataset import open_maps
+    from semimtl_geo.mapping.mapper import Mapper
+    from semimtl_geo.training.module import SemiMTL
 
-__all__ = ["Mapper", "open_maps"]
+__all__ = ["DomainsDataModule", "Mapper", "SemiMTL", "__version__", "open_maps"]
+
+__version__ = version("semimtl-geo")
+
+_HOMES = {
+    "DomainsDataModule": "semimtl_geo.data.datamodule",
+    "open_maps": "semimtl_geo.mapping.dataset",
+    "Mapper": "semimtl_geo.mapping.mapper",
+    "SemiMTL": "semimtl_geo.training.module",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is: torch takes seconds, and the command line has none."""
-    if name == "Mapper":
-        from semimtl_geo.mapping import Mapper
-
-        return Mapper
-    if name == "open_maps":
-        from semimtl_geo.maps import open_maps
-
-        return open_maps
+    """Import a public name when it is first used: importing torch takes seconds."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from semimtl_geo import compare_command, map_command
-from semimtl_geo.prepare import command as prepare_command
+from semimtl_geo.commands import compare as compare_command
+from semimtl_geo.commands import map as map_command
+from semimtl_geo.commands import prepare as prepare_command
 from tiles.errors import InputError
 
 # Torch takes seconds to import: each command imports what it needs.
@@ -28,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
 def _train(args: Sequence[str]) -> None:
     from lightning.pytorch.utilities import rank_zero_only
 
-    from semimtl_geo.training import train
+    from semimtl_geo.training.cli import train
 
     # DDP runs this command in each of its processes.
     rank_zero_only(print)(f"trained: {train(args)}")
@@ -36,8 +37,8 @@ def _train(args: Sequence[str]) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from semimtl_geo.compare import make_row, to_markdown
-    from semimtl_geo.evaluation import evaluate
-    from semimtl_geo.mapping import Mapper
+    from semimtl_geo.mapping.evaluation import evaluate
+    from semimtl_geo.mapping.mapper import Mapper
     from semimtl_geo.progress import progress_bar
 
     mapper = Mapper.load(args.checkpoint)
@@ -55,8 +56,8 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _cities(args: argparse.Namespace) -> None:
-    from semimtl_geo.cities import write_cities
     from semimtl_geo.progress import progress_bar
+    from semimtl_geo.synthetic import write_cities
 
     with progress_bar("cities", "scenes") as progress:
         cities = write_cities(
@@ -68,7 +69,7 @@ def _cities(args: argparse.Namespace) -> None:
 
 def _ndsm(args: argparse.Namespace) -> None:
     from semimtl_geo.progress import progress_bar
-    from tiles.elevation import heights_above_ground
+    from tiles.elevation.ndsm import heights_above_ground
 
     with progress_bar(args.dsm.name, "blocks") as progress:
         print(
@@ -80,8 +81,8 @@ def _ndsm(args: argparse.Namespace) -> None:
 
 def _buildings(args: argparse.Namespace) -> None:
     from semimtl_geo.progress import progress_bar
-    from tiles.journal import disk_faults
-    from tiles.vectors import buildings_of_folder
+    from tiles.maps.journal import disk_faults
+    from tiles.vectors.building_polygons import buildings_of_folder
 
     if args.out is not None:
         with disk_faults(args.out):
@@ -93,7 +94,7 @@ def _buildings(args: argparse.Namespace) -> None:
 
 
 def _demo(args: argparse.Namespace) -> None:
-    from semimtl_geo.demo import demo
+    from semimtl_geo.commands.demo import demo
 
     demo(args.out, args.iterations, args.seed)
 

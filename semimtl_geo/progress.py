@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -21,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from tiles.types import ProgressCallback
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal."""
@@ -122,7 +124,7 @@ class Display:
 
 
 @contextmanager
-def progress_bar(name: str, unit: str, per: float = 1) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(name: str, unit: str, per: float = 1) -> Iterator[ProgressCallback]:
     """Show one bar while the block runs.
 
     Args:

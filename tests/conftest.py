@@ -29,8 +29,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     # Here, for the tests of tiles alone need none of it.
     import torch
 
-    from semimtl_geo.cities import write_cities
-    from semimtl_geo.training import packaged_config, train
+    from semimtl_geo.synthetic import write_cities
+    from semimtl_geo.training.cli import packaged_config, train
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("run")

@@ -34,7 +34,7 @@ from rasterio.crs import CRS
 
 from tests.conftest import Run
 from tests.rasters import GSD, NORTH, WEST, noise, write
-from tiles.work import Work
+from tiles.maps.workdir import Work
 
 ROOT = Path(__file__).parents[1]
 EDGE = 64
@@ -52,7 +52,7 @@ def another_run() -> Iterator[None]:
 
 def vanish() -> None:
     """Have the raster vanish, as from a network drive, when the network is first asked."""
-    from semimtl_geo.predictor import Predictor
+    from semimtl_geo.mapping.predictor import Predictor
 
     predict = Predictor.__call__
 
@@ -374,9 +374,15 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
 
 def serve() -> None:
     """Run the command that comes on each line, in a process of its own; say its exit code."""
-    from semimtl_geo import cli, map_command
+    from semimtl_geo import cli
+    from semimtl_geo.commands import map as map_command
 
-    for module in ("semimtl_geo.evaluation", "tiles.elevation", "tiles.vectors", "distributed"):
+    for module in (
+        "semimtl_geo.mapping.evaluation",
+        "tiles.elevation.ndsm",
+        "tiles.vectors.class_polygons",
+        "distributed",
+    ):
         importlib.import_module(module)
     map_command.CLUSTER_TIMEOUT = 1
     torch.set_num_threads(1)

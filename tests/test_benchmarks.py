@@ -20,9 +20,8 @@ from orderings import LONGER, beyond, differences, in_short, orderings
 from survey import survey
 
 from semimtl_geo.compare import Row
-from semimtl_geo.compare.runs import Job, Outcome, Run
-from semimtl_geo.compare.scenario import find_scenario
-from semimtl_geo.compare.variant import Variant
+from semimtl_geo.compare.job import Job, Outcome, Run
+from semimtl_geo.compare.scenario import Variant, find_scenario
 from tests.rasters import write
 from tiles.errors import InputError
 

@@ -1,4 +1,7 @@
-"""Systems side by side on one scenario: the paper's tables and figures."""
+"""Systems side by side: the runs of a comparison, their scores and tables.
+
+May import all rooms of learning, training and mapping.
+"""
 
 from __future__ import annotations
 

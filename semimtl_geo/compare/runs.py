@@ -11,27 +11,18 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo.compare.files import read_json, write_json
-from semimtl_geo.compare.scenario import ORDER, Scenario
-from semimtl_geo.compare.table import Row
-from semimtl_geo.compare.timekeeper import Timekeeper
-from semimtl_geo.compare.variant import Variant
-from semimtl_geo.configuration import Settings, settings_of
-from semimtl_geo.data.frame_files import frame_files
-from semimtl_geo.runs import LAST
-from semimtl_geo.systems import SYSTEMS
-from semimtl_geo.training import train
+from semimtl_geo.compare.job import Job, Run, Say, images_of
+from semimtl_geo.compare.timing import Timekeeper
+from semimtl_geo.training.cli import train
+from semimtl_geo.training.configuration import Settings, settings_of
+from semimtl_geo.training.run_folder import LAST
 from tiles.errors import InputError
-from tiles.scenes import raster_files
-
-SHOWN: Final = 3
-"""Scenes of each domain that the figures show."""
+from tiles.files import write_text
 
 IDLE: Final = (
     "checkpoint.every",
@@ -42,123 +33,6 @@ IDLE: Final = (
     "trainer.log_every_n_steps",
 )
 """Settings that change nothing in what is trained."""
-
-Say = Callable[[str, str, int, int], None]
-"""Takes what is done, its unit, how many are done, and how many there are."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One system, or a variant of it, trained once."""
-
-    system: str
-    seed: int = 0
-    variant: Variant | None = None
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return self.variant.name if self.variant else self.system
-
-    @property
-    def title(self) -> str:
-        """Its name in the table."""
-        return self.variant.title if self.variant else SYSTEMS[self.system].title
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all runs of a comparison have in common.
-
-    Attributes:
-        scenario: What is compared.
-        data: Root of the data, with a folder per domain.
-        out: Folder for runs, maps and results.
-        seeds: All seeds; figures show the first.
-        overrides: Further arguments of the training command.
-        keep_maps: Keep the maps of all scenes, not only of those that the figures show.
-    """
-
-    scenario: Scenario
-    data: Path
-    out: Path
-    seeds: Sequence[int] = (0,)
-    overrides: tuple[str, ...] = ()
-    keep_maps: bool = False
-
-    def folder(self, run: Run) -> Path:
-        """Where a run's checkpoint, configuration, logs and scores are."""
-        return self.out / "runs" / run.name / f"seed_{run.seed}"
-
-    def checkpoint(self, run: Run) -> Path:
-        """Where a run's network is when it is trained."""
-        return self.folder(run) / f"{run.system}.ckpt"
-
-    def maps(self, method: str, seed: int, domain: str) -> Path:
-        """Where the maps of a row of the table are."""
-        slug = method.replace(", ", "_").replace(" ", "_")
-        return self.out / "maps_of_all" / slug / f"seed_{seed}" / domain
-
-    def arguments(self, run: Run) -> list[str]:
-        """What the training command is told."""
-        variant = run.variant
-        return [
-            *self.scenario.arguments((variant and variant.config) or run.system),
-            f"--data.root={self.data.absolute()}",
-            *self.overrides,
-            *(variant.overrides if variant else ()),
-            f"--seed_everything={run.seed}",
-            f"--data.seed={run.seed}",
-        ]
-
-    def images(self, domain: str) -> list[Path]:
-        """Images of the scenes that a domain is evaluated on."""
-        return images_of(self.scenario.scenes(self.data, domain))
-
-    def shown(self, domain: str) -> list[Path]:
-        """Images of the scenes that the figures show, spread over the domain's."""
-        images = self.images(domain)
-        count = min(SHOWN, len(images))
-        return [images[len(images) * number // count] for number in range(count)]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one run left.
-
-    Attributes:
-        run: Which it is.
-        rows: Its scores on all domains.
-        checkpoint: Its network.
-        seconds: Its training took; what an interruption undid does not count.
-        step: Seconds of an iteration, chips included: the median.
-        tasks: Settings of what it predicts.
-    """
-
-    run: Run
-    rows: list[Row]
-    checkpoint: Path
-    seconds: float
-    step: float = math.nan
-    tasks: list[dict[str, Any]] = field(default_factory=list)
-
-
-def images_of(scenes: Path) -> list[Path]:
-    """The images of a folder of scenes or of street views."""
-    return raster_files(scenes / "image") or frame_files(scenes / "image")
-
-
-def runs_of(scenario: Scenario, names: Collection[str]) -> list[Run]:
-    """Systems in the paper's order, then other configurations of the scenario's folder.
-
-    Raises:
-        InputError: If there is no such system or configuration.
-    """
-    more = [scenario.variant(name) for name in names if name not in SYSTEMS]
-    return [
-        *(Run(system) for system in ORDER if system in names),
-        *(Run(system, variant=variant) for system, variant in more),
-    ]
 
 
 def check(job: Job, runs: Sequence[Run]) -> None:
@@ -265,3 +139,26 @@ def _one_process(settings: Settings) -> bool:
         devices = [part for part in devices.split(",") if part.strip()]
     many = len(devices) if isinstance(devices, list) else devices
     return str(many) == "1" and settings.get("trainer.num_nodes", 1) == 1
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file of ours; empty if there is none, or it is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(content, indent=1, default=str) + "\n")
+    except OSError as error:
+        fault = f"cannot be written ({error.strerror})"
+        raise InputError(path, fault, "choose another --out") from error

@@ -8,9 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo.compare.variant import Variant
-from semimtl_geo.configuration import read_yaml, settings_of
-from semimtl_geo.systems import SYSTEMS
+from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.training.configuration import read_yaml, settings_of
 from tiles.errors import InputError
 
 ORDER: Final = (
@@ -159,3 +158,20 @@ def _tasks(base: Path, settings: Mapping[str, Any]) -> tuple[str, ...]:
     except (KeyError, TypeError) as error:
         remedy = "give each of model.tasks a class_path, and init_args with a name"
         raise InputError(base, "has tasks without names", remedy) from error
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A system that is not as it stands: a control, or a setting that is not the paper's.
+
+    Attributes:
+        name: Of its folder.
+        title: Its name in the table.
+        config: Its configuration's name in the scenario's folder; the system's own if None.
+        overrides: Further arguments of the training command, which count more than the job's.
+    """
+
+    name: str
+    title: str
+    config: str | None = None
+    overrides: tuple[str, ...] = ()

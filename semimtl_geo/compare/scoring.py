@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo.compare.files import read_json, write_json
-from semimtl_geo.compare.runs import Job, Run, Say
+from semimtl_geo.compare.job import Job, Run, Say
+from semimtl_geo.compare.runs import read_json, write_json
 from semimtl_geo.compare.table import Row, make_row
-from semimtl_geo.evaluation import evaluate
-from semimtl_geo.mapping import Mapper
+from semimtl_geo.mapping.evaluation import evaluate
+from semimtl_geo.mapping.mapper import Mapper
 
 REESTIMATED: Final = ", statistics re-estimated"
 """Added to the name of a single-task network that was given the new city's BatchNorm statistics."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from semimtl_geo.evaluation import Scores
-from semimtl_geo.metrics import multi_task_gain
-from semimtl_geo.systems import SYSTEMS
+from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.mapping.evaluation import Scores
+from semimtl_geo.tasks.metrics import multi_task_gain
 
 COLUMNS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "delta1", "delta2", "delta3", "gain")
 HEADINGS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "δ1", "δ2", "δ3", "ΔM (%)")

@@ -1,1 +1,23 @@
-"""The generator (encoder, one decoder per task) and the discriminators."""
+"""The networks: generator (encoder, one decoder per task), discriminators, checkpoints and weights.
+
+May import :mod:`semimtl_geo.tasks` and the nouns at the root of ``tiles``.
+"""
+
+from __future__ import annotations
+
+from semimtl_geo.networks.batchnorm import BatchNormMode, DomainBatchNorm, reestimate
+from semimtl_geo.networks.checkpoint import ModelCard, load_networks
+from semimtl_geo.networks.discriminator import Discriminator
+from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.generator import Generator
+
+__all__ = [
+    "BatchNormMode",
+    "Discriminator",
+    "DomainBatchNorm",
+    "Encoder",
+    "Generator",
+    "ModelCard",
+    "load_networks",
+    "reestimate",
+]

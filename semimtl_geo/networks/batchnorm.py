@@ -1,8 +1,8 @@
 """How BatchNorm meets the domains: statistics per domain, and statistics of new images.
 
 In training by several processes, each normalises by its own part of a batch, and the running
-statistics are averaged (:mod:`semimtl_geo.parallel`); with ``trainer.sync_batchnorm`` (GPUs only)
-they normalise by the whole batch, as one process would.
+statistics are averaged (:mod:`semimtl_geo.learning.distributed`); with ``trainer.sync_batchnorm``
+(GPUs only) they normalise by the whole batch, as one process would.
 
 Which statistics a network is evaluated with decides more about an unlabelled domain than any loss
 does, so they are handled in one place and in the open.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +13,14 @@ import numpy.typing as npt
 import rasterio
 from rasterio.errors import RasterioError
 
-from semimtl_geo.prepare import SPLITS
-from semimtl_geo.prepare.pixels import windows
-from semimtl_geo.prepare.scenes import CLASSES, LAYERS, REMARK
+from semimtl_geo.prepare.adapter import SPLITS
+from semimtl_geo.prepare.rasters.resampling import windows
+from semimtl_geo.prepare.rasters.scene_writer import CLASSES, LAYERS, REMARK
+from tiles.datasets.scenes import raster_files
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
-from tiles.raster import Raster
-from tiles.scenes import raster_files
+from tiles.reading.raster import Raster
+from tiles.types import ProgressCallback
 
 QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -82,9 +83,7 @@ class _Domain:
     """The largest value of any orthophoto, white being 1."""
 
 
-def describe(
-    folder: Path, title: str, notes: Sequence[str], progress: Callable[[int, int], None]
-) -> str:
+def describe(folder: Path, title: str, notes: Sequence[str], progress: ProgressCallback) -> str:
     """Describe scenes.
 
     Args:
@@ -120,7 +119,7 @@ def describe(
     return "\n".join(lines) + "\n"
 
 
-def _read(folder: Path, progress: Callable[[int, int], None]) -> _Domain:
+def _read(folder: Path, progress: ProgressCallback) -> _Domain:
     domain = _Domain()
     found = [
         (split, layer, file)

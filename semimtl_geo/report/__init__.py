@@ -1,10 +1,13 @@
-"""A self-contained page of what a run found: scores, maps, learning curves, and the method."""
+"""Pages and figures: reports of comparisons, previews of maps, learning curves.
+
+May import :mod:`semimtl_geo.compare` and what that may import.
+"""
 
 from __future__ import annotations
 
-from semimtl_geo.report.figure import panel_figure, panel_size
-from semimtl_geo.report.method import method_section
+from semimtl_geo.report.method_diagram import method_section
 from semimtl_geo.report.page import write_report
-from semimtl_geo.report.pictures import Panel
+from semimtl_geo.report.panels import panel_figure, panel_size
+from semimtl_geo.report.thumbnails import Panel
 
 __all__ = ["Panel", "method_section", "panel_figure", "panel_size", "write_report"]

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from semimtl_geo.report.pictures import spoken
+from semimtl_geo.report.thumbnails import spoken
 from semimtl_geo.tasks import Task
 
 WIDTH: Final = 480

@@ -11,7 +11,8 @@ from typing import Final
 
 from semimtl_geo.compare import Row
 from semimtl_geo.report.curves import curves_section
-from semimtl_geo.report.pictures import (
+from semimtl_geo.report.scores import score_tables, swatch
+from semimtl_geo.report.thumbnails import (
     HIDDEN,
     Panel,
     data_uri,
@@ -21,10 +22,9 @@ from semimtl_geo.report.pictures import (
     spoken,
     tops,
 )
-from semimtl_geo.report.scores import score_tables, swatch
 from semimtl_geo.tasks import Depth, Segmentation, Task
-from tiles.aside import write_text
-from tiles.styles import RAMP
+from tiles.files import write_text
+from tiles.maps.qgis import RAMP
 
 Section = tuple[str, str, str]
 """Heading, text and body, in HTML."""

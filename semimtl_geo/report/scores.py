@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-from semimtl_geo.compare import BASELINES, COLUMNS, HEADINGS, Row
-from semimtl_geo.metrics import LOWER_IS_BETTER
-from semimtl_geo.report.pictures import HIDDEN, spoken
-from semimtl_geo.systems import Kind
+from semimtl_geo.compare.table import BASELINES, COLUMNS, HEADINGS, Row
+from semimtl_geo.report.thumbnails import HIDDEN, spoken
 from semimtl_geo.tasks import Depth, Segmentation, Task
+from semimtl_geo.tasks.metrics import LOWER_IS_BETTER
+from semimtl_geo.tasks.task import Kind
 
 TASK_COLUMNS: Final[dict[Kind, tuple[str, ...]]] = {
     "segmentation": ("pAcc", "mIoU"),

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from semimtl_geo import losses
-from semimtl_geo.metrics import DepthScores
-from semimtl_geo.systems import Kind
-from semimtl_geo.tasks.task import Task
-from tiles.layers import ValueMap
+from semimtl_geo.tasks import losses
+from semimtl_geo.tasks.metrics import DepthScores
+from semimtl_geo.tasks.task import Kind, Task
+from tiles.maps.layers import ValueMap
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from semimtl_geo import losses
-from semimtl_geo.data import isprs
-from semimtl_geo.metrics import SegmentationScores
-from semimtl_geo.systems import Kind
-from semimtl_geo.tasks.task import Task
-from tiles.layers import ClassMap
+from semimtl_geo.class_schemes import ISPRS
+from semimtl_geo.tasks import losses
+from semimtl_geo.tasks.metrics import SegmentationScores
+from semimtl_geo.tasks.task import Kind, Task
+from tiles.maps.layers import ClassMap
+from tiles.types import UNKNOWN_CLASS
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Segmentation(Task):
     name: str = "landcover"
     weight: float = 1.0
     adversary: float = 1.0
-    classes: Sequence[str] = isprs.CLASSES
-    colors: Sequence[Sequence[int]] = isprs.COLORS
+    classes: Sequence[str] = ISPRS.names
+    colors: Sequence[Sequence[int]] = ISPRS.colors
 
     def __post_init__(self) -> None:
         """Lists, as YAML and checkpoints have them, become tuples."""
@@ -48,11 +48,11 @@ class Segmentation(Task):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Cross entropy (section 3.4)."""
-        return losses.cross_entropy(output, target, isprs.UNKNOWN)
+        return losses.cross_entropy(output, target, UNKNOWN_CLASS)
 
     def check(self, target: Tensor) -> str | None:
         """Values must be those of a class, or unknown."""
-        strange = target[(target != isprs.UNKNOWN) & ((target < 0) | (target >= self.channels))]
+        strange = target[(target != UNKNOWN_CLASS) & ((target < 0) | (target >= self.channels))]
         if strange.numel():
             return f"has the value {int(strange[0])}, there are {self.channels} classes from 0"
         return None
@@ -63,7 +63,7 @@ class Segmentation(Task):
 
     def judged_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
         """One-hot classes."""
-        known = target != isprs.UNKNOWN
+        known = target != UNKNOWN_CLASS
         # torch's one_hot reads the largest class, and so waits for it.
         classes = torch.arange(self.channels, device=target.device).view(-1, 1, 1)
         one_hot = (target[:, None] == classes).to(prediction.dtype)
@@ -85,7 +85,7 @@ class Segmentation(Task):
 
     def scores(self) -> Metric:
         """pAcc, mIoU and IoU per class."""
-        return SegmentationScores(self.classes, isprs.UNKNOWN)
+        return SegmentationScores(self.classes, UNKNOWN_CLASS)
 
     def layer(self) -> ClassMap:
         """A paletted map."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 from torchmetrics import Metric
 
-from semimtl_geo.systems import Kind
-from tiles.layers import Layer
+from tiles.maps.layers import Layer
 
 
 @dataclass(frozen=True)
@@ -113,3 +112,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+Kind = Literal["segmentation", "depth"]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.tasks import Depth, Segmentation, Task
-from semimtl_geo.trainer import SemiMTL
+from semimtl_geo.training.module import SemiMTL
 from tests.conftest import CROP as CROP
 from tests.conftest import Run as Run
 

@@ -9,14 +9,14 @@ import numpy as np
 import OpenEXR  # type: ignore[import-not-found]
 import pytest
 
-from semimtl_geo.cities import write_cities
-from semimtl_geo.prepare import potsdam, vaihingen
-from semimtl_geo.prepare.cityscapes import Cityscapes
-from semimtl_geo.prepare.command import prepare
-from semimtl_geo.prepare.synscapes import Synscapes
+from semimtl_geo.prepare.isprs import potsdam, vaihingen
+from semimtl_geo.prepare.pipeline import prepare
+from semimtl_geo.prepare.streetview.cityscapes import Cityscapes
+from semimtl_geo.prepare.streetview.synscapes import Synscapes
+from semimtl_geo.synthetic import write_cities
 from tests.frames import save
 from tests.rasters import noise, write
-from tests.semimtl_geo.prepare.isprs import blocks, colour, corner, jpeg, vaihingen_area
+from tests.semimtl_geo.prepare.isprs.archives import blocks, colour, corner, jpeg, vaihingen_area
 
 TINY = (
     "--trainer.max_epochs=1",

@@ -14,9 +14,9 @@ import rasterio
 import torch
 from rasterio.transform import from_origin
 
-from semimtl_geo.checkpoint import KEY
 from semimtl_geo.cli import main
-from semimtl_geo.trainer import SemiMTL
+from semimtl_geo.networks.checkpoint import KEY
+from semimtl_geo.training.module import SemiMTL
 
 
 def write_raster(path: Path, bands: int = 3, crs: str | None = "EPSG:32633") -> Path:

@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 
 from tiles.errors import InputError
 from tiles.grid import PixelGrid, tile_starts
-from tiles.plan import Plan
+from tiles.mosaic.tiling import Plan
 
 UTM = CRS.from_epsg(32632)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from semimtl_geo.data.domains import DomainsDataModule
+from semimtl_geo.data.datamodule import DomainsDataModule
 
 Batches = list[dict[str, dict[str, Tensor]]]
 

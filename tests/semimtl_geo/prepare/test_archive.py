@@ -9,7 +9,7 @@ import pytest
 
 from semimtl_geo.prepare import archive
 from semimtl_geo.prepare.archive import Raw
-from tests.semimtl_geo.prepare.isprs import zipped
+from tests.semimtl_geo.prepare.isprs.archives import zipped
 from tiles.errors import InputError
 
 

@@ -1,0 +1,46 @@
+"""What a report says of the machine and the program that made it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from semimtl_geo.compare.job import Outcome
+
+
+def facts_of(outcomes: Sequence[Outcome], **more: str) -> dict[str, str]:
+    """How outcomes were made.
+
+    Args:
+        outcomes: Of all runs.
+        **more: Further facts, by their names.
+    """
+    packages = ("semimtl-geo", "torch", "torchgeo", "rasterio")
+    several = len({outcome.run.seed for outcome in outcomes}) > 1
+    return {
+        "Machine": f"{_processor()}, {os.cpu_count()} cores"
+        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""),
+        "Date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
+        "Training": "; ".join(
+            f"{outcome.run.title}"
+            f"{f', seed {outcome.run.seed}' if several else ''} {outcome.seconds:.0f} s"
+            for outcome in outcomes
+        ),
+        **more,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,274 @@
+"""What land cover and heights say of each other: a lawn is at 0 m, a building is not.
+
+Beyond the paper. Where one of the two is labelled, the label teaches the other's prediction; where
+neither is, the predictions must agree. A class that the prior leaves out may have any height. The
+mean heights of the other classes are taken over from where heights are labelled, which assumes that
+buildings are about as high here as there; ``means=False`` does without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from semimtl_geo.learning.distributed import average
+from semimtl_geo.tasks import Depth, Segmentation, Task
+from tiles.errors import InputError
+from tiles.types import UNKNOWN_CLASS
+
+FORGET = 0.02
+"""What an iteration counts in the mean heights of classes."""
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """A prior on the heights of classes, for scenes seen from above.
+
+    Attributes:
+        heights: By class, the lowest and the highest height above ground of its pixels, in metres;
+            ``.inf`` where there is no highest. Two or more; classes that are left out may have
+            any.
+        weight: Of the loss, beside that of the task which it teaches.
+        means: Where classes are labelled, their mean heights shall also be those that they have
+            where heights are: each class of the prior must occur there too. Ranges alone leave a
+            roof at 2 m that was not recognised for one.
+        tolerance: What labelled heights may be outside of a class's range, in metres, before they
+            speak against it: their noise.
+        landcover: The task that predicts the classes.
+        height: The task that predicts the heights.
+    """
+
+    heights: dict[str, tuple[float, float]]
+    weight: float = 1.0
+    means: bool = True
+    tolerance: float = 0.5
+    landcover: str = "landcover"
+    height: str = "height"
+
+    def build(self, tasks: Sequence[Task]) -> SemanticHeight:
+        """The loss.
+
+        Args:
+            tasks: Those that are trained.
+
+        Raises:
+            InputError: If they are not land cover and heights above ground, or the prior speaks of
+                a class that there is not, of one alone, or of a range that is none.
+        """
+        named = {task.name: task for task in tasks}
+        landcover, height = named.get(self.landcover), named.get(self.height)
+        where = "model.consistency"
+        if not isinstance(landcover, Segmentation) or not isinstance(height, Depth):
+            fault = f"needs {self.landcover} and {self.height}, trained are {sorted(named)}"
+            raise InputError(where, fault, "leave it out, or name a task of classes and a height")
+        if height.unit != "m":
+            fault = f"needs heights in m, {height.name} is in {height.unit}"
+            raise InputError(where, fault, "leave it out: street views have no ground")
+        for name, (low, high) in self.heights.items():
+            if name not in landcover.classes:
+                raise InputError(where, f"no class is called {name}", f"use {landcover.classes}")
+            if not low <= high:
+                raise InputError(where, f"{name} from {low} to {high} m is no range", "correct it")
+        if len(self.heights) < 2:
+            fault = f"tells {', '.join(self.heights) or 'no class'} from no other class"
+            remedy = "name every class whose heights are known, also those that a base names"
+            raise InputError(f"{where}.heights", fault, remedy)
+        for name, number in (("weight", self.weight), ("tolerance", self.tolerance)):
+            if not number >= 0:
+                raise InputError(f"{where}.{name}", f"{number} is negative", "give 0 or more")
+        return SemanticHeight(self, landcover, height)
+
+
+class SemanticHeight(nn.Module):
+    """The loss of a :class:`Consistency`. It has no weights.
+
+    Args:
+        prior: The prior.
+        landcover: The task of the classes.
+        height: The task of the heights.
+    """
+
+    low: Tensor
+    high: Tensor
+    listed: Tensor
+    sums: Tensor
+    counts: Tensor
+
+    def __init__(self, prior: Consistency, landcover: Segmentation, height: Depth) -> None:
+        super().__init__()
+        self.prior, self.landcover, self.height = prior, landcover, height
+        anything = (-torch.inf, torch.inf)
+        ranges = [prior.heights.get(name, anything) for name in landcover.classes]
+        columns = {"low": [low for low, _ in ranges], "high": [high for _, high in ranges]}
+        for name, column in columns.items():
+            self.register_buffer(name, torch.tensor(column).view(1, -1, 1, 1), persistent=False)
+        listed = torch.tensor([name in prior.heights for name in landcover.classes])
+        self.register_buffer("listed", listed.view(1, -1, 1, 1), persistent=False)
+        # Of heights per class, over the last iterations; a run that goes on needs them.
+        self.register_buffer("sums", torch.zeros(len(ranges)))
+        self.register_buffer("counts", torch.zeros(len(ranges)))
+
+    def forward(
+        self, outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor]
+    ) -> tuple[Task, Tensor] | None:
+        """The loss on one domain.
+
+        Args:
+            outputs: The network's, by task, ``[B, channels, H, W]``.
+            labels: The domain's, ``[B, H, W]``; absent where it has none.
+
+        Returns:
+            The task that is taught, and the loss in its unit, without any weight. None where both
+            are labelled.
+        """
+        logits, heights = outputs[self.landcover.name], outputs[self.height.name][:, 0]
+        classes, truth = labels.get(self.landcover.label), labels.get(self.height.label)
+        if truth is not None:
+            if self.prior.means:
+                of_classes = (
+                    self.shares(logits, truth) if classes is None else self.labelled(classes, truth)
+                )
+                self.remember(of_classes, truth)
+            return (self.landcover, self.of_heights(logits, truth)) if classes is None else None
+        if classes is None:
+            return self.height, self.between_predictions(logits, heights)
+        loss = self.of_classes(heights, classes)
+        if self.prior.means:
+            loss = loss + self.of_means(heights, classes)
+        return self.height, loss
+
+    def possible(self, heights: Tensor) -> Tensor:
+        """Which classes of the prior are possible at labelled heights.
+
+        Args:
+            heights: In metres, ``[B, H, W]``; at NaN none is.
+
+        Returns:
+            bool ``[B, K, H, W]``.
+        """
+        metres, slack = heights[:, None], self.prior.tolerance
+        return (metres >= self.low - slack) & (metres <= self.high + slack) & self.listed
+
+    def of_classes(self, heights: Tensor, classes: Tensor) -> Tensor:
+        """How far predicted heights are outside of the range of their pixel's class.
+
+        Args:
+            heights: As the network has them, ``[B, H, W]``.
+            classes: Labels, int64 ``[B, H, W]``.
+
+        Returns:
+            The mean over labelled pixels of ``max(low - h, 0) + max(h - high, 0)``, divided by the
+            task's scale; a scalar.
+        """
+        known = classes != UNKNOWN_CLASS
+        index = torch.where(known, classes, 0)
+        metres = heights * self.height.scale
+        low, high = self.low.flatten()[index], self.high.flatten()[index]
+        outside = torch.where(known, (low - metres).relu() + (metres - high).relu(), 0.0)
+        return outside.sum() / known.sum().clamp(min=1) / self.height.scale
+
+    @torch.no_grad()
+    def shares(self, logits: Tensor, heights: Tensor) -> Tensor:
+        """How much of each pixel is of each class, by what is predicted and the labelled height.
+
+        Probabilities, given that it is one of the classes of the prior that are possible at this
+        height. Ground that is taken for a roof does not make roofs lower.
+
+        Args:
+            logits: Class scores, ``[B, K, H, W]``.
+            heights: In metres, float32 ``[B, H, W]``; NaN where nobody knows.
+
+        Returns:
+            ``[B, K, H, W]``; 0 of all classes where none is possible.
+        """
+        possible = self.possible(heights)
+        given = logits.masked_fill(~possible, -torch.inf).softmax(dim=1)  # NaN where none is
+        return torch.where(possible, given, 0.0)
+
+    def labelled(self, classes: Tensor, heights: Tensor) -> Tensor:
+        """As :meth:`shares`, where classes are labelled as well: int64 ``[B, H, W]``."""
+        return (self._masks(classes) & self.listed & ~heights.isnan()[:, None]).float()
+
+    @torch.no_grad()
+    def remember(self, shares: Tensor, heights: Tensor) -> None:
+        """Average labelled heights by class.
+
+        Args:
+            shares: What a pixel counts for each class, ``[B, K, H, W]``.
+            heights: In metres, float32 ``[B, H, W]``; NaN where nobody knows.
+        """
+        of_batch = torch.stack(
+            [(shares * heights.nan_to_num()[:, None]).sum((0, 2, 3)), shares.sum((0, 2, 3))]
+        )
+        average([of_batch])
+        self.sums.lerp_(of_batch[0], FORGET)
+        self.counts.lerp_(of_batch[1], FORGET)
+
+    def _masks(self, classes: Tensor) -> Tensor:
+        """The pixels of each class, bool ``[B, K, H, W]``."""
+        return torch.stack([classes == number for number in range(len(self.sums))], dim=1)
+
+    def of_means(self, heights: Tensor, classes: Tensor) -> Tensor:
+        """How far the mean heights of a batch's labelled classes are from the remembered ones.
+
+        So its buildings are drawn to the common height also where they truly are lower or higher.
+
+        Args:
+            heights: As the network has them, ``[B, H, W]``.
+            classes: Labels, int64 ``[B, H, W]``.
+
+        Returns:
+            The mean over classes of the prior of ``|mean h - remembered mean|``, each weighed by
+            its share of the labelled pixels, divided by the task's scale; a scalar.
+        """
+        means = self.sums / self.counts.clamp(min=torch.finfo(self.counts.dtype).tiny)
+        speaks = self.counts > 0  # of the prior, and seen
+        masks = self._masks(classes)
+        pixels = masks.sum((0, 2, 3))
+        total = (heights[:, None] * masks).sum((0, 2, 3)) * self.height.scale
+        away = torch.where(speaks, (total - pixels * means).abs(), 0.0)
+        return away.sum() / (classes != UNKNOWN_CLASS).sum().clamp(min=1) / self.height.scale
+
+    def of_heights(self, logits: Tensor, heights: Tensor) -> Tensor:
+        """How improbable the classes are held that are possible at the height of their pixel.
+
+        Classes that the prior leaves out neither gain nor lose: possible everywhere, they would
+        take all that is in doubt. A pixel counts whose height is that of any class of the prior:
+        those between the ground and what stands on it are left alone.
+
+        Args:
+            logits: Class scores, ``[B, K, H, W]``.
+            heights: Labels in metres, float32 ``[B, H, W]``.
+
+        Returns:
+            The mean over pixels that count of ``-log (Σ p_c / Σ p_d)`` over the possible classes
+            ``c`` and all classes ``d`` of the prior; for two classes this is the binary cross
+            entropy. A scalar.
+        """
+        possible = self.possible(heights)
+        counts = possible.any(dim=1)
+        # Where all are possible the loss is 0, and so is its gradient.
+        possible = possible | (self.listed & ~counts[:, None])
+        of_possible = logits.masked_fill(~possible, -torch.inf).logsumexp(dim=1)
+        of_listed = logits.masked_fill(~self.listed, -torch.inf).logsumexp(dim=1)
+        return (of_listed - of_possible).sum() / counts.sum().clamp(min=1)
+
+    def between_predictions(self, logits: Tensor, heights: Tensor) -> Tensor:
+        """How far predicted heights are expected to be outside, by the predicted classes.
+
+        Args:
+            logits: Class scores, ``[B, K, H, W]``.
+            heights: As the network has them, ``[B, H, W]``.
+
+        Returns:
+            The mean over pixels of ``Σ p_c (max(low_c - h, 0) + max(h - high_c, 0))`` over the
+            classes of the prior, given that it is one of them, divided by the task's scale; a
+            scalar.
+        """
+        metres = heights[:, None] * self.height.scale
+        outside = (self.low - metres).relu() + (metres - self.high).relu()
+        given = logits.masked_fill(~self.listed, -torch.inf).softmax(dim=1)
+        return (given * outside).sum(dim=1).mean() / self.height.scale

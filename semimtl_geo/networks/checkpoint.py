@@ -1,0 +1,182 @@
+"""What a checkpoint carries: all that mapping needs, as plain values, so that it loads safely."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+from semimtl_geo import tasks as task_module
+from semimtl_geo.networks.batchnorm import BatchNormMode
+from semimtl_geo.networks.discriminator import Discriminator
+from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.generator import Generator
+from semimtl_geo.networks.weights import build_encoder, read_state_dict
+from semimtl_geo.tasks import Task
+from tiles.errors import InputError
+
+KEY: Final = "semimtl_geo"
+"""Where a Lightning checkpoint keeps the card."""
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The settings of a trained network.
+
+    Attributes:
+        system: The system it was trained by.
+        tasks: What it predicts (classes, scales, units).
+        domains: The training domains' names, in the order that numbers them.
+        batchnorm: How BatchNorm met the domains.
+        encoder: The shared encoder.
+        decoder_width: Channels inside the decoders.
+        bands: Names of the bands it wants.
+        mean: Normalisation of images in 0..1, per band.
+        std: Normalisation, per band.
+        gsd: Ground sampling distance in metres that it was trained at, if any.
+        crop: Edge of its training crops in pixels.
+        discriminator_width: Channels of a discriminator's first layer.
+        sources: Classes that each discriminator tells apart; 0: there are no discriminators.
+    """
+
+    system: str
+    tasks: tuple[Task, ...]
+    domains: tuple[str, ...]
+    batchnorm: BatchNormMode
+    encoder: Encoder
+    decoder_width: int
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    gsd: float | None
+    crop: int
+    discriminator_width: int = 0
+    sources: int = 0
+
+    def build_generator(self) -> Generator:
+        """A generator of these settings."""
+        return Generator(
+            self.tasks,
+            domains=len(self.domains),
+            batchnorm=self.batchnorm,
+            encoder=build_encoder(self.encoder, len(self.bands)),
+            mean=self.mean,
+            std=self.std,
+            width=self.decoder_width,
+        )
+
+    def build_discriminators(self) -> dict[str, Discriminator]:
+        """A discriminator per task, by its name; none where the system has none."""
+        if not self.sources:
+            return {}
+        return {
+            task.name: Discriminator(task.channels, self.sources, self.discriminator_width)
+            for task in self.tasks
+        }
+
+    def to_plain(self) -> dict[str, Any]:
+        """As numbers, strings, lists and dictionaries."""
+        return {
+            "format": FORMAT,
+            "system": self.system,
+            "tasks": [task.settings() for task in self.tasks],
+            "domains": list(self.domains),
+            "batchnorm": self.batchnorm,
+            "encoder": {
+                "name": self.encoder.name,
+                "output_stride": self.encoder.output_stride,
+                "options": dict(self.encoder.options),
+            },
+            "decoder_width": self.decoder_width,
+            "bands": list(self.bands),
+            "mean": [float(value) for value in self.mean],
+            "std": [float(value) for value in self.std],
+            "gsd": self.gsd,
+            "crop": self.crop,
+            "discriminator_width": self.discriminator_width,
+            "sources": self.sources,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ModelCard:
+        """Undo :meth:`to_plain`; the encoder then starts from no weights.
+
+        Raises:
+            KeyError: If an entry is missing.
+            TypeError: If one is of another kind.
+            ValueError: If the format is of a later version.
+        """
+        if plain["format"] != FORMAT:
+            raise ValueError(f"format {plain['format']}, this version reads {FORMAT}")
+        return cls(
+            system=str(plain["system"]),
+            tasks=tuple(task_module.from_settings(task) for task in plain["tasks"]),
+            domains=tuple(plain["domains"]),
+            batchnorm=plain["batchnorm"],
+            encoder=replace(Encoder(**plain["encoder"]), weights=None),
+            decoder_width=int(plain["decoder_width"]),
+            bands=tuple(plain["bands"]),
+            mean=tuple(float(value) for value in plain["mean"]),
+            std=tuple(float(value) for value in plain["std"]),
+            gsd=None if plain["gsd"] is None else float(plain["gsd"]),
+            crop=int(plain["crop"]),
+            # Absent in early checkpoints of this format, whose discriminators nobody could use.
+            discriminator_width=int(plain.get("discriminator_width", 0)),
+            sources=int(plain.get("sources", 0)),
+        )
+
+
+def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Discriminator]]:
+    """Read trained networks; no code in the file is run.
+
+    Args:
+        path: A checkpoint written by training.
+
+    Returns:
+        Their card, the generator, and the discriminators by task (none if it has none), in
+        evaluation mode on the CPU.
+
+    Raises:
+        InputError: If the file is missing, cannot be loaded safely, or is of something else.
+    """
+    path = Path(path)
+    checkpoint = read_state_dict(path)
+    remedy = "give a checkpoint that `semimtl-geo train` wrote"
+    if KEY not in checkpoint or "state_dict" not in checkpoint:
+        raise InputError(path, "is not a checkpoint of semimtl_geo", remedy)
+    try:
+        card = ModelCard.from_plain(checkpoint[KEY])
+        generator = card.build_generator()
+        discriminators = card.build_discriminators()
+        weights = checkpoint["state_dict"]
+        generator.load_state_dict(_below("generator.", weights))
+        for name, discriminator in discriminators.items():
+            discriminator.load_state_dict(_below(f"discriminators.{name}.", weights))
+            discriminator.eval()
+    except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        fault = f"is damaged, or of another version ({' '.join(str(error).split())[:200]})"
+        raise InputError(path, fault, remedy) from error
+    return card, generator.eval(), discriminators
+
+
+def load_generator(path: str | Path) -> tuple[ModelCard, Generator]:
+    """:func:`load_networks` without the discriminators."""
+    card, generator, _ = load_networks(path)
+    return card, generator
+
+
+def _below(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)
+    }
+
+
+def fingerprint(path: str | PathLike[str]) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

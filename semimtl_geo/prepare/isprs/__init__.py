@@ -1,0 +1,1 @@
+"""Adapters of the ISPRS benchmark: Potsdam and Vaihingen."""

@@ -1,0 +1,1 @@
+"""The adapter of a user's own folders of rasters."""

@@ -1,0 +1,1 @@
+"""Adapters of street-view archives: Cityscapes and Synscapes."""

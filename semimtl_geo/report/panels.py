@@ -1,0 +1,210 @@
+"""Panels side by side as one PNG: images, truth, and the maps of each method, or their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from semimtl_geo.report.error_maps import ERROR_RAMP, VERDICTS, error_picture, error_top
+from semimtl_geo.report.thumbnails import HIDDEN, Panel, methods, photo, picture, spoken, tops
+from semimtl_geo.tasks import Depth, Segmentation, Task
+from tiles.files import aside
+from tiles.maps.qgis import RAMP
+
+DPI: Final = 120
+CELL: Final = 2.0
+"""Edge of one picture, in inches."""
+EDGE: Final = 420
+"""Longest edge of one picture, in pixels."""
+GAP: Final = 0.12
+CAPTION: Final = 0.26
+HEAD: Final = 0.48
+SIDE: Final = 0.55
+LINE: Final = 0.165
+FEW: Final = 10
+"""Classes that one column of a key has room for."""
+
+
+def panel_size(panels: Sequence[Panel], tasks: Sequence[Task]) -> tuple[int, int]:
+    """Width and height of :func:`panel_figure`'s picture, in pixels."""
+    columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
+    width = SIDE + columns * (CELL + GAP) + GAP
+    height = GAP + len(panels) * (HEAD + len(tasks) * (CELL + CAPTION + 2 * GAP))
+    return round(width * DPI), round(height * DPI)
+
+
+def panel_figure(
+    panels: Sequence[Panel], tasks: Sequence[Task], path: Path, *, errors: bool = False
+) -> None:
+    """Write all panels as one PNG.
+
+    Per panel and task a row: image or key, truth, and the map of each method.
+
+    Args:
+        panels: The scenes.
+        tasks: What was mapped.
+        path: The picture; written aside and renamed.
+        errors: Instead of each map show where it is wrong, and by how much.
+    """
+    width, height = panel_size(panels, tasks)
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    top_values = tops(panels, tasks)
+    canvas = _canvas(figure)
+    top = GAP
+    for panel in panels:
+        _text(figure, GAP, top + HEAD / 2, spoken(panel.domain), size=15, weight="bold")
+        top += HEAD
+        for number, task in enumerate(tasks):
+            hidden = task.name in panel.hidden
+            _row(figure, top, hidden, spoken(task.name))
+            cells: list[tuple[str, Image.Image | None]] = []
+            cells.append(("image", photo(panel.image, EDGE)) if number == 0 else ("", None))
+            high = top_values.get(task.name, 1.0)
+            truth = panel.truth.get(task.name)
+            cells.append(("truth", picture(truth, task, high, EDGE) if truth else None))
+            for name in methods(panels, task):
+                file = panel.maps.get(name, {}).get(task.name)
+                made = None
+                if file and errors and truth:
+                    made = error_picture(file, truth, task, error_top(high), EDGE)
+                elif file and not errors:
+                    made = picture(file, task, high, EDGE)
+                cells.append((name, made))
+            for column, (name, made) in enumerate(cells):
+                left = SIDE + column * (CELL + GAP)
+                if made is not None:
+                    above = top + GAP + CAPTION - 0.03
+                    _text(figure, left, above, _wrap(name), size=9, va="bottom")
+                    _show(canvas, made, left, top + GAP + CAPTION)
+            if number == 1:
+                _keys(figure, SIDE, top + GAP + CAPTION, tasks, top_values, errors)
+            top += CELL + CAPTION + 2 * GAP
+    FigureCanvasAgg(figure)
+    with aside(path) as part:
+        figure.savefig(part, format="png")
+
+
+def _canvas(figure: Figure) -> Any:
+    """Axes that measure the whole figure in inches from its upper left corner."""
+    wide, high = figure.get_size_inches()
+    canvas = figure.add_axes((0, 0, 1, 1))
+    canvas.set_axis_off()
+    canvas.set_autoscale_on(False)
+    canvas.set(xlim=(0, wide), ylim=(high, 0))
+    return canvas
+
+
+def _show(canvas: Any, made: Image.Image, left: float, top: float) -> None:
+    """A picture at the top of a cell, as large as it can be."""
+    wide, high = (CELL * edge / max(made.size) for edge in made.size)
+    left += (CELL - wide) / 2
+    canvas.imshow(
+        np.asarray(made.convert("RGBA")),
+        extent=(left, left + wide, top + high, top),
+        aspect="auto",
+        interpolation="antialiased",
+    )
+
+
+def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Any:
+    """Axes at a place given in inches from the figure's upper left corner."""
+    wide, high = figure.get_size_inches()
+    return figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
+
+
+def _wrap(name: str) -> str:
+    """Long names of methods in two lines."""
+    return name.replace(", ", ",\n")
+
+
+def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
+    wide, high = figure.get_size_inches()
+    # A name may hold a dollar sign, which is not mathematics.
+    defaults: dict[str, Any] = {"va": "center", "parse_math": False, "color": "#1b2430"}
+    figure.text(left / wide, 1 - top / high, text, **(defaults | style))
+
+
+def _row(figure: Figure, top: float, hidden: bool, name: str) -> None:
+    """The ground and the label of one row."""
+    wide, high = figure.get_size_inches()
+    tall = CELL + CAPTION + 1.5 * GAP
+    color = "#fdf1dc" if hidden else "#f3f4f4"
+    corner = (GAP / wide, 1 - (top + tall) / high)
+    # Below the axes, which are at 0.
+    figure.add_artist(Rectangle(corner, 1 - 2 * GAP / wide, tall / high, color=color, zorder=-1))
+    side: dict[str, Any] = {"rotation": 90, "ha": "center"}
+    middle = top + tall / 2
+    if hidden:
+        _text(figure, 0.25, middle, name, size=11, weight="bold", **side)
+        _text(figure, 0.43, middle, HIDDEN, size=8.5, color="#9a5b00", **side)
+    else:
+        _text(figure, 0.33, middle, name, size=11, weight="bold", **side)
+
+
+def _keys(
+    figure: Figure,
+    left: float,
+    top: float,
+    tasks: Sequence[Task],
+    top_values: Mapping[str, float],
+    errors: bool,
+) -> None:
+    """What the colours mean, in place of a second copy of the image."""
+    for task in tasks:
+        if isinstance(task, Segmentation):
+            entries = VERDICTS if errors else dict(zip(task.classes, task.colors, strict=True))
+            columns = 1 if len(entries) <= FEW else 2
+            rows, line = -(-len(entries) // columns), LINE if columns == 1 else 0.8 * LINE
+            for number, (name, color) in enumerate(entries.items()):
+                across, down = divmod(number, rows)
+                where = left + across * (CELL + GAP) / 2, top + down * line
+                # Two columns leave room for small letters.
+                _swatch(figure, *where, name, color, size=8.5 if columns == 1 else 6)
+            top += rows * line
+        elif isinstance(task, Depth):
+            high = top_values[task.name]
+            name = f"{spoken(task.name)} ({task.unit})"
+            _bar(figure, left, top + 0.25, name, RAMP, high)
+            top += 0.7
+            if errors:
+                _bar(figure, left, top + 0.25, f"error ({task.unit})", ERROR_RAMP, error_top(high))
+                top += 0.7
+
+
+def _swatch(
+    figure: Figure, left: float, top: float, name: str, color: Sequence[int], size: float = 8.5
+) -> None:
+    box = _axes(figure, left + 0.02, top, 0.14, 0.11)
+    box.set_facecolor([channel / 255 for channel in color])
+    box.set_xticks([])
+    box.set_yticks([])
+    for spine in box.spines.values():
+        spine.set(linewidth=0.6, color="#7a838c")
+    _text(figure, left + 0.24, top + 0.055, name, size=size)
+
+
+def _bar(
+    figure: Figure,
+    left: float,
+    top: float,
+    name: str,
+    colors: Sequence[Sequence[int]],
+    high: float,
+) -> None:
+    bar = _axes(figure, left + 0.02, top, CELL - 0.2, 0.13)
+    stops = np.linspace(0, 1, len(colors))
+    shares = np.linspace(0, 1, 256)
+    channels = [np.interp(shares, stops, channel) for channel in zip(*colors, strict=True)]
+    ramp = np.rint(np.transpose(channels)).astype(np.uint8)[None]
+    bar.imshow(ramp, aspect="auto", extent=(0, high, 0, 1))
+    bar.set_yticks([])
+    bar.set_xticks([0, high / 2, high], [f"{v:g}" for v in (0, high / 2, high)])
+    bar.tick_params(labelsize=8, length=2, color="#7a838c")
+    bar.set_title(name, size=8.5, loc="left", pad=3)

@@ -1,0 +1,175 @@
+"""Rasters as small pictures in their colours."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from PIL import Image
+from rasterio.enums import Resampling
+
+from semimtl_geo.tasks import Depth, Segmentation, Task
+from tiles.maps.qgis import RAMP
+
+HIDDEN: Final = "labels never seen in training"
+NOTHING: Final = 255
+"""The palette's entry for unknown pixels: transparent."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One scene, its truth, and the maps of it.
+
+    Attributes:
+        domain: Where it is.
+        image: The orthophoto.
+        truth: Label rasters, by task name.
+        maps: Map rasters, by method and task name.
+        hidden: Names of the tasks whose labels the training never saw in this domain.
+    """
+
+    domain: str
+    image: Path
+    truth: Mapping[str, Path]
+    maps: Mapping[str, Mapping[str, Path]]
+    hidden: Sequence[str]
+
+
+def spoken(name: str) -> str:
+    """A name as in running text: ``city_a`` is City A, ``landcover`` is land cover."""
+    if name == "landcover":
+        return "land cover"
+    words = name.split("_")
+    return " ".join(map(str.capitalize, words)) if len(words) > 1 and name.islower() else name
+
+
+def methods(panels: Sequence[Panel], task: Task) -> list[str]:
+    """The methods that mapped a task in any of the panels, in the order of their first panel."""
+    found = (name for panel in panels for name, maps in panel.maps.items() if task.name in maps)
+    return list(dict.fromkeys(found))
+
+
+def photo(path: Path, edge: int) -> Image.Image:
+    """An orthophoto's first three bands as red, green and blue; transparent where unknown."""
+    with rasterio.open(path) as source:
+        bands = [1, 2, 3] if source.count >= 3 else [1, 1, 1]
+        shape = small_shape(source, edge)
+        data = source.read(bands, out_shape=(3, *shape), masked=True, resampling=Resampling.average)
+    known = ~np.ma.getmaskarray(data).any(axis=0)
+    values = np.moveaxis(data.data, 0, -1)
+    if values.dtype != np.uint8:
+        low, high = np.percentile(values[known], (1, 99)) if known.any() else (0, 1)
+        stretched = (values.astype(np.float64) - low) / max(high - low, 1e-9)
+        values = (255 * np.nan_to_num(stretched).clip(0, 1)).astype(np.uint8)
+    if known.all():
+        return Image.fromarray(np.ascontiguousarray(values))
+    return Image.fromarray(np.dstack([values, np.where(known, 255, 0).astype(np.uint8)]))
+
+
+def picture(path: Path, task: Task, high: float, edge: int) -> Image.Image:
+    """A label raster or map in its colours; transparent where unknown.
+
+    Args:
+        path: The raster.
+        task: What it shows.
+        high: The value at the top of the colour ramp; of no meaning for classes.
+        edge: The longer edge of the picture, in pixels; rasters are never enlarged.
+
+    Returns:
+        A paletted picture.
+    """
+    if isinstance(task, Segmentation):
+        data, known = read_small(path, edge, Resampling.mode)
+        known &= (data >= 0) & (data < len(task.classes))
+        index = np.where(known, data, NOTHING)
+        colors = [tuple(color) for color in task.colors]
+    else:
+        data, known = read_small(path, edge, Resampling.average)
+        share = np.where(known, data, 0) / high
+        index = np.where(known, np.rint(share.clip(0, 1) * (NOTHING - 1)), NOTHING)
+        colors = shades(RAMP)
+    return paletted(index, colors)
+
+
+def shades(ramp: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """As many colours of a ramp as a palette has besides that of unknown pixels."""
+    stops = np.linspace(0, NOTHING - 1, len(ramp))
+    channels = [
+        np.interp(np.arange(NOTHING), stops, channel) for channel in zip(*ramp, strict=True)
+    ]
+    return [tuple(color) for color in np.rint(np.transpose(channels)).astype(int).tolist()]
+
+
+def paletted(index: NDArray[Any], colors: Sequence[Sequence[int]]) -> Image.Image:
+    """A picture of numbers of colours; transparent where :data:`NOTHING`."""
+    made = Image.fromarray(index.astype(np.uint8))
+    palette = [int(channel) for color in colors for channel in color]
+    # The palette must reach the transparent entry.
+    made.putpalette(palette + [0] * (3 * 256 - len(palette)))
+    made.info["transparency"] = NOTHING
+    return made
+
+
+def tops(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[str, float]:
+    """The value at the top of each real-valued task's colour ramp, the same in all panels."""
+    result: dict[str, float] = {}
+    for task in tasks:
+        if isinstance(task, Depth):
+            pairs = [
+                read_small(p.truth[task.name], 420, Resampling.average)
+                for p in panels
+                if task.name in p.truth
+            ]
+            # A steeple or a crane shall not darken everything else.
+            highest = [
+                float(np.percentile(data[known], 99.5)) for data, known in pairs if known.any()
+            ]
+            result[task.name] = round_up(max(highest, default=0.0)) or task.scale
+    return result
+
+
+def data_uri(made: Image.Image) -> str:
+    """A picture as text that a page can hold."""
+    buffer = io.BytesIO()
+    if made.mode == "P":
+        made.save(buffer, "PNG", transparency=NOTHING, optimize=True)
+        kind = "png"
+    elif made.mode == "RGB":
+        made.save(buffer, "JPEG", quality=86, optimize=True)
+        kind = "jpeg"
+    else:
+        made.save(buffer, "WEBP", quality=86)
+        kind = "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def read_small(
+    path: Path, edge: int, resampling: Resampling
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Decimated values, and which of them are known."""
+    with rasterio.open(path) as source:
+        data = source.read(
+            1, out_shape=small_shape(source, edge), masked=True, resampling=resampling
+        )
+    return data.data, ~np.ma.getmaskarray(data) & np.isfinite(data.data)
+
+
+def small_shape(source: rasterio.DatasetReader, edge: int) -> tuple[int, int]:
+    """Rows and columns of a raster whose longer edge is no longer than `edge`."""
+    factor = max(1.0, max(source.shape) / edge)
+    return max(1, round(source.height / factor)), max(1, round(source.width / factor))
+
+
+def round_up(value: float) -> float:
+    """The next number with one digit, or fifths of it: a top that is easy to read."""
+    if value <= 0:
+        return 0.0
+    unit = 10.0 ** np.floor(np.log10(value))
+    return float(unit * np.ceil(5 * value / unit) / 5)

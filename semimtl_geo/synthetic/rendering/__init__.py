@@ -1,0 +1,1 @@
+"""Pictures of synthetic towns: materials, light and sensor."""

@@ -1,0 +1,1 @@
+"""Layouts of synthetic towns: streets, blocks, buildings, trees and cars."""

@@ -1,0 +1,11 @@
+"""Training with Lightning: Algorithm 1 as a module, the command line, and the folder of a run.
+
+May import ``tasks``, ``networks``, ``learning``, ``data`` and the nouns at the root of ``tiles``.
+"""
+
+from __future__ import annotations
+
+from semimtl_geo.training.cli import packaged_config, train
+from semimtl_geo.training.module import SemiMTL
+
+__all__ = ["SemiMTL", "packaged_config", "train"]

@@ -1,0 +1,269 @@
+"""All scenarios with all nine systems at their smallest, and how a comparison goes on."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lightning.pytorch import Callback
+from PIL import Image
+
+from semimtl_geo.commands import compare as compare_command
+from semimtl_geo.compare import runs as runs_module
+from semimtl_geo.compare import scoring, timing
+from semimtl_geo.compare.job import Job, Run
+from semimtl_geo.compare.paper_tables import TABLES
+from semimtl_geo.compare.parallel_runs import carry_out
+from semimtl_geo.compare.runs import check, train_run
+from semimtl_geo.compare.scenario import ORDER, find_scenario
+from semimtl_geo.compare.scoring import REESTIMATED
+from semimtl_geo.compare.table import COLUMNS
+from semimtl_geo.learning.systems import SYSTEMS
+from tests.semimtl_geo.miniature import TINY, write_data
+from tiles.errors import InputError
+
+UNSEEN = {
+    "cities": {"stl_seg": "city_b", "stl_depth": "city_a"},
+    "cross_dataset": {"stl_seg": "vaihingen", "stl_depth": "potsdam"},
+    "cross_city": {"stl_depth": "cityscapes"},
+    "cross_domain": {"stl_seg": "synscapes", "stl_depth": "cityscapes"},
+}
+"""Where a single-task network meets a domain that it never saw."""
+
+
+def compare(*args: str) -> None:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    command = commands.add_parser("compare")
+    compare_command.add_arguments(command)
+    compare_command.run(parser.parse_args(["compare", *args]))
+
+
+@pytest.mark.parametrize("name", ["cities", "cross_city", "cross_dataset", "cross_domain"])
+def test_scenario(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_data(name, tmp_path / "data")
+    out = tmp_path / "out"
+    args = [name, f"--root={tmp_path / 'data'}", f"--out={out}", "--", *TINY]
+    compare(*args)
+    scenario = find_scenario(name)
+
+    printed = capsys.readouterr().out
+    table = (out / "table.md").read_text(encoding="utf-8")
+    with (out / "table.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    ours = {(row["domain"], row["method"]): row for row in lines if row["source"] == "measured"}
+    controls = {
+        (domain, SYSTEMS[system].title + REESTIMATED) for system, domain in UNSEEN[name].items()
+    }
+    titles = {SYSTEMS[system].title for system in ORDER}
+    assert set(ours) == {(d, title) for d in scenario.evaluate for title in titles} | controls
+    for (_, method), row in ours.items():
+        both = method in {"JTL", "SemiSD", "SemiMTL", "SemiMTL (M1)", "SemiMTL (M3)"}
+        assert (row["mIoU"] != "") == (both or "Seg" in method)
+        assert (row["RMSE"] != "") == (both or "Depth" in method)
+        assert method in printed
+        assert method in table
+    assert "classes" in table
+
+    paper = TABLES.get(scenario.table or 0)
+    quoted = [row for row in lines if row["source"] == "paper"]
+    assert len(quoted) == (len(paper.rows) if paper else 0)
+    assert ("of the paper, as printed" in table) == (paper is not None)
+    for row, line in zip(quoted, paper.rows if paper else (), strict=True):
+        assert [row[c] for c in COLUMNS] == [c if c not in "-?" else "" for c in line.cells()]
+    latex = (out / "table.tex").read_text(encoding="utf-8")
+    assert latex.count(r"\begin{table}") == 1 + bool(paper)
+
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert all(f">{title}<" in page for title in titles)
+    for domain in scenario.evaluate:
+        pictures = []
+        for kind in ("panels", "errors"):
+            with Image.open(out / f"{kind}_{domain}.png") as picture:
+                pictures.append(np.asarray(picture))
+        assert pictures[0].shape == pictures[1].shape
+        assert (pictures[0] != pictures[1]).any()
+
+    if name == "cross_city":
+        started_again(args, out, monkeypatch)
+
+
+def started_again(args: list[str], out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained or mapped, and the table is the same."""
+    table = (out / "table.md").read_text(encoding="utf-8")
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(runs_module, "train", fail)
+    monkeypatch.setattr(scoring, "evaluate", fail)
+    compare(*args)
+    assert (out / "table.md").read_text(encoding="utf-8") == table
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    write_data("cross_city", tmp_path / "data")
+    return Job(find_scenario("cross_city"), tmp_path / "data", tmp_path / "out", overrides=TINY)
+
+
+def say(*args: object) -> None:
+    pass
+
+
+def test_an_interrupted_run_goes_on(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training stops half way, then it ends, then evaluation stops."""
+    given: list[list[str]] = []
+    stop_training, stop_evaluation = True, True
+    folder = job.folder(Run("jtl"))
+
+    def train(args: Sequence[str], callbacks: object) -> Path:
+        given.append([arg for arg in args if arg.startswith("--resume")])
+        (folder / "last.ckpt").touch()
+        if stop_training:
+            raise KeyboardInterrupt
+        return (folder / "last.ckpt").replace(folder / "jtl.ckpt")
+
+    class Network:
+        class card:  # noqa: N801
+            domains = ("cityscapes", "cityscapes_extra")
+            batchnorm = "per_domain"
+            tasks = ()
+
+        @staticmethod
+        def load(checkpoint: Path) -> Network:
+            assert checkpoint.is_file()
+            return Network()
+
+    def evaluate(
+        mapper: object, scenes: Path, maps: Path, *args: object, **kwargs: object
+    ) -> object:
+        if stop_evaluation:
+            raise KeyboardInterrupt
+        maps.mkdir(parents=True)
+        for name in ("mainz_000000_000019", "other"):
+            (maps / f"{name}_depth.tif").touch()
+        return {"depth": {"RMSE": 1.5}}
+
+    monkeypatch.setattr(runs_module, "train", train)
+    monkeypatch.setattr(scoring, "Mapper", Network)
+    monkeypatch.setattr(scoring, "evaluate", evaluate)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(Run("jtl"), job, say)
+    stop_training = False
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(Run("jtl"), job, say)
+    stop_evaluation = False
+    outcome = carry_out(Run("jtl"), job, say)
+    assert given == [[], [f"--resume={folder / 'last.ckpt'}"]]
+    # A scene that was added is mapped, and nothing is trained again.
+    new = job.images("cityscapes")[0].with_name("mainz_000001_000019.png")
+    new.write_bytes(job.images("cityscapes")[0].read_bytes())
+    stop_evaluation = True
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(Run("jtl"), job, say)
+    assert len(given) == 2
+    new.unlink()
+    assert [row.scores for row in outcome.rows] == [{"RMSE": 1.5}]
+    # Of the maps, those that the figures show are kept.
+    maps = job.maps("JTL", 0, "cityscapes")
+    assert [file.name for file in maps.iterdir()] == ["mainz_000000_000019_depth.tif"]
+
+
+def test_a_run_with_other_settings_is_refused(job: Job) -> None:
+    folder = job.folder(Run("jtl"))
+    folder.mkdir(parents=True)
+    now = runs_module.settings_of(job.arguments(Run("jtl")))
+    idle = {"data.workers": 3, "checkpoint.every": 7, "trainer.log_every_n_steps": 9}
+    (folder / "run.json").write_text(json.dumps({"settings": now | idle, "seconds": 1.0}))
+    check(job, [Run("jtl")])
+    moved = {"settings": now | {"data.root": "/before"}, "seconds": 1.0}
+    (folder / "run.json").write_text(json.dumps(moved))
+    with pytest.raises(InputError, match=r"data.root: /before, now .*put a link where they were"):
+        check(job, [Run("jtl")])
+    then = now | idle | {"data.crop": 64}
+    (folder / "run.json").write_text(json.dumps({"settings": then, "seconds": 1.0}))
+    check(job, [Run("semimtl")])
+    with pytest.raises(
+        InputError, match=r"seed_0: was begun with other settings \(data.crop: 64, n"
+    ):
+        check(job, [Run("semimtl"), Run("jtl")])
+    (folder / "run.json").write_text("damaged")
+    check(job, [Run("jtl")])
+
+
+def test_seconds_are_those_of_all_parts(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: 10 s to a checkpoint, 5 s that are lost with a kill, and 20 s."""
+    clock = 100.0
+    folder = job.folder(Run("jtl"))
+    parts = [(10.0, 5.0), (0.0, 20.0)]
+
+    def train(args: Sequence[str], callbacks: Sequence[Callback]) -> Path:
+        nonlocal clock
+        to_checkpoint, more = parts.pop(0)
+        clock += to_checkpoint
+        (folder / "last.ckpt").touch()
+        callbacks[0].on_save_checkpoint(None, None, {})  # type: ignore[arg-type]
+        clock += more
+        if parts:
+            raise KeyboardInterrupt
+        return (folder / "last.ckpt").replace(folder / "jtl.ckpt")
+
+    monkeypatch.setattr(runs_module, "train", train)
+    monkeypatch.setattr(timing.time, "monotonic", lambda: clock)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(Run("jtl"), job, say)
+    assert train_run(Run("jtl"), job, say)[0] == 30.0
+    assert train_run(Run("jtl"), job, say)[0] == 30.0  # it is done
+
+
+@pytest.mark.parametrize("devices", ["2", "auto", "-1", "[0, 1]", "'0,1'"])
+def test_one_process_for_each_system(job: Job, devices: str) -> None:
+    runs = [Run("jtl")]
+    for one in ("1", "[1]", "'1,'"):
+        check(replace(job, overrides=(*TINY, f"--trainer.devices={one}")), runs)
+    with pytest.raises(InputError, match=r"trainer.devices: a comparison .* --lanes"):
+        check(replace(job, overrides=(*TINY, f"--trainer.devices={devices}")), runs)
+
+
+def test_missing_data_are_missed_before_anything_is_trained(job: Job) -> None:
+    for file in (job.data / "cityscapes/val/image").iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match=r"val/image: holds no images; .*prepare cityscapes"):
+        check(job, [])
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["nowhere"], "scenario nowhere: there is none"),
+        (["cities", "--lanes", "0"], "--lanes: 0 are too few"),
+        (["cities", "--systems", "jtl,m4"], "--systems m4"),
+        (["cities", "--root", "none"], "none/city_a/train/image: holds no images"),
+        (["cities", "--", "--model.system=jtl"], "-- --model.system: .* give --systems"),
+        (["cities", "--", "--data.root", "x"], "-- --data.root: is set by .* give --root"),
+    ],
+)
+def test_arguments_that_are_refused(args: list[str], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        compare(*args)
+
+
+def test_what_follows_two_dashes_goes_to_training() -> None:
+    parser = argparse.ArgumentParser()
+    compare_command.add_arguments(parser)
+    parsed = parser.parse_args(["cities", "--seeds", "0,2", "--", "--data.crop", "32"])
+    assert (parsed.scenario, parsed.seeds) == ("cities", [0, 2])
+    assert parsed.overrides == ["--data.crop", "32"]
+    assert parser.parse_args(["cities"]).overrides == []

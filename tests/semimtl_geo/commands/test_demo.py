@@ -1,0 +1,56 @@
+"""The whole way at its smallest: every step of the demo, and everything it promises to leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import rasterio
+
+from semimtl_geo.commands import demo as demo_module
+from semimtl_geo.networks.checkpoint import load_generator
+from tiles.errors import InputError
+
+
+def test_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo_module, "SCENES", 1)
+    monkeypatch.setattr(demo_module, "SIZE", 136)
+    out = tmp_path / "demo"
+    demo_module.demo(out, iterations=demo_module.EPOCHS)
+
+    card, _ = load_generator(out / "semimtl.ckpt")
+    assert card.domains == ("city_a", "city_b")
+    images = sorted((out / "cities").glob("*/test/image/*.tif"))
+    assert len(images) == 4
+    for image in images:
+        for task in ("landcover", "height"):
+            made = out / "maps" / f"{image.stem}_{task}.tif"
+            assert made.with_suffix(".qml").is_file()
+            with rasterio.open(made) as map_, rasterio.open(image) as scene:
+                assert map_.transform == scene.transform
+                assert map_.crs == scene.crs
+                assert map_.shape == scene.shape
+    report = (out / "report.html").read_text(encoding="utf-8")
+    printed = capsys.readouterr().out
+    for method in (
+        "SemiMTL",
+        "JTL",
+        "STL_Seg",
+        "STL_Depth",
+        "STL_Seg, statistics re-estimated",
+        "STL_Depth, statistics re-estimated",
+    ):
+        assert method in report
+        assert method in printed
+    last = printed.strip().splitlines()[-3:]
+    assert str(out / "report.html") in last[0]
+    assert str(out / "maps") in last[1]
+    assert str(out / "semimtl.ckpt") in last[2]
+
+
+def test_too_few_iterations(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--iterations: 1 is too few"):
+        demo_module.demo(tmp_path / "demo", iterations=1)
+    assert not (tmp_path / "demo").exists()

@@ -1,0 +1,120 @@
+"""Against equations 2 to 6, from probabilities that were chosen by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from semimtl_geo.learning.adversarial import (
+    discriminator_loss,
+    inter_loss,
+    intra_loss,
+    source_count,
+    source_of,
+)
+
+
+def judged(*pixels: list[float]) -> Tensor:
+    """Logits [1, S, 1, W] whose softmax is the given probabilities, whatever their offset."""
+    logits = torch.tensor(pixels).log().T[None, :, None]
+    return logits + 7.0
+
+
+# Two pixels. K = 2: ground truth, prediction on A, prediction on B.
+TWO = judged([0.5, 0.3, 0.2], [0.1, 0.1, 0.8])
+# K = 3: ground truth, A, B, C.
+THREE = judged([0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4])
+# One class for ground truth, one for predictions.
+BINARY = judged([0.8, 0.2], [0.3, 0.7])
+
+
+def mean_log(*probabilities: float) -> float:
+    return -sum(math.log(p) for p in probabilities) / len(probabilities)
+
+
+@pytest.mark.parametrize(
+    ("alignment", "domains", "count", "sources"),
+    [
+        ("m1", 2, 3, [1, 2]),
+        ("m2", 3, 4, [1, 2, 3]),
+        ("m3", 2, 3, [1, 2]),
+        ("binary", 3, 2, [1] * 3),
+    ],
+)
+def test_classes_of_a_discriminator(
+    alignment: Any, domains: int, count: int, sources: list[int]
+) -> None:
+    assert source_count(alignment, domains) == count
+    assert [source_of(alignment, k) for k in range(domains)] == sources
+
+
+@pytest.mark.parametrize(("source", "chosen"), [(0, (0.5, 0.1)), (1, (0.3, 0.1)), (2, (0.2, 0.8))])
+def test_equation_2(source: int, chosen: tuple[float, float]) -> None:
+    assert discriminator_loss(TWO, source).item() == pytest.approx(mean_log(*chosen))
+
+
+def test_equation_2_counts_known_pixels_only() -> None:
+    known = torch.tensor([[[False, True]]])
+    assert discriminator_loss(TWO, 2, known).item() == pytest.approx(mean_log(0.8))
+
+
+def test_equation_2_without_known_pixels_is_nothing() -> None:
+    logits = TWO.clone().requires_grad_()
+    loss = discriminator_loss(logits, 0, torch.zeros(1, 1, 2, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert torch.count_nonzero(logits.grad) == 0
+
+
+def test_equation_3() -> None:
+    assert intra_loss(THREE).item() == pytest.approx(mean_log(0.4, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("alignment", "logits", "domain", "labelled", "chosen"),
+    [
+        # Equation 4: for a prediction on A. B is labelled, class 2.
+        ("m1", TWO, 0, [1], (0.2, 0.8)),
+        # The same for B, where A is labelled: class 1.
+        ("m1", TWO, 1, [0], (0.3, 0.1)),
+        # Two labelled domains, A and C, classes 1 and 3: 0.3 + 0.1 and 0.2 + 0.4.
+        ("m1", THREE, 1, [0, 2], (0.4, 0.6)),
+        # Equation 5: class 0, whatever is labelled.
+        ("m2", TWO, 1, [0], (0.5, 0.1)),
+        ("m2", THREE, 2, [0, 1], (0.4, 0.1)),
+        # Equation 6: 1 - D^(2) for B: 1 - 0.2 and 1 - 0.8; for A: 1 - 0.3 and 1 - 0.1.
+        ("m3", TWO, 1, [0], (0.8, 0.2)),
+        ("m3", TWO, 0, [1], (0.7, 0.9)),
+        # C: 1 - 0.1 and 1 - 0.4.
+        ("m3", THREE, 2, [0], (0.9, 0.6)),
+        # DA and SemiSD: class 0 of two.
+        ("binary", BINARY, 1, [0], (0.8, 0.3)),
+    ],
+)
+def test_equations_4_to_6(
+    alignment: Any, logits: Tensor, domain: int, labelled: list[int], chosen: tuple[float, float]
+) -> None:
+    loss = inter_loss(logits, alignment, domain, labelled)
+    assert loss.item() == pytest.approx(mean_log(*chosen), rel=1e-5)
+
+
+def test_equation_6_is_finite_where_the_discriminator_is_sure() -> None:
+    """log(1 - p) of p rounded to 1 would be minus infinity."""
+    logits = torch.tensor([0.0, 0.0, 60.0]).view(1, 3, 1, 1).requires_grad_()
+    loss = inter_loss(logits, "m3", 1, [0])
+    loss.backward()
+    # 1 - p = 2 / (2 + e^60).
+    assert loss.item() == pytest.approx(60 - math.log(2), rel=1e-6)
+    assert logits.grad is not None
+    assert logits.grad.flatten().tolist() == pytest.approx([-0.5, -0.5, 1.0], rel=1e-5)
+
+
+def test_losses_do_not_depend_on_the_size_of_a_crop() -> None:
+    large = TWO.repeat(3, 1, 4, 5)
+    assert intra_loss(large).item() == pytest.approx(intra_loss(TWO).item())
+    assert inter_loss(large, "m1", 1, [0]).item() == pytest.approx(mean_log(0.3, 0.1), rel=1e-5)

@@ -1,0 +1,427 @@
+"""One iteration against Algorithm 1, written out here with plain autograd and no Lightning."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader
+
+from semimtl_geo.learning.adversarial import AdversarialWeights
+from semimtl_geo.learning.consistency import Consistency
+from semimtl_geo.learning.optimisation import Optimisation
+from semimtl_geo.networks.batchnorm import DomainBatchNorm
+from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.tasks import Slope
+from semimtl_geo.training.module import SemiMTL
+from tests.semimtl_geo.conftest import Batch, make_batch, make_tasks
+from tiles.errors import InputError
+
+TWO = {"a": ["landcover"], "b": ["height"]}
+THREE = {"a": ["landcover"], "b": ["height"], "c": []}
+PATTERN = {"a": ["landcover", "height"], "b": ["height"], "c": []}
+
+
+class FreezePowerIteration(lightning.Callback):
+    """Spectral norm changes its vectors at every forward pass in training mode, so that the number
+    of passes would show. Nothing else in a discriminator depends on the mode."""
+
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        pl_module.discriminators.eval()
+
+
+def fit(
+    model: SemiMTL,
+    batch: Batch,
+    steps: int = 1,
+    extra: Sequence[lightning.Callback] = (),
+    **settings: Any,
+) -> lightning.Trainer:
+    trainer = lightning.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[FreezePowerIteration(), *extra],
+        **settings,
+    )
+    loader: DataLoader[Any] = DataLoader([batch] * steps, batch_size=None)
+    trainer.fit(model, loader)
+    return trainer
+
+
+def berhu(prediction: Tensor, target: Tensor) -> Tensor:
+    error = (prediction - target)[~target.isnan()].abs()
+    c = (error.max() / 5).item()
+    return torch.stack([e if e <= c else (e * e + c * c) / (2 * c) for e in error]).mean()
+
+
+def algorithm_1(
+    model: SemiMTL,
+    batch: Batch,
+    mode: str,
+    lr: float,
+    discriminator_lr: float,
+    intra: float,
+    inter: float,
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The paper's lines, one by one. Returns the model after one iteration, and the losses."""
+    losses: dict[str, Tensor] = {}
+    model = copy.deepcopy(model).train()
+    model.discriminators.eval()
+    names = list(batch)
+    sgd = torch.optim.SGD(model.generator.parameters(), lr, momentum=0.9, weight_decay=1e-4)
+    adam = torch.optim.Adam(model.discriminators.parameters(), discriminator_lr, betas=(0.9, 0.99))
+    labelled = {
+        task: [i for i, name in enumerate(names) if task in batch[name]]
+        for task in ("landcover", "height")
+    }
+    kept: list[tuple[str, str, int, Tensor, Tensor | None, Tensor | None]] = []
+    for i, name in enumerate(names):
+        k = 1 if mode == "binary" else i + 1
+        model.generator.use_domain(i)
+        outputs = model.generator(batch[name]["image"])
+        total = torch.zeros(())
+        for task, weight, adversary in (("landcover", 1.0, 1.0), ("height", 0.5, 0.7)):
+            truth = batch[name].get(task)
+            shown = torch.softmax(outputs[task], 1) if task == "landcover" else 3.0 * outputs[task]
+            probability = torch.softmax(model.discriminators[task](shown), 1)
+            terms = f"train/{name}/{task}"
+            if truth is not None:
+                if task == "landcover":
+                    known = truth != 255
+                    picked = F.log_softmax(outputs[task], 1).movedim(1, -1)[known]
+                    supervised = -picked.gather(1, truth[known][:, None]).mean()
+                    label = F.one_hot(torch.where(known, truth, 0), 3).movedim(-1, 1).float()
+                else:
+                    known = ~truth.isnan()
+                    supervised = berhu(outputs[task][:, 0], truth / 10)
+                    label = 3.0 * truth[:, None] / 10
+                label = torch.where(known[:, None], label, shown.detach())
+                fooling = -probability[:, 0].log().mean()  # (3)
+                total = total + weight * supervised + adversary * intra * fooling  # (1), (7), (8)
+                losses |= {f"{terms}/supervised": supervised, f"{terms}/intra": fooling}
+                kept.append((terms, task, k, shown.detach(), label, known))
+            else:
+                if mode == "m1":  # (4)
+                    p = probability[:, [j + 1 for j in labelled[task]]].sum(1)
+                elif mode == "m3":  # (6)
+                    p = 1 - probability[:, k]
+                else:  # (5)
+                    p = probability[:, 0]
+                losses[f"{terms}/inter"] = -p.log().mean()
+                total = total + adversary * inter * losses[f"{terms}/inter"]  # (7), (8)
+                kept.append((terms, task, k, shown.detach(), None, None))
+        sgd.zero_grad()
+        total.backward()
+        sgd.step()
+    adam.zero_grad()
+    for terms, task, k, shown, label, known in kept:  # (2), (9)
+        discriminator = model.discriminators[task]
+        of_prediction = -torch.softmax(discriminator(shown), 1)[:, k].log().mean()
+        of_prediction.backward()
+        losses[f"{terms}/discriminator/prediction"] = of_prediction
+        if label is not None and known is not None:
+            of_truth = -torch.softmax(discriminator(label), 1)[:, 0][known].log().mean()
+            of_truth.backward()
+            losses[f"{terms}/discriminator/truth"] = of_truth
+    adam.step()
+    return model, losses
+
+
+@pytest.mark.parametrize("domains", [TWO, THREE, PATTERN], ids=["two", "three", "pattern"])
+@pytest.mark.parametrize(
+    ("system", "mode"),
+    [("semimtl_m1", "m1"), ("semimtl", "m2"), ("semimtl_m3", "m3"), ("semisd", "binary")],
+)
+def test_training_step_is_algorithm_1(
+    make_model: Callable[..., SemiMTL], system: str, mode: str, domains: dict[str, list[str]]
+) -> None:
+    # Learning rates and lambdas at which every term leaves a trace far above the tolerance.
+    lr, discriminator_lr, intra, inter = 0.1, 0.01, 0.5, 0.3
+    model = make_model(
+        system=system,
+        domains=domains,
+        adversarial=AdversarialWeights(intra, inter),
+        optimisation=Optimisation(lr=lr, discriminator_lr=discriminator_lr),
+    )
+    for layer in model.modules():  # random masks would need the same draws
+        if isinstance(layer, nn.Dropout2d):
+            layer.p = 0.0
+    batch = make_batch(domains)
+    before = copy.deepcopy(model)
+    expected, losses = algorithm_1(model, batch, mode, lr, discriminator_lr, intra, inter)
+    logged = fit(model, batch).logged_metrics
+
+    for term, loss in losses.items():
+        assert logged[term].item() == pytest.approx(loss.item(), rel=1e-5, abs=1e-5), term
+    for (name, got), want, old in zip(
+        model.named_parameters(), expected.parameters(), before.parameters(), strict=True
+    ):
+        assert got.grad is not None
+        assert want.grad is not None
+        assert torch.allclose(got.grad, want.grad, rtol=1e-4, atol=1e-5), name
+        # Adam's first step is the sign of the gradient, so that weights say less than gradients.
+        if name.startswith("generator"):
+            assert torch.allclose(got, want, rtol=1e-4, atol=1e-5), name
+        assert not torch.equal(got, old), f"{name} was not trained"
+
+
+def test_an_iteration_counts_once(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model()
+    trainer = fit(model, make_batch(TWO), steps=3)
+    assert trainer.global_step == 3
+    # The polynomial has arrived at zero.
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 0.0
+
+
+def test_d_is_frozen_while_g_is_stepped(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model(optimisation=Optimisation(discriminator_lr=0.0))
+    old = copy.deepcopy(model.discriminators.state_dict())
+    fit(model, make_batch(TWO))
+    new = model.discriminators.state_dict()
+    assert all(torch.equal(old[key], new[key]) for key in old)
+
+
+def test_jtl_is_semimtl_without_adversary(make_model: Callable[..., SemiMTL]) -> None:
+    batch = make_batch(TWO)
+    jtl = make_model(system="jtl")
+    semimtl = make_model(adversarial=AdversarialWeights(0.0, 0.0))
+    semimtl.generator.load_state_dict(jtl.generator.state_dict())
+    for model in (jtl, semimtl):
+        torch.manual_seed(0)
+        for layer in model.modules():
+            if isinstance(layer, nn.Dropout2d):
+                layer.p = 0.0
+        fit(model, batch)
+    assert not jtl.discriminators
+    for (name, a), b in zip(
+        jtl.generator.named_parameters(), semimtl.generator.parameters(), strict=True
+    ):
+        # Weight decay reaches the unlabelled decoder only where it has a gradient, if one of zero.
+        if not name.startswith("decoders"):
+            assert torch.allclose(a, b, atol=1e-6), name
+
+
+@pytest.mark.parametrize("batchnorm", ["per_domain", "alternating", "mixed"])
+def test_batchnorm_modes(make_model: Callable[..., SemiMTL], batchnorm: str) -> None:
+    """Statistics after one iteration, against the means of what the first layer saw."""
+    model = make_model(system="jtl", batchnorm=batchnorm, optimisation=Optimisation(lr=0.0))
+    batch = make_batch(TWO)
+    batch["b"]["image"] = batch["b"]["image"] * 0.2
+    seen: list[Tensor] = []
+    convolution = next(m for m in model.generator.modules() if isinstance(m, nn.Conv2d))
+    convolution.register_forward_hook(lambda _m, _i, output: seen.append(output.detach()))
+    fit(model, batch)
+    means = [s.mean((0, 2, 3)) for s in seen]
+    state = model.generator.state_dict()
+    keys = [key for key in state if key.endswith("running_mean")]
+    if batchnorm == "per_domain":
+        assert torch.allclose(state[keys[0]], 0.1 * means[0], atol=1e-6)
+        assert torch.allclose(state[keys[1]], 0.1 * means[1], atol=1e-6)
+        assert not torch.allclose(means[0], means[1], atol=1e-3)
+    elif batchnorm == "alternating":
+        assert torch.allclose(state[keys[0]], 0.09 * means[0] + 0.1 * means[1], atol=1e-6)
+    else:
+        assert len(seen) == 1
+        assert len(seen[0]) == 4
+        assert torch.allclose(state[keys[0]], 0.1 * means[0], atol=1e-6)
+
+
+def test_max_steps_are_iterations_of_a_longer_epoch(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model(domains=THREE)
+    trainer = fit(model, make_batch(THREE), steps=2, limit_train_batches=1, max_epochs=5)
+    assert (trainer.global_step, trainer.current_epoch) == (2, 2)
+
+
+def test_every_term_is_logged(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model()
+    logged = fit(model, make_batch(TWO)).logged_metrics
+    terms = {
+        f"train/{domain}/{task}/{term}"
+        for domain, supervised in TWO.items()
+        for task in ("landcover", "height")
+        for term in (
+            ("supervised", "intra", "discriminator/prediction", "discriminator/truth")
+            if task in supervised
+            else ("inter", "discriminator/prediction", "variety")
+        )
+    }
+    sources = ("truth", "a", "b")
+    confusion = {
+        f"confusion/{task}/{one} as {other}"
+        for task in ("landcover", "height")
+        for one in sources
+        for other in sources
+    }
+    assert set(logged) == terms | confusion | {"lr/generator", "lr/discriminators"}
+    assert logged["lr/generator"] == 0.01
+    for task in ("landcover", "height"):
+        for one in sources:
+            assert sum(logged[f"confusion/{task}/{one} as {s}"] for s in sources) == 1
+
+
+def test_the_confusion_of_a_discriminator(make_model: Callable[..., SemiMTL]) -> None:
+    """Counted by hand: of truth and of predictions, over the known pixels."""
+    model = make_model()
+    batch = make_batch(TWO)
+    answers: list[Tensor] = []
+    model.discriminators["landcover"].register_forward_hook(
+        lambda _m, _i, output: answers.append(output.detach())
+    )
+    logged = fit(model, batch).logged_metrics
+    of_a, of_truth, of_b = answers
+    known = batch["a"]["landcover"] != 255
+    seen = {
+        "a": of_a.argmax(1).flatten(),
+        "truth": of_truth.argmax(1)[known],
+        "b": of_b.argmax(1).flatten(),
+    }
+    for source, said in seen.items():
+        for number, name in enumerate(("truth", "a", "b")):
+            share = (said == number).float().mean().item()
+            got = logged[f"confusion/landcover/{source} as {name}"].item()
+            assert got == pytest.approx(share, abs=1e-6)
+
+
+def test_an_iteration_is_one_power_iteration(
+    make_model: Callable[..., SemiMTL], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a discriminator looks (Miyato et al., ICLR 2018, algorithm 1)."""
+    monkeypatch.setattr(FreezePowerIteration, "on_train_batch_start", lambda *_args: None)
+    model = make_model()
+    layers = "discriminators.landcover.layers.2.parametrizations.weight"
+    old = {name: value.clone() for name, value in model.state_dict().items()}
+    fit(model, make_batch(TWO))
+    weight = old[f"{layers}.original"].flatten(1)
+    u = F.normalize(weight @ old[f"{layers}.0._v"], dim=0)
+    v = F.normalize(weight.T @ u, dim=0)
+    new = model.state_dict()
+    assert not torch.equal(new[f"{layers}.original"], old[f"{layers}.original"])
+    torch.testing.assert_close(new[f"{layers}.0._u"], u)
+    torch.testing.assert_close(new[f"{layers}.0._v"], v)
+
+
+class Reads(TorchDispatchMode):
+    """What Python reads of tensors: on a GPU it waits for all that was begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        masks = func is torch.ops.aten.index.Tensor and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        reading = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        if masks or func in reading:
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("system", ["semimtl", "jtl"])
+def test_an_iteration_waits_for_no_number(
+    make_model: Callable[..., SemiMTL], monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    # They read their own counters, which are on the CPU.
+    for optimizer in (torch.optim.Adam, torch.optim.SGD):
+        monkeypatch.setattr(optimizer, "step", lambda self, closure=None: None)
+    reads = Reads()
+    heights = {"ground": (0.0, 0.0), "building": (2.0, torch.inf)}
+    model = make_model(system=system, domains=PATTERN, consistency=Consistency(heights))
+    iterate = model._iterate
+
+    def watched(batch: Batch) -> dict[str, Tensor]:
+        with reads:
+            return iterate(batch)
+
+    monkeypatch.setattr(model, "_iterate", watched)
+    batch = make_batch(PATTERN)
+    fit(model, {name: batch[name] for name in model.domains})
+    assert reads.found == []
+    with reads:
+        assert torch.ones(2)[torch.tensor([True, False])].item() == 1
+    assert len(reads.found) == 2
+
+
+def test_a_third_task_learns_from_the_labels_of_another(make_model: Callable[..., SemiMTL]) -> None:
+    tasks = [*make_tasks(), Slope("slope", 0.5, gsd=0.5)]
+    model = make_model(tasks=tasks, domains=PATTERN)
+    old = copy.deepcopy(model)
+    logged = fit(model, make_batch(PATTERN)).logged_metrics
+    assert {"train/a/slope/supervised", "train/b/slope/intra", "train/c/slope/inter"} <= set(logged)
+    for (name, now), before in zip(model.named_parameters(), old.parameters(), strict=True):
+        assert not torch.equal(now, before), name
+
+
+@pytest.mark.parametrize(
+    ("system", "trained", "read"),
+    [
+        ("stl_seg", ["landcover"], ["a"]),
+        ("stl_depth", ["height"], ["b"]),
+        ("da_seg", ["landcover"], ["a", "b"]),
+        ("da_depth", ["height"], ["a", "b"]),
+        ("jtl", ["landcover", "height"], ["a", "b"]),
+        ("semisd", ["landcover", "height"], ["a", "b"]),
+    ],
+)
+def test_what_a_system_trains_and_reads(
+    make_model: Callable[..., SemiMTL], system: str, trained: list[str], read: list[str]
+) -> None:
+    model = make_model(system=system)
+    assert [task.name for task in model.tasks] == trained
+    assert model.domains == read
+    fit(model, {name: data for name, data in make_batch(TWO).items() if name in read})
+
+
+def test_labels_that_are_none_are_refused(make_model: Callable[..., SemiMTL]) -> None:
+    batch = make_batch(TWO)
+    batch["a"]["landcover"][0, 0, 0] = 3
+    with pytest.raises(InputError, match="landcover of a: has the value 3, there are 3 classes"):
+        fit(make_model(), batch)
+
+
+def test_a_crop_too_small_for_a_discriminator(make_model: Callable[..., SemiMTL]) -> None:
+    make_model(system="jtl", crop=16)
+    with pytest.raises(InputError, match="crop of 16 px"):
+        make_model(crop=16)
+
+
+def test_half_precision_with_loss_scaling_is_refused(make_model: Callable[..., SemiMTL]) -> None:
+    model = make_model()
+    trainer = lightning.Trainer(max_steps=1, accelerator="cpu", logger=False)
+    trainer._accelerator_connector.precision_plugin.precision = "16-mixed"  # a GPU's
+    model.trainer = trainer
+    with pytest.raises(InputError, match="use bf16-mixed"):
+        model.configure_optimizers()
+
+
+def test_synchronised_batchnorm_does_not_drop_activations(
+    make_model: Callable[..., SemiMTL],
+) -> None:
+    fused = make_model(encoder=Encoder("tu-efficientnet_lite0", None, 8))
+    assert fused.unsyncable
+    nn.SyncBatchNorm.convert_sync_batchnorm(fused)
+    with pytest.raises(InputError, match="would drop the activations"):
+        fused.on_fit_start()
+    plain = make_model()
+    assert not plain.unsyncable
+    keys = set(plain.state_dict())
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(plain.generator)
+    assert set(plain.state_dict()) == keys
+    # Scale and shift are still shared by the domains.
+    norms = [m for m in converted.modules() if isinstance(m, DomainBatchNorm)]
+    assert all(n.norms[0].weight is n.norms[1].weight for n in norms)
+    assert all(isinstance(n.norms[1], nn.SyncBatchNorm) for n in norms)

@@ -1,0 +1,273 @@
+"""A run that is interrupted goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+
+from semimtl_geo.training.cli import train
+from semimtl_geo.training.run_folder import Checkpoints, _Csv
+from tests.semimtl_geo.conftest import Run
+from tiles.errors import InputError
+
+CONSISTENCY = ("--model.consistency.heights={tree: [2, .inf], low vegetation: [0, 0]}",)
+"""The mean heights that it remembers are to be gone on with."""
+
+
+class Interrupt(lightning.Callback):
+    """Stops a run before an iteration, as a fault of the machine would."""
+
+    def __init__(self, before: int) -> None:
+        self.before = before
+
+    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == self.before:
+            raise OSError("the power is off")
+
+
+def state(checkpoint: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    return loaded
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Weights, statistics, spectral-norm vectors, optimisers and schedules, bit for bit."""
+    left, right = state(one), state(other)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "semimtl_geo_seed"):
+        assert_equal(left[part], right[part], part)
+    assert left["global_step"] == right["global_step"]
+    assert left["epoch"] == right["epoch"]
+
+
+def assert_equal(one: Any, other: Any, name: str) -> None:
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), name
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), name
+        for key in one:
+            assert_equal(one[key], other[key], f"{name}.{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(other), name
+        for number, (left, right) in enumerate(zip(one, other, strict=True)):
+            assert_equal(left, right, f"{name}.{number}")
+    else:
+        assert one == other, name
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("end", "more"),
+    [((2, -1), ()), ((-1, 6), ()), ((2, -1), CONSISTENCY)],
+    ids=["epochs", "steps", "consistency"],
+)
+def test_wherever_it_is_interrupted(
+    run: Run, tmp_path: Path, end: tuple[int, int], more: tuple[str, ...]
+) -> None:
+    """Within an epoch, at its last iteration, between two, with and without a checkpoint there."""
+    epochs, steps = end
+    args = [
+        *run.args,
+        *more,
+        "--data.iterations=3",
+        f"--trainer.max_epochs={epochs}",
+        f"--trainer.max_steps={steps}",
+    ]
+    whole = train([*args, f"--out={tmp_path / 'whole'}"])
+    for every, before in ((1, 2), (1, 3), (2, 5)):
+        out = tmp_path / f"{every}_{before}"
+        again = [*args, f"--out={out}", f"--checkpoint.every={every}"]
+        with pytest.raises(OSError, match="power"):
+            train(again, [Interrupt(before)])
+        assert [file.name for file in out.glob("*.ckpt")] == ["last.ckpt"]
+        made = train(again)
+        assert not (out / "last.ckpt").exists()
+        assert_same(made, whole)
+        assert rows(out) == rows(tmp_path / "whole")
+
+
+def test_killed_processes_start_again(run: Run, tmp_path: Path) -> None:
+    """Kill -9 at a random moment, and the same command once more: the same weights, bit for bit."""
+    commands = {
+        name: [
+            *run.args,
+            *more,
+            "--trainer.max_epochs=3",
+            "--data.iterations=5",
+            f"--data.workers={workers}",
+            f"--trainer.precision={precision}",
+            "--checkpoint.every=1",  # so that many a kill hits a checkpoint being written
+            f"--out={tmp_path / name}",
+        ]
+        for name, workers, precision, more in (
+            ("bf16", 0, "bf16-mixed", CONSISTENCY),
+            ("workers", 2, "32-true", ()),
+        )
+    }
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "semimtl_geo.cli", "train", *args],
+            start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for name, args in commands.items()
+    }
+    kills: dict[str, float] = {}
+    try:
+        while len(kills) < len(processes) or time.monotonic() < max(kills.values()):
+            for name, process in processes.items():
+                if name not in kills and (tmp_path / name / "last.ckpt").exists():
+                    kills[name] = time.monotonic() + random.uniform(0.0, 1.0)  # noqa: S311
+                elif name in kills and time.monotonic() >= kills[name]:
+                    _kill(process)
+                assert name in kills or process.poll() is None
+            time.sleep(0.005)
+    finally:
+        for process in processes.values():
+            _kill(process)
+    for name, args in commands.items():
+        if (last := tmp_path / name / "last.ckpt").exists():
+            print(f"{name}: killed after iteration {state(last)['global_step']}")
+        made = train(args)
+        assert_same(made, train([*args, f"--out={tmp_path / 'whole' / name}"]))
+        steps = [row["step"] for row in rows(tmp_path / name) if row["lr/generator"]]
+        assert len(steps) == len(set(steps))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """It, and the processes that read for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_checkpoint_cut_short_leaves_the_one_before(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = lightning.Trainer.save_checkpoint
+
+    def cut(self: lightning.Trainer, path: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, path, *args, **kwargs)
+        if self.global_step == 2:
+            Path(path).write_bytes(Path(path).read_bytes()[:1000])
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(lightning.Trainer, "save_checkpoint", cut)
+    with pytest.raises(OSError, match="full"):
+        train([*run.args, f"--out={tmp_path}", "--checkpoint.every=1"])
+    assert state(tmp_path / "last.ckpt")["global_step"] == 1
+
+
+def test_the_work_of_another_run_is_not_lost(run: Run, tmp_path: Path) -> None:
+    args = [*run.args, f"--out={tmp_path}", "--checkpoint.every=1"]
+    with pytest.raises(OSError, match="power"):
+        train(args, [Interrupt(1)])
+    for other, name in (
+        ("--model.system=semisd", r"model\.system"),
+        ("--data.crop=40", r"model\.crop|data\.crop"),
+        ("--trainer.max_epochs=3", r"trainer\.max_epochs"),
+        ("--seed_everything=4", "seed_everything"),
+    ):
+        with pytest.raises(InputError, match=f"unfinished run with other settings .({name})"):
+            train([*args, other])
+    assert state(tmp_path / "last.ckpt")["global_step"] == 1
+    # What does not change the result may change.
+    made = train([*args, "--data.workers=1", "--trainer.log_every_n_steps=5"])
+    assert state(made)["global_step"] == 2
+
+
+def test_a_finished_run_is_trained_anew(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        made = train([*run.args, f"--out={tmp_path}"])
+        assert state(made)["global_step"] == 2
+    assert "going on" not in capsys.readouterr().out
+    assert len([row for row in rows(tmp_path) if row["lr/generator"]]) == 2
+    assert len(list((tmp_path / "tensorboard").glob("events.*"))) == 1
+
+
+def test_a_run_that_fails_at_once_leaves_the_logs_of_the_one_before(
+    run: Run, tmp_path: Path
+) -> None:
+    """As it is instantiated, as data are looked at, and in its first iteration."""
+    train([*run.args, f"--out={tmp_path}"])
+    before = rows(tmp_path)
+    (events,) = (tmp_path / "tensorboard").glob("events.*")
+    logged = events.read_bytes()
+    for fault, more, fails in (
+        (InputError, ("--model.encoder.name=resnot",), ()),
+        (InputError, ("--data.root=nowhere",), ()),
+        (InputError, ("--data.crop=1000",), ()),
+        (OSError, (), (Interrupt(0),)),
+    ):
+        with pytest.raises(fault):
+            train([*run.args, *more, f"--out={tmp_path}"], fails)
+        assert rows(tmp_path) == before
+        assert events.read_bytes() == logged
+    # An iteration is enough, and nothing of the old log is taken for the new one's.
+    with pytest.raises(OSError, match="power"):
+        train([*run.args, f"--out={tmp_path}", "--checkpoint.every=1"], [Interrupt(1)])
+    train([*run.args, f"--out={tmp_path}"])
+    assert rows(tmp_path) == before
+    assert not events.exists()
+
+
+def test_a_log_whose_columns_grow_is_whole_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = _Csv(tmp_path, [])
+    log.log_metrics({"a": 1.0}, 0)
+    log.save()
+
+    def fail(*args: object) -> None:
+        raise OSError("the power is off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(csv.DictWriter, "writerows", fail)
+        log.log_metrics({"b": 2.0}, 1)
+        with pytest.raises(OSError, match="power"):
+            log.save()
+    assert rows(tmp_path) == [{"a": "1.0", "step": "0"}]
+    again = _Csv(tmp_path, [])
+    again.log_metrics({"b": 2.0}, 1)
+    again.save()
+    assert rows(tmp_path) == [
+        {"a": "1.0", "b": "", "step": "0"},
+        {"a": "", "b": "2.0", "step": "1"},
+    ]
+
+
+def test_random_numbers_are_those_of_the_iteration(run: Run, tmp_path: Path) -> None:
+    """Whatever else draws from the global generators, and whatever they begin with."""
+
+    class Draws(lightning.Callback):
+        def on_train_batch_end(self, *args: Any) -> None:
+            torch.rand(3)
+
+        def on_train_start(self, *args: Any) -> None:
+            torch.manual_seed(99)
+
+    made = train([*run.args, f"--out={tmp_path}"], [Draws()])
+    assert_same(made, run.checkpoint)
+
+
+def test_how_often(tmp_path: Path) -> None:
+    assert Checkpoints(str(tmp_path), "jtl").every == 500
+    with pytest.raises(InputError, match="give 1 or more"):
+        Checkpoints(str(tmp_path), "jtl", every=0)

@@ -1,0 +1,478 @@
+"""Runs that end early, however they do, and the runs that go on after them."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tiles.maps.journal
+import tiles.mosaic.mosaicker
+from tests.rasters import write
+from tiles.errors import InputError
+from tiles.maps.cog import MapWriter
+from tiles.maps.journal import Mark, Sheet
+from tiles.maps.layers import ClassMap, PercentMap, ValueMap
+from tiles.maps.workdir import Work
+from tiles.mosaic.mosaicker import mosaic
+
+ROOT = Path(__file__).parents[3]
+VALUE = ValueMap("value", unit="m", high=255)
+CLASSES = ClassMap("class", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (200, 0, 0)))
+LAYERS = [VALUE, CLASSES, PercentMap("sure", of="class")]
+OPTIONS: dict[str, Any] = {
+    "tile": 64, "overlap": 24, "panel": 256, "batch_size": 3, "token": "moody",
+}  # fmt: skip
+
+
+class StopError(Exception):
+    """What ends a run in these tests."""
+
+
+def moody(images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Answers that depend on all that is in the batch, far more than those of any network."""
+    mood = images.mean() / 1000
+    place = torch.sin(9 * torch.linspace(0, 1, images.shape[-1]))[:, None]
+    one = images[:, :1] / 255
+    return {
+        "value": images[:, :1] / 3 + mood,
+        "class": torch.cat([one * place, mood + one, one], 1),
+    }
+
+
+def stopping(calls: int, error: type[BaseException] = StopError) -> Callable[[torch.Tensor], Any]:
+    """`moody` that ends the run instead of answering once more."""
+    left = iter(range(calls))
+
+    def predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        if next(left, None) is None:
+            raise error
+        return moody(images)
+
+    return predict
+
+
+def picture(path: Path, height: int = 400, width: int = 640) -> Path:
+    """Noise in which some rows have a few known pixels only, so that batches cross rows."""
+    values = np.random.default_rng(height).integers(1, 255, (1, height, width), dtype=np.uint8)
+    values[:, height // 4 : height // 2, width // 9 :] = 0
+    values[:, -height // 5 :] = 0
+    return write(path, values, nodata=0)
+
+
+def run(image: Path, out: Path, predict: Any = moody, **options: Any) -> None:
+    files = {layer.name: out / f"{layer.name}.tif" for layer in LAYERS}
+    with mock.patch("tiles.mosaic.mosaicker.BLOCK", 64):
+        mosaic(image, predict, LAYERS, files, **{**OPTIONS, **options})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files in a folder; a hidden one would be work that was left."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+    """A raster and the maps that an undisturbed run makes of it."""
+    where = tmp_path_factory.mktemp("scene")
+    image, out = picture(where / "image.tif"), folder(where / "out")
+    run(image, out)
+    made = contents(out)
+    assert len(made) == 7
+    return image, made
+
+
+def finished_rows(out: Path) -> int:
+    """Lines of the journals of an unfinished map that say something is done."""
+    journals = (out / ".value.tif.work").glob("*.journal")
+    return sum(journal.read_bytes().count(b"\n") - 1 for journal in journals)
+
+
+def serve() -> None:
+    """Run each job that comes on a line, in a process of its own; say its number and its end."""
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        job = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                if job["limit"]:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
+
+                def slow(images: torch.Tensor) -> dict[str, torch.Tensor]:
+                    time.sleep(0.004)
+                    return moody(images)
+
+                run(Path(job["image"]), Path(job["out"]), slow)
+                code = 0
+            except InputError as error:
+                Path(job["says"]).write_text(str(error))
+                code = 2
+            finally:
+                os._exit(code)
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+class Server:
+    """Starts mosaics in real processes; importing everything once spares a minute."""
+
+    def __init__(self, image: Path, says: Path) -> None:
+        self._job = {"image": str(image), "says": str(says)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from tests.tiles.mosaic.test_resume import serve; serve()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+
+    def _answer(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+    def run(self, out: Path, kill_after: float | None = None, limit: int = 0) -> int:
+        """Exit code of a run, which is killed after so many seconds."""
+        assert self.process.stdin is not None
+        job = {**self._job, "out": str(out), "limit": limit}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        child = self._answer()
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        return self._answer()
+
+
+@pytest.fixture
+def server(scene: tuple[Path, dict[str, bytes]], tmp_path: Path) -> Iterator[Server]:
+    server = Server(scene[0], tmp_path / "says.txt")
+    yield server
+    server.process.communicate("")
+
+
+def test_killed_at_any_moment(
+    scene: tuple[Path, dict[str, bytes]], server: Server, tmp_path: Path
+) -> None:
+    assert server.run(folder(tmp_path / "warm")) == 0
+    start = time.perf_counter()
+    assert server.run(folder(tmp_path / "whole")) == 0
+    whole = time.perf_counter() - start
+    assert contents(tmp_path / "whole") == scene[1]
+    draws, kills, out = np.random.default_rng(0), 0, folder(tmp_path / "out")
+    rounds = progress = 0
+    while kills < 20:
+        code = server.run(out, kill_after=draws.uniform(0.1, 0.8) * whole)
+        assert code in (0, -signal.SIGKILL)
+        kills += code != 0
+        progress += finished_rows(out) > 0
+        if code == 0:
+            assert contents(out) == scene[1]
+            rounds, out = rounds + 1, folder(tmp_path / f"out{rounds}")
+    assert server.run(out) == 0
+    assert contents(out) == scene[1]
+    assert progress > 5
+    assert rounds > 0
+
+
+def test_a_full_disk_is_one_line_and_work_goes_on_when_there_is_room(
+    scene: tuple[Path, dict[str, bytes]], server: Server, tmp_path: Path
+) -> None:
+    out = folder(tmp_path / "out")
+    for _ in range(2):
+        assert server.run(out, limit=200_000) == 2
+        says = (tmp_path / "says.txt").read_text()
+        assert "value.tif: cannot be written" in says
+        assert "make room" in says
+        assert "\n" not in says
+        assert all(path.name.startswith(".") for path in out.iterdir())
+        assert finished_rows(out) > 0
+    assert server.run(out) == 0
+    assert contents(out) == scene[1]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_stopped_anywhere_and_gone_on_with(data: st.DataObject) -> None:
+    tile = data.draw(st.integers(8, 48))
+    options = {
+        "tile": tile,
+        "overlap": data.draw(st.integers(0, tile * 3 // 4)),
+        "panel": data.draw(st.sampled_from([16, 48, 8192])),
+        "batch_size": data.draw(st.integers(1, 9)),
+        "gsd": data.draw(st.sampled_from([None, 0.27, 0.083])),
+        "token": "moody",
+    }
+    height, width = data.draw(st.integers(20, 90)), data.draw(st.integers(1, 60))
+    stops = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=4))
+    with tempfile.TemporaryDirectory() as name, mock.patch("tiles.mosaic.mosaicker.BLOCK", 16):
+        image = picture(Path(name) / "image.tif", height, width)
+        made = []
+        for where, calls in (("whole", []), ("stopped", stops)):
+            out = folder(Path(name) / where)
+            files = {layer.name: out / f"{layer.name}.tif" for layer in LAYERS}
+            for count in calls:
+                with suppress(StopError):
+                    mosaic(image, stopping(count), LAYERS, files, **options)
+            mosaic(image, moody, LAYERS, files, **options)
+            made.append(contents(out))
+        assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("gsd", [None, 0.2])
+def test_finished_tiles_are_not_predicted_again(
+    tmp_path: Path, error: type[BaseException], gsd: float | None
+) -> None:
+    image = picture(tmp_path / "image.tif")
+    seen: list[bytes] = []
+
+    def watch(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(images.numpy().tobytes())
+        return moody(images)
+
+    run(image, folder(tmp_path / "whole"), watch, gsd=gsd)
+    whole, out = seen.copy(), folder(tmp_path / "out")
+    for calls in (len(whole) // 4, len(whole) // 2):
+        with pytest.raises(error):
+            run(image, out, stopping(calls, error), gsd=gsd)
+        assert {path.suffix for path in out.iterdir()} == {".work"}
+    seen.clear()
+    reports: list[tuple[int, int]] = []
+    run(image, out, watch, gsd=gsd, progress=lambda *state: reports.append(state))
+    assert seen == whole[-len(seen) :]  # the very same batches
+    assert len(seen) < len(whole) * 3 / 4
+    assert reports == sorted(reports)
+    assert reports[-1][0] == reports[-1][1]
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_killed_while_files_get_their_names(
+    scene: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    image, made = scene
+    for number, method in enumerate(("convert", "publish")):
+        out = folder(tmp_path / method)
+        original, calls = getattr(MapWriter, method), iter(range(1 + number))
+
+        def interrupted(writer: MapWriter, original: Any = original, calls: Any = calls) -> None:
+            original(writer)
+            if next(calls, None) is None:
+                raise KeyboardInterrupt
+
+        with mock.patch.object(MapWriter, method, interrupted), pytest.raises(KeyboardInterrupt):
+            run(image, out)
+        run(image, out, stopping(0))
+        assert contents(out) == made
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.99])
+def test_a_map_that_the_disk_had_no_room_for_gets_no_name(
+    scene: tuple[Path, dict[str, bytes]], tmp_path: Path, share: float
+) -> None:
+    """GDAL says nothing when its last writes fail."""
+    image, made = scene
+    original = rasterio.shutil.copy
+
+    def cut(source: Path, target: Path, **options: Any) -> None:
+        original(source, target, **options)
+        os.truncate(target, int(share * target.stat().st_size))
+
+    with (
+        mock.patch("rasterio.shutil.copy", cut),
+        pytest.raises(InputError, match="cannot be written"),
+    ):
+        run(image, tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".work"}
+    run(image, tmp_path, stopping(0))
+    assert contents(tmp_path) == made
+
+
+def test_an_input_that_vanishes_midway(tmp_path: Path) -> None:
+    parts = [picture(tmp_path / f"{name}.tif", 300, 200) for name in "ab"]
+    with rasterio.open(parts[0]) as file:
+        crs, corner = file.crs.to_wkt(), ", ".join(map(str, file.transform.to_gdal()))
+    sources = "".join(
+        f'<ComplexSource><SourceFilename relativeToVRT="1">{part.name}</SourceFilename>'
+        f'<SrcRect xOff="0" yOff="0" xSize="200" ySize="300"/>'
+        f'<DstRect xOff="0" yOff="{300 * number}" xSize="200" ySize="300"/><NODATA>0</NODATA>'
+        "</ComplexSource>"
+        for number, part in enumerate(parts)
+    )
+    image = tmp_path / "image.vrt"
+    image.write_text(
+        f'<VRTDataset rasterXSize="200" rasterYSize="600"><SRS>{crs.replace("&", "")}</SRS>'
+        f'<GeoTransform>{corner}</GeoTransform><VRTRasterBand dataType="Byte" band="1">'
+        f"<NoDataValue>0</NoDataValue>{sources}</VRTRasterBand></VRTDataset>"
+    )
+    whole: list[int] = []
+    run(image, folder(tmp_path / "whole"), lambda x: whole.append(len(x)) or moody(x))
+    out, calls = folder(tmp_path / "out"), 0
+
+    def vanish(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            parts[1].rename(tmp_path / "away.tif")
+        return moody(images)
+
+    with pytest.raises(InputError, match=r"image\.vrt: cannot be read") as caught:
+        run(image, out, vanish)
+    assert "\n" not in str(caught.value)
+    assert {path.suffix for path in out.iterdir()} == {".work"}
+    (tmp_path / "away.tif").rename(parts[1])
+    before = calls
+    run(image, out, vanish)
+    assert 0 < calls - before < len(whole)
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_two_runs_at_one_output(scene: tuple[Path, dict[str, bytes]], tmp_path: Path) -> None:
+    image, made = scene
+    refused: list[str] = []
+
+    def meanwhile(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        if not refused:
+            with pytest.raises(InputError, match="another run") as caught:
+                run(image, tmp_path, batch_size=5)
+            refused.append(str(caught.value))
+        return moody(images)
+
+    run(image, tmp_path, meanwhile)
+    assert refused[0].startswith(str(tmp_path / "value.tif"))
+    assert contents(tmp_path) == made
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token": "other"}, {"tile": 60}, {"overlap": 20}, {"batch_size": 4}, {"panel": 512},
+        {"fill": 1.0}, {"tags": {"a": "b"}}, {"gsd": 0.3}, {"touch": True}, {"layers": True},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_other_settings_start_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
+    with pytest.raises(StopError):
+        run(image, out, stopping(40))
+    if change.pop("touch", False):
+        os.utime(image, ns=(1, 1))
+    layers: list[Any] = LAYERS
+    if change.pop("layers", False):
+        layers = [ValueMap("value", unit="cm", high=255), *LAYERS[1:]]
+    counts = {"a": 0, "b": 0}
+    for key, where in (("a", out), ("b", folder(tmp_path / "fresh"))):
+
+        def count(images: torch.Tensor, key: str = key) -> dict[str, torch.Tensor]:
+            counts[key] += 1
+            return moody(images)
+
+        files = {layer.name: where / f"{layer.name}.tif" for layer in layers}
+        with mock.patch("tiles.mosaic.mosaicker.BLOCK", 64):
+            mosaic(image, count, layers, files, **{**OPTIONS, **change})
+    assert counts["a"] == counts["b"]
+    for path in (tmp_path / "fresh").iterdir():
+        assert (out / path.name).read_bytes() == path.read_bytes()
+
+
+def sheet(path: Path, fingerprint: str = "same") -> tuple[Work, Sheet]:
+    work = Work(path, (2000, 10), "uint8", None, fingerprint)
+    return work, work.sheet(0)
+
+
+def test_a_torn_journal_is_read_up_to_the_tear(tmp_path: Path) -> None:
+    marks = [Mark(512, (1, 2), True), Mark(1024, (3, 0), True)]
+    work, first = sheet(tmp_path / "map.tif")
+    with first:
+        first.begin()
+        for mark in marks:
+            first.done(mark)
+    work.close(finished=False)
+    journal = tmp_path / ".map.tif.work" / "00000.journal"
+    for tail in (b"[15", b"[1536, [4, 0], true]", b"\0\0\0\n"):
+        journal.write_bytes(b"same\n" + b"".join(mark.line() for mark in marks) + tail)
+        work, again = sheet(tmp_path / "map.tif")
+        with again:
+            assert again.marks == marks
+        work.close(finished=False)
+    work, other = sheet(tmp_path / "map.tif", "other")
+    with other:
+        assert other.marks == []
+    work.close(finished=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_maps_that_got_apart_go_on_where_they_agree(tmp_path: Path) -> None:
+    marks = [Mark(512, (1, 2), True), Mark(1024, (3, 0), True)]
+    works, sheets = [], []
+    for number in (1, 2):
+        work, first = sheet(tmp_path / f"{number}.tif")
+        with first:
+            first.begin()
+            for mark in marks[:number]:
+                first.done(mark)
+        works.append(work)
+        sheets.append(work.sheet(0))
+    with sheets[0], sheets[1]:
+        assert tiles.maps.journal.resume(sheets) == marks[:1]
+    for work in works:
+        work.close(finished=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_that_another_process_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles.maps.journal, "PATIENCE", 0.1)
+    work, first = sheet(tmp_path / "map.tif")
+    with first, pytest.raises(InputError, match="another run"), work.sheet(0):
+        pass
+    work.close(finished=True)
+
+
+def test_without_a_token_nothing_is_gone_on_with(tmp_path: Path) -> None:
+    """Another network would leave its rows in the map of this one."""
+    image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
+    with pytest.raises(StopError):
+        run(image, out, stopping(40), token=None)
+    assert list(out.iterdir()) == []
+
+
+def test_panels_of_kept_work_are_gone_on_with(tmp_path: Path) -> None:
+    """Whatever number of processes made them."""
+    image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
+    run(image, folder(tmp_path / "whole"))
+    with pytest.raises(StopError):
+        run(image, out, stopping(40))
+    seen = 0
+
+    def count(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        nonlocal seen
+        seen += 1
+        return moody(images)
+
+    run(image, folder(tmp_path / "again"), count)
+    whole, seen = seen, 0
+    run(image, out, count, panel=None)
+    assert 0 < seen < whole
+    assert contents(out) == contents(tmp_path / "whole")

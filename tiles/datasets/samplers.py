@@ -1,0 +1,195 @@
+"""Where chips are cut: at random for training, on a grid for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+from torchgeo.datasets import GeoDataset
+from torchgeo.samplers import GeoSampler
+
+from tiles.datasets.chip_reader import TOUCH
+from tiles.errors import InputError
+from tiles.grid import tile_starts
+
+Query = tuple[slice, slice, slice]
+
+
+class _Chips(GeoSampler):
+    """Square chips on the pixel grids of scenes, counted from a scene's top left corner.
+
+    Args:
+        dataset: The scenes.
+        size: Edge of a chip in pixels.
+    """
+
+    def __init__(self, dataset: GeoDataset, size: int) -> None:
+        super().__init__(dataset)
+        self.size = size
+        self.scenes = _extents(self.index.geometry.bounds.to_numpy(), TOUCH * self.res[0])
+        self.time = slice(self.index.index.left.min(), self.index.index.right.max())
+
+    def pixels(self, scene: int) -> tuple[float, float]:
+        """Rows and columns of a scene; what is left of a pixel counts as its part."""
+        left, bottom, right, top = self.scenes[scene]
+        return (top - bottom) / self.res[1], (right - left) / self.res[0]
+
+    def query(self, scene: int, row: int, column: int) -> Query:
+        """The chip whose first pixel is a scene's pixel (row, column)."""
+        xres, yres = self.res
+        left, _, _, top = self.scenes[scene]
+        x, y = float(left + column * xres), float(top - row * yres)
+        return slice(x, x + self.size * xres), slice(y - self.size * yres, y), self.time
+
+
+class RandomChips(_Chips):
+    """Random chips, each from a scene drawn by its area, so that a batch mixes scenes.
+
+    Every pass yields other chips; the same seed and pass yield the same ones, whatever else draws
+    random numbers. torchgeo's own sampler takes the global random numbers, never draws a scene's
+    last row and column, and refuses most scenes that are just as large as a chip.
+
+    Args:
+        dataset: The scenes.
+        size: Edge of a chip in pixels.
+        length: Chips per pass.
+        seed: Of the draws.
+
+    Raises:
+        InputError: If no scene is as large as a chip.
+    """
+
+    def __init__(self, dataset: GeoDataset, size: int, length: int, seed: int) -> None:
+        super().__init__(dataset, size)
+        # Whole pixels: the first row and column where a chip may begin are 0, these are the last.
+        last = [[int(n + TOUCH) - size for n in self.pixels(i)] for i in range(len(self.scenes))]
+        self.last = {scene: ends for scene, ends in enumerate(last) if min(ends) >= 0}
+        if not self.last:
+            raise InputError(
+                f"crop of {size} px", "no scene is as large", "use a smaller crop or larger scenes"
+            )
+        self.length = length
+        self.seed = seed
+        self.passes = 0
+
+    def __iter__(self) -> Iterator[Query]:
+        """Yield the chips of one pass."""
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.passes)
+        self.passes += 1
+        scenes = list(self.last)
+        areas = torch.tensor([np.prod(self.pixels(scene)) for scene in scenes])
+        drawn = torch.multinomial(areas, self.length, replacement=True, generator=generator)
+        places = torch.rand(self.length, 2, generator=generator, dtype=torch.float64)
+        for number, place in zip(drawn.tolist(), places.tolist(), strict=True):
+            scene = scenes[number]
+            row, column = (
+                int(share * (end + 1)) for share, end in zip(place, self.last[scene], strict=True)
+            )
+            yield self.query(scene, row, column)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass that of an epoch; Lightning calls this, also where it resumes."""
+        self.passes = epoch
+
+    def __len__(self) -> int:
+        """Number of chips per pass."""
+        return self.length
+
+
+class Turns(Sampler[Any]):
+    """The share of one of several processes in what a sampler draws; they take turns.
+
+    So the processes' batches together are those that one process would draw. A run that is resumed
+    goes on within a pass.
+
+    Args:
+        sampler: Draws the same in every process; its length is a multiple of ``processes``.
+        process: Number of this process.
+        processes: How many there are.
+        start: How many draws of its own this process leaves out of the next pass.
+    """
+
+    def __init__(
+        self, sampler: Sampler[Any], process: int = 0, processes: int = 1, start: int = 0
+    ) -> None:
+        self.sampler = sampler
+        self.process = process
+        self.processes = processes
+        self.start = start
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield this process's part of one pass."""
+        first = self.process + self.start * self.processes
+        self.start = 0
+        return islice(iter(self.sampler), first, None, self.processes)
+
+    def __len__(self) -> int:
+        """Draws per pass."""
+        return len(self.sampler) // self.processes  # type: ignore[arg-type]  # not all have one
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass that of an epoch."""
+        if hasattr(self.sampler, "set_epoch"):
+            self.sampler.set_epoch(epoch)
+
+
+class GridChips(_Chips):
+    """Chips that cover every scene from its top left corner; the last ones end where it ends.
+
+    A scene smaller than a chip gives one chip, which overhangs to the right and below and is
+    unknown there, unless another scene follows.
+
+    Args:
+        dataset: The scenes.
+        size: Edge of a chip in pixels.
+        overlap: Pixels that neighbours share.
+    """
+
+    def __init__(self, dataset: GeoDataset, size: int, overlap: int = 0) -> None:
+        super().__init__(dataset, size)
+        self.queries: list[Query] = []
+        for scene in range(len(self.scenes)):
+            rows, columns = (
+                tile_starts(max(1, round(pixels)), size, overlap) for pixels in self.pixels(scene)
+            )
+            self.queries += [self.query(scene, *start) for start in product(rows, columns)]
+
+    def __iter__(self) -> Iterator[Query]:
+        """Yield the chips, scene by scene, row by row."""
+        return iter(self.queries)
+
+    def __len__(self) -> int:
+        """Number of chips."""
+        return len(self.queries)
+
+
+def _extents(bounds: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+    """Leave out what lies within another extent, and slivers where two scenes touch.
+
+    An intersection of overlapping images and labels has such parts: the first image with the second
+    label is part of the first image with its own.
+
+    Args:
+        bounds: Left, bottom, right and top, ``[N, 4]``.
+        margin: What counts as touching.
+
+    Returns:
+        The others, in their order.
+    """
+    outward = np.array([1.0, 1.0, -1.0, -1.0])
+    kept = []
+    for number, extent in enumerate(bounds):
+        left, bottom, right, top = extent
+        around = ((bounds - extent) * outward <= margin).all(axis=1)
+        within = ((extent - bounds) * outward <= margin).all(axis=1)
+        twins = around & within
+        # Of twins the first is kept.
+        redundant = (around & ~twins).any() or twins[:number].any()
+        if not redundant and min(right - left, top - bottom) > margin:
+            kept.append(number)
+    return bounds[kept]

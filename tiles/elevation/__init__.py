@@ -1,0 +1,10 @@
+"""Heights above ground (nDSM) from surface models, with a terrain model or a ground filter.
+
+May import the nouns at the root of ``tiles``, :mod:`tiles.reading` and :mod:`tiles.maps`.
+"""
+
+from __future__ import annotations
+
+from tiles.elevation.ndsm import heights_above_ground
+
+__all__ = ["heights_above_ground"]

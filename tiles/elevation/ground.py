@@ -1,0 +1,287 @@
+"""The ground below a surface model of any size, by the simple morphological filter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tiles.elevation.model import Elevation
+from tiles.elevation.scratch import Plane
+from tiles.elevation.smrf import fill, objects, outliers
+from tiles.errors import InputError
+from tiles.files import Closing
+from tiles.grid import BLOCK
+from tiles.reading.resample import Taps, make_taps, resample
+from tiles.types import Float64Array, Span
+
+# Radius in cells of the largest window; blocks with their overlap then stay below 200 MB.
+LARGEST = 64
+
+
+@dataclass(frozen=True)
+class GroundFilter:
+    """Settings of the simple morphological filter; the paper's names in brackets.
+
+    Attributes:
+        building: Width in metres of the widest building that is to be removed; the largest
+            window is as wide (twice the maximum window radius).
+        slope: Steepest ground, rise over run (slope).
+        threshold: What stands no higher than this over the ground is ground, in metres
+            (elevation threshold).
+        scaling: Metres that are added to the threshold per unit of slope (elevation scaling).
+        cell: Side of the cells that are filtered, in metres (cell size); pixels if they are
+            larger.
+    """
+
+    building: float = 40.0
+    slope: float = 0.15
+    threshold: float = 0.5
+    scaling: float = 1.25
+    cell: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that the settings are possible."""
+        for name in ("building", "slope", "cell"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(name, f"{getattr(self, name)} is impossible", "give more than 0")
+        for name in ("threshold", "scaling"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(name, f"{getattr(self, name)} is impossible", "give 0 or more")
+
+    def tags(self) -> dict[str, str]:
+        """Where heights come from that were made with these settings."""
+        made = {f"ELEVATION_{name.upper()}": f"{value:g}" for name, value in asdict(self).items()}
+        return {"ELEVATION_METHOD": "simple morphological filter (Pingel et al. 2013)", **made}
+
+
+class Ground(Closing):
+    """The ground below a surface model.
+
+    Cells are whole pixels, about `cell` metres wide. The work goes in blocks whose overlap is as
+    wide as any cell looks, so that the ground does not depend on how it was cut; what one step
+    leaves for the next waits in nameless files.
+
+    Args:
+        surface: The surface model.
+        settings: Settings of the filter.
+        folder: Where the nameless files are.
+        block: Cells along a block.
+    """
+
+    def __init__(
+        self, surface: Elevation, settings: GroundFilter, folder: Path, block: int = BLOCK
+    ) -> None:
+        self._surface, self._settings, self._block = surface, settings, block
+        grid = surface.grid
+        try:
+            width, height = grid.pixel_size
+        except InputError as error:
+            fault = f"its {error.source} {error.fault}"
+            raise InputError(surface.name, fault, error.remedy) from error
+        if not (math.isfinite(width) and math.isfinite(height)):
+            fault = "its coordinates are none of its coordinate reference system"
+            raise InputError(surface.name, fault, "assign the right one")
+        self._factors = tuple(max(1, round(settings.cell / side)) for side in (height, width))
+        sides = self._factors[0] * height, self._factors[1] * width
+        self._cell = math.sqrt(sides[0] * sides[1])
+        self._radius = math.ceil(settings.building / 2 / self._cell)
+        if not 0.75 < sides[0] / sides[1] < 1.33:
+            fault = f"its pixels of {width:.3g} x {height:.3g} m are too oblong to be filtered"
+            raise InputError(surface.name, fault, "warp it to square pixels, or give a DTM")
+        if settings.building < 4 * self._cell:
+            fault = f"its cells of {self._cell:.3g} m cannot show buildings"
+            remedy = f"buildings of {settings.building:g} m need cells of a fourth; give a DTM"
+            raise InputError(surface.name, fault, remedy)
+        if self._radius > LARGEST:
+            fault = f"{settings.building:g} m are more than {2 * LARGEST} cells"
+            remedy = f"give cells of {settings.building / 2 / LARGEST:.2g} m or more"
+            raise InputError("building", fault, remedy)
+        self._reach = 4 * self._radius
+        self._shape = -(-grid.height // self._factors[0]), -(-grid.width // self._factors[1])
+        self._taps = [
+            make_taps(cells, cells * factor)
+            for cells, factor in zip(self._shape, self._factors, strict=True)
+        ]
+        self._base = 0.0
+        self._planes = [Plane(self._shape, kind, folder) for kind in ("<f4", "<f4", "u1", "<f4")]
+
+    @property
+    def steps(self) -> int:
+        """How often `prepare` calls its argument."""
+        return 2 * sum(1 for _ in self._windows(True)) + 2 * sum(1 for _ in self._windows(False))
+
+    def _windows(self, pixels: bool) -> Iterator[tuple[Span, Span]]:
+        """Windows of cells: flat ones of so many pixels for reading, square ones for filtering."""
+        high, wide = (
+            (max(1, self._block // self._factors[0]), max(1, 8 * self._block // self._factors[1]))
+            if pixels
+            else (self._block, self._block)
+        )
+        for row in range(0, self._shape[0], high):
+            for column in range(0, self._shape[1], wide):
+                ends = min(row + high, self._shape[0]), min(column + wide, self._shape[1])
+                yield (row, ends[0]), (column, ends[1])
+
+    def prepare(self, step: Callable[[], None]) -> None:
+        """Find the ground.
+
+        Args:
+            step: Called after each part of the work.
+        """
+        low, provisional, bare, ground = self._planes
+        lowest = math.inf
+        for window in self._windows(True):
+            made = self._minimum(*window)
+            lowest = np.fmin(lowest, np.nanmin(made, initial=math.inf))
+            low.write(made, window)
+            step()
+        if not lowest < math.inf:
+            raise InputError(self._surface.name, "has no known pixel", "check its nodata value")
+        # Heights above the lowest cell are small, and exact in float32.
+        self._base = float(lowest)
+        for window in self._windows(False):
+            heights, flags = self._filter(low, window)
+            provisional.write(heights, window)
+            bare.write(flags, window)
+            step()
+        correction = low  # which is no longer needed
+        for window in self._windows(True):
+            correction.write(self._correct(provisional, bare, window), window)
+            step()
+        for window in self._windows(False):
+            wide, inner = self._around(window, self._reach)
+            found = correction.read(wide)
+            bound = self._settings.threshold + self._settings.scaling * self._settings.slope
+            filled = np.clip(fill(found, np.zeros(found.shape), self._reach), -bound, bound)
+            ground.write(provisional.read(window) + filled[inner], window)
+            step()
+
+    def _around(self, window: tuple[Span, Span], margin: int) -> tuple[tuple[Span, Span], Any]:
+        """A window with a margin as far as there are cells, and the window's slices in it."""
+        wide = tuple(
+            (max(start - margin, 0), min(stop + margin, size))
+            for (start, stop), size in zip(window, self._shape, strict=True)
+        )
+        inner = tuple(
+            slice(start - first, stop - first)
+            for (start, stop), (first, _) in zip(window, wide, strict=True)
+        )
+        return (wide[0], wide[1]), inner
+
+    def _pixels(self, window: tuple[Span, Span]) -> tuple[Span, Span]:
+        """The pixels of a window of cells."""
+        grid = self._surface.grid
+        rows, columns = (
+            (start * factor, min(stop * factor, size))
+            for (start, stop), factor, size in zip(
+                window, self._factors, (grid.height, grid.width), strict=True
+            )
+        )
+        return rows, columns
+
+    def _cells(self, values: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
+        """Pixels [H, W] by cells [h, factor, w, factor], the last cells made up with `empty`."""
+        down, along = self._factors
+        missing = [(0, -values.shape[0] % down), (0, -values.shape[1] % along)]
+        if missing != [(0, 0), (0, 0)]:
+            values = np.pad(values, missing, constant_values=empty)
+        return values.reshape(values.shape[0] // down, down, values.shape[1] // along, along)
+
+    def _minimum(self, rows: Span, columns: Span) -> Float64Array:
+        """The paper's step 1: the lowest pixel of each cell; cells without any stay unknown."""
+        heights = self._surface.heights(*self._pixels((rows, columns)))
+        heights[np.isnan(heights)] = np.inf
+        lowest: Float64Array = self._cells(heights, np.inf).min(axis=1).min(axis=-1)
+        lowest[np.isinf(lowest)] = np.nan
+        return lowest
+
+    def _filter(
+        self, plane: Plane, window: tuple[Span, Span]
+    ) -> tuple[Float64Array, npt.NDArray[Any]]:
+        """Steps 2 and 3: the ground of all cells, and which of them are bare."""
+        # Two cells for outliers, two radii for objects, and what is interpolated from them.
+        wide, inner = self._around(window, 2 + 2 * self._radius + self._reach)
+        low = plane.read(wide) - self._base
+        pits = outliers(low, self._cell)
+        low[pits] = np.nan
+        slope = self._settings.slope
+        found, opened, eroded = objects(low, self._radius, self._cell, slope)
+        gaps = found | np.isnan(low)
+        filled = fill(np.where(gaps, np.nan, low), opened, self._reach)
+        # Ground is never above what was seen, nor steeper than it may be below all around.
+        least = eroded - slope * self._radius * self._cell
+        filled = np.where(gaps, np.fmin(np.fmax(filled, least), low), filled)
+        # Nothing is needed where nothing is near, and a plane there would be a guess.
+        filled = np.where(np.isnan(opened), np.nan, filled)
+        return filled[inner], ~gaps[inner]
+
+    def _correct(self, plane: Plane, bare: Plane, window: tuple[Span, Span]) -> Float64Array:
+        """How far bare cells lie above the minimum surface.
+
+        A minimum is lower than the ground by its noise, and by the fall within a cell. So the
+        mean of the pixels that step 4 takes for ground is what counts.
+        """
+        rows, columns = self._pixels(window)
+        above = self._surface.heights(rows, columns) - self._base
+        ground, tolerance = self._sample(plane, rows, columns)
+        above -= ground
+        near = np.abs(above) <= tolerance
+        above[~near] = 0.0
+        count = self._cells(near, 0).sum(axis=1, dtype=np.int32).sum(axis=-1)
+        total = self._cells(above, 0).sum(axis=1).sum(axis=-1)
+        usable = (count > 0) & (bare.read(window) > 0)
+        made: Float64Array = np.where(usable, total / np.maximum(count, 1), np.nan)
+        return made
+
+    def at(self, rows: Span, columns: Span) -> tuple[Float64Array, Float64Array]:
+        """The ground in a window of pixels.
+
+        Args:
+            rows: First row, and one past the last.
+            columns: First column, and one past the last.
+
+        Returns:
+            Ground float64 [H, W] in metres, NaN where nothing is near; and how far above or below
+            it a pixel counts as ground (step 4: threshold and scaling times the ground's slope).
+        """
+        ground, tolerance = self._sample(self._planes[-1], rows, columns)
+        return ground + self._base, tolerance
+
+    def _sample(self, plane: Plane, rows: Span, columns: Span) -> tuple[Float64Array, Float64Array]:
+        row, column = (
+            taps.reach(*span) for taps, span in zip(self._taps, (rows, columns), strict=True)
+        )
+        wide, _ = self._around((row, column), 1)
+        cells = plane.read(wide)
+        rise = [
+            np.gradient(cells, self._cell, axis=axis) if size > 1 else np.zeros(cells.shape)
+            for axis, size in enumerate(cells.shape)
+        ]
+        slope = np.nan_to_num(np.hypot(*rise))
+        down, along = (
+            np.arange(*span) // factor - first
+            for span, factor, (first, _) in zip((rows, columns), self._factors, wide, strict=True)
+        )
+        tolerance = self._settings.threshold + self._settings.scaling * slope
+        taps: list[Taps] = [
+            axis.local(*span, first, stop - first)
+            for axis, span, (first, stop) in zip(self._taps, (rows, columns), wide, strict=True)
+        ]
+        known = torch.from_numpy(~np.isnan(cells))
+        made, found = resample(torch.from_numpy(cells[None]), known, taps[0], taps[1])
+        ground: Float64Array = made[0].numpy()
+        if not bool(found.all()):
+            ground[~found.numpy()] = np.nan
+        return ground, tolerance[np.ix_(down, along)]
+
+    def close(self) -> None:
+        """Drop the terrain."""
+        for plane in self._planes:
+            plane.close()

@@ -1,0 +1,143 @@
+"""Surface models to heights above ground (nDSM): minus the terrain, or minus the ground found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+from tiles.elevation.ground import Ground, GroundFilter
+from tiles.elevation.model import Elevation
+from tiles.elevation.terrain import Terrain
+from tiles.errors import InputError
+from tiles.grid import BLOCK, PixelGrid
+from tiles.maps.cog import MapWriter, check_target
+from tiles.maps.layers import ValueMap
+from tiles.reading.raster import GDAL_CACHE
+from tiles.types import Float64Array, ProgressCallback, Span
+
+HEIGHT = ValueMap("height", unit="m", description="height above ground", high=30.0)
+# A surface this far below its terrain, in metres, over half of its area is not below ground: the
+# two models are of different height references.
+BELOW = 2.0
+
+
+def heights_above_ground(
+    dsm: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    dtm: str | PathLike[str] | None = None,
+    building: float = 40.0,
+    slope: float = 0.15,
+    threshold: float = 0.5,
+    scaling: float = 1.25,
+    cell: float = 1.0,
+    block: int = BLOCK,
+    progress: ProgressCallback | None = None,
+) -> Path:
+    """Make heights above ground of a surface model of any size.
+
+    With a terrain model, heights are DSM - DTM; its grid, pixel size and CRS may differ (bilinear).
+    Without one, the ground is found by the simple morphological filter (Pingel, Clarke, McBride
+    2013, see `tiles.elevation.smrf`), and what stands no higher than `threshold` + `scaling` x
+    slope over it is ground, height 0.
+
+    Heights below 0 become 0, however deep: the bottom of a pit is ground. Pixels unknown in the
+    surface model (nodata, mask, NaN) are nodata in the result; else only those are where the
+    terrain model has none. Both models' heights are taken for metres above one reference.
+
+    Args:
+        dsm: Surface model of one band, anything that GDAL reads.
+        out: The file to make, a Cloud Optimized GeoTIFF on the surface model's grid.
+        dtm: Terrain model of one band. The settings of the filter have no meaning then.
+        building: Width of the widest building, in metres. Wider ones stay in the ground, and
+            wider hilltops are safe from being taken for one.
+        slope: Steepest ground, rise over run.
+        threshold: Height over the ground up to which all is ground, in metres.
+        scaling: Metres that are added to the threshold per unit of the ground's slope.
+        cell: Side of the cells in which the ground is sought, in metres.
+        block: Cells along a block that is worked on at a time; the result does not depend on it.
+        progress: Called with the number of steps done and the number of all steps.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: Something that the user can mend; no file was made then.
+    """
+    file, settings = Path(out), GroundFilter(building, slope, threshold, scaling, cell)
+    if block < 1:
+        raise InputError("block", f"{block} is no number of cells", "give 1 or more")
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
+        surface = stack.enter_context(Elevation(dsm))
+        check_target(file, [dsm] if dtm is None else [dsm, dtm])
+        tags = {"ELEVATION_DSM": Path(dsm).name}
+        windows = list(_windows(surface.grid))
+        if dtm is None:
+            tags |= settings.tags()
+            ground = stack.enter_context(Ground(surface, settings, file.parent, block))
+            step = _steps(ground.steps + len(windows), progress)
+            ground.prepare(step)
+            below: Callable[[Span, Span], tuple[Float64Array, Float64Array | float]] = ground.at
+        else:
+            tags |= {"ELEVATION_METHOD": "DSM minus DTM, bilinear", "ELEVATION_DTM": Path(dtm).name}
+            terrain = Terrain(stack.enter_context(Elevation(dtm)), surface)
+            step = _steps(len(windows), progress)
+
+            def below(rows: Span, columns: Span) -> tuple[Float64Array, Float64Array | float]:
+                return terrain.heights(rows, columns), 0.0
+
+        writer = stack.enter_context(MapWriter(file, HEIGHT, surface.grid, tags))
+        sheet = stack.enter_context(writer.work.sheet(0))
+        known = deep = 0
+        for rows, columns in windows:
+            ground_heights, tolerance = below(rows, columns)
+            heights = surface.heights(rows, columns) - ground_heights
+            found = ~np.isnan(heights)
+            known, deep = known + int(found.sum()), deep + int((heights < -BELOW).sum())
+            heights[heights <= tolerance] = 0.0
+            heights[~found] = HEIGHT.nodata
+            sheet.write(heights.astype(np.float32), rows[0], columns[0])
+            step()
+        _check_sense(surface, dtm, known, deep)
+        return writer.finish()
+
+
+def _windows(grid: PixelGrid) -> Iterator[tuple[Span, Span]]:
+    """Windows of whole blocks of the map, flat, for many rasters are stored in rows."""
+    for row in range(0, grid.height, BLOCK):
+        for column in range(0, grid.width, 8 * BLOCK):
+            ends = min(row + BLOCK, grid.height), min(column + 8 * BLOCK, grid.width)
+            yield (row, ends[0]), (column, ends[1])
+
+
+def _steps(total: int, progress: ProgressCallback | None) -> Callable[[], None]:
+    """What tells `progress` of one step after the other."""
+    done = count(1)
+
+    def step() -> None:
+        number = next(done)
+        if progress is not None:
+            progress(number, total)
+
+    return step
+
+
+def _check_sense(
+    surface: Elevation, dtm: str | PathLike[str] | None, known: int, deep: int
+) -> None:
+    """Check that there is a result, and that it can be one."""
+    if known == 0 and dtm is None:
+        raise InputError(surface.name, "has no known pixel", "check its nodata value or mask")
+    if known == 0:
+        raise InputError(
+            str(dtm), f"has no known pixel in common with {surface.name}", "check both"
+        )
+    if dtm is not None and 2 * deep > known:
+        fault = f"lies {BELOW:g} m or more above {surface.name} in {deep / known:.0%} of its pixels"
+        raise InputError(str(dtm), fault, "bring both to one height reference and to metres")

@@ -1,0 +1,157 @@
+"""GeoPackages of any number of features, in an order that is known only at the end."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import shapely
+from rasterio.crs import CRS
+
+from tiles.errors import InputError
+from tiles.files import Closing, check_place
+
+Column = npt.NDArray[Any]
+# Features that are written at a time.
+BATCH = 20_000
+
+
+class GeoPackage(Closing):
+    """Writes a GeoPackage aside and gives it its name when it is whole.
+
+    Features are put off on disk as they are found, and only 60 bytes or so of each are held; when
+    all are known they are written in order.
+
+    Args:
+        path: The file, ending in `.gpkg`.
+        crs: Coordinate reference system.
+        inputs: Files that are read meanwhile, and must not be replaced.
+    """
+
+    def __init__(self, path: Path, crs: CRS, inputs: list[Path]) -> None:
+        self.path, self.crs = path, crs
+        self._check(inputs)
+        try:
+            self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            self._parts = (self._aside / "parts").open("w+b")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._at = 0
+        self._keys: list[npt.NDArray[np.int64]] = []
+        self._offsets: list[npt.NDArray[np.int64]] = []
+        self._lengths: list[npt.NDArray[np.int64]] = []
+        self._columns: list[Mapping[str, Column]] = []
+
+    def _check(self, inputs: list[Path]) -> None:
+        path = self.path
+        if path.suffix.lower() != ".gpkg":
+            raise InputError(path, "is no name of a GeoPackage", "let it end in .gpkg")
+        check_place(path)
+        if path.exists() and any(file.exists() and path.samefile(file) for file in inputs):
+            raise InputError(path, "is the map itself", "choose another name")
+
+    def _unwritable(self, error: Exception) -> InputError:
+        fault = f"cannot be written ({' '.join(str(error).split())[:200]})"
+        return InputError(self.path, fault, "choose a writable folder with enough free space")
+
+    def add(
+        self, keys: npt.NDArray[np.int64], shapes: npt.NDArray[Any], columns: Mapping[str, Column]
+    ) -> None:
+        """Put features off.
+
+        Args:
+            keys: int64 [N], by which all features will be sorted.
+            shapes: Geometries [N].
+            columns: Attributes [N] by name.
+        """
+        parts = shapely.to_wkb(shapes)
+        lengths = np.array([len(part) for part in parts], np.int64)
+        self._keys.append(keys)
+        self._lengths.append(lengths)
+        self._offsets.append(self._at + np.cumsum(lengths) - lengths)
+        self._columns.append(columns)
+        self._at += int(lengths.sum())
+        try:
+            self._parts.writelines(parts)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def batches(
+        self, size: int | None = BATCH
+    ) -> Iterator[tuple[npt.NDArray[Any], dict[str, Column]]]:
+        """All features in order: geometries [N] and attributes [N] by name.
+
+        Args:
+            size: Features at a time; None: all at once.
+        """
+        keys = np.concatenate(self._keys)
+        offsets, lengths = np.concatenate(self._offsets), np.concatenate(self._lengths)
+        names = self._columns[0]
+        columns = {name: np.concatenate([part[name] for part in self._columns]) for name in names}
+        order = np.argsort(keys, kind="stable")
+        # No feature at all still makes one batch, so that there is a layer.
+        step = size or max(1, len(order))
+        for start in range(0, max(1, len(order)), step):
+            chosen = order[start : start + step]
+            try:
+                parts = [self._part(int(offsets[i]), int(lengths[i])) for i in chosen]
+            except OSError as error:
+                raise self._unwritable(error) from error
+            shapes = shapely.from_wkb(np.array(parts, dtype=object))
+            yield shapes, {name: column[chosen] for name, column in columns.items()}
+
+    def _part(self, offset: int, length: int) -> bytes:
+        self._parts.seek(offset)
+        return self._parts.read(length)
+
+    def write(
+        self, layer: str, kind: str, shapes: npt.NDArray[Any], columns: Mapping[str, Column]
+    ) -> None:
+        """Write features behind those that the layer has.
+
+        Args:
+            layer: Name of the layer.
+            kind: Its geometry type, such as `Polygon`.
+            shapes: Geometries [N].
+            columns: Attributes [N] by name.
+        """
+        frame = geopandas.GeoDataFrame(dict(columns), geometry=shapes, crs=self.crs)
+        target = self._aside / self.path.name
+        try:
+            frame.to_file(
+                target,
+                layer=layer,
+                driver="GPKG",
+                engine="pyogrio",
+                mode="a" if target.exists() else "w",
+                geometry_type=kind,
+                layer_options={"GEOMETRY_NAME": "geom"},
+            )
+        except (OSError, RuntimeError) as error:  # what pyogrio raises is a RuntimeError
+            raise self._unwritable(error) from error
+
+    def publish(self) -> Path:
+        """Give the finished file its name."""
+        try:
+            # Of an older file that some program had open; they do not belong to this one.
+            for suffix in ("-wal", "-shm", "-journal"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            (self._aside / self.path.name).replace(self.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self.path
+
+    def close(self) -> None:
+        """Remove what was not published."""
+        try:
+            self._parts.close()
+        except OSError:  # a full disk; what failed first is what matters
+            pass
+        finally:
+            shutil.rmtree(self._aside, ignore_errors=True)
