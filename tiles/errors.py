@@ -1,44 +1,123 @@
-"""The one error that a user can mend."""
+"""Errors that a user can fix: one line each, and an exit code of 2 on the command line."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from os import PathLike
 
 
 class InputError(Exception):
-    """Something the user gave cannot be used; one line says what to do.
+    """Base class of errors that are caused by what the user gave.
 
-    The command line prints the line and exits with code 2. Anything else that is raised is a
-    defect of the program and keeps its traceback.
+    The command line prints the one line and exits with code 2. Any other exception is a defect of
+    the program and keeps its traceback.
 
     Args:
         source: The file, setting or argument that is at fault.
         fault: What is wrong with it.
         remedy: What the user can do.
+
+    Attributes:
+        source: As above, as a string.
+        fault: As above.
+        remedy: As above.
+
+    Example:
+        >>> str(InputError("ortho.tif", "has 2 bands", "give a file with 3"))
+        'ortho.tif: has 2 bands; give a file with 3'
     """
 
     def __init__(self, source: str | PathLike[str], fault: str = "", remedy: str = "") -> None:
-        self.source = str(source)
-        self.fault = fault
-        self.remedy = remedy
-        # All three, so that the error can cross from one process to another.
-        super().__init__(self.source, fault, remedy)
+        super().__init__(str(source), fault, remedy)
+        self.source, self.fault, self.remedy = str(source), fault, remedy
 
     def __str__(self) -> str:
         if not self.fault:
-            # A reading process of torch's hands on a traceback, from which torch makes the error
-            # anew; the line stands at its end.
-            return self.source.strip().splitlines()[-1].partition("InputError: ")[2]
+            # torch rebuilds an error of a reading process from its traceback alone.
+            return self.source.strip().splitlines()[-1].partition("Error: ")[2]
         return " ".join(f"{self.source}: {self.fault}; {self.remedy}".split())
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return type(self), (self.source, self.fault, self.remedy)
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or folder that the user named does not exist.
+
+    Args:
+        source: The path.
+        fault: What is wrong with it.
+        remedy: What the user can do.
+
+    Example:
+        >>> isinstance(MissingFileError("ortho.tif"), FileNotFoundError)
+        True
+    """
+
+    def __init__(
+        self,
+        source: str | PathLike[str],
+        fault: str = "does not exist",
+        remedy: str = "check the path",
+    ) -> None:
+        super().__init__(source, fault, remedy)
+        self.errno, self.strerror, self.filename = errno.ENOENT, fault, str(source)
+
+
+class InvalidValueError(InputError, ValueError):
+    """An argument or a setting has a value that it cannot have.
+
+    Args:
+        source: The argument or setting.
+        fault: What is wrong with its value.
+        remedy: What the user can do.
+
+    Example:
+        >>> str(InvalidValueError("gsd", "must be > 0 m, got 0", "give metres"))
+        'gsd: must be > 0 m, got 0; give metres'
+    """
 
 
 @contextmanager
-def path_faults(path: str | PathLike[str]) -> Iterator[None]:
-    """Say in one line why a path cannot be looked at: too long, or in a folder that is closed."""
+def input_errors(
+    source: str | PathLike[str],
+    fault: str,
+    remedy: str,
+    *kinds: type[Exception],
+) -> Iterator[None]:
+    """Turn errors of the operating system into an :class:`InputError`.
+
+    Args:
+        source: The file, setting or argument that is at fault.
+        fault: What could not be done, such as ``cannot be written``; the cause is appended.
+        remedy: What the user can do.
+        kinds: Further exceptions to convert, such as those of a library that reads the file.
+
+    Raises:
+        MissingFileError: If the cause is a missing file.
+        InputError: If the cause is another error of the operating system, or one of `kinds`.
+
+    Example:
+        >>> with input_errors("notes.txt", "cannot be read", "check the path"):
+        ...     open("/no/such/folder/notes.txt")
+        Traceback (most recent call last):
+        tiles.errors.MissingFileError: notes.txt: cannot be read (No such file or directory); \
+check the path
+    """
+    caught: tuple[type[Exception], ...] = (OSError, *kinds)
     try:
         yield
-    except OSError as error:
-        fault = f"cannot be looked at ({error.strerror or error})"
-        raise InputError(path, fault, "check the path and the rights of its folders") from error
+    except InputError:
+        raise
+    except caught as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        text = f"{fault} ({' '.join(reason.split())[:200]})"
+        kind = MissingFileError if isinstance(error, FileNotFoundError) else InputError
+        raise kind(source, text, remedy) from error
+
+
+def path_faults(path: str | PathLike[str]) -> AbstractContextManager[None]:
+    """Say in one line why a path cannot be looked at: too long, or in a folder that is closed."""
+    return input_errors(path, "cannot be looked at", "check the path and the rights of its folders")
