@@ -1,11 +1,14 @@
-"""The arrows of the design, read from the imports themselves."""
+"""The structure of both packages: which room may import which, read from the imports themselves."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,6 +19,48 @@ FILES = sorted(
     for file in (ROOT / package).rglob("*.py")
 )
 
+TILES: Final = {"tiles.reading", "tiles.datasets", "tiles.maps", "tiles.mosaic"} | {
+    "tiles.elevation",
+    "tiles.vectors",
+}
+LEARNING: Final = {f"semimtl_geo.{room}" for room in ("tasks", "networks", "learning")}
+BELOW_COMPARE: Final = (
+    TILES | LEARNING | {f"semimtl_geo.{room}" for room in ("streetview", "data", "training")}
+) | {"semimtl_geo.mapping"}
+
+ALLOWED: Final[dict[str, set[str]]] = {
+    "tiles.reading": set(),
+    "tiles.datasets": {"tiles.reading"},
+    "tiles.maps": set(),
+    "tiles.mosaic": {"tiles.reading", "tiles.maps"},
+    "tiles.elevation": {"tiles.reading", "tiles.maps"},
+    "tiles.vectors": {"tiles.reading"},
+    "semimtl_geo.tasks": {"tiles.maps"},
+    "semimtl_geo.networks": {"semimtl_geo.tasks"},
+    "semimtl_geo.learning": {"semimtl_geo.tasks", "semimtl_geo.networks"},
+    "semimtl_geo.streetview": TILES,
+    "semimtl_geo.data": LEARNING | {"semimtl_geo.streetview", "tiles.datasets"},
+    "semimtl_geo.training": LEARNING | {"semimtl_geo.data"},
+    "semimtl_geo.mapping": TILES
+    | {"semimtl_geo.tasks", "semimtl_geo.networks", "semimtl_geo.streetview"},
+    "semimtl_geo.compare": BELOW_COMPARE,
+    "semimtl_geo.report": BELOW_COMPARE | {"semimtl_geo.compare"},
+    "semimtl_geo.prepare": TILES | {"semimtl_geo.streetview"},
+    "semimtl_geo.synthetic": TILES,
+    "semimtl_geo.commands": BELOW_COMPARE
+    | {f"semimtl_geo.{room}" for room in ("compare", "report", "prepare", "synthetic")},
+}
+"""The rooms, and what each may import beside the modules at the roots of the packages."""
+
+ROOT_MODULES: Final = {
+    "tiles": {"errors", "files", "grid", "settings", "types"},
+    "semimtl_geo": {"class_schemes", "cli", "progress"},
+}
+"""What all rooms share, and the entry of the command line."""
+
+ENTRIES: Final = {"tiles", "semimtl_geo", "semimtl_geo.cli"}
+"""Modules that may import any room: they export the public names, or start the commands."""
+
 
 def module(file: Path) -> str:
     return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
@@ -24,17 +69,101 @@ def module(file: Path) -> str:
 MODULES = {module(file) for file in FILES}
 
 
-def imports(file: Path) -> set[str]:
+def imports(source: str, known: set[str] = MODULES) -> set[str]:
+    """Names of all modules that a source imports, at its top or anywhere in it."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: relative import"
+            assert node.level == 0, "relative import"
             for alias in node.names:
                 submodule = f"{node.module}.{alias.name}"
-                found.add(submodule if submodule in MODULES else str(node.module))
+                found.add(submodule if submodule in known else str(node.module))
     return found
+
+
+def room(name: str) -> str | None:
+    """The room of a module, or None for modules at the root of a package."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if ".".join(parts[:2]) in ALLOWED else None
+
+
+def forbidden(name: str, source: str) -> Iterator[str]:
+    """The imports of a module that the table does not allow."""
+    own = room(name)
+    for other in sorted(imports(source) & MODULES):
+        target = room(other)
+        if target is None or target == own or name in ENTRIES:
+            continue
+        if own is None or target not in ALLOWED[own]:
+            yield f"{name} imports {other}"
+
+
+def read(file: Path) -> str:
+    return (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_every_module_is_in_a_room() -> None:
+    for package, modules in ROOT_MODULES.items():
+        assert {path.stem for path in (ROOT / package).glob("*.py")} == modules | {"__init__"}
+    assert {room(name) for name in MODULES} - {None} == set(ALLOWED)
+
+
+def test_rooms_import_what_they_may() -> None:
+    assert [fault for file in FILES for fault in forbidden(module(file), read(file))] == []
+
+
+def test_an_arrow_against_the_table_is_found() -> None:
+    for name, source in {
+        "tiles.reading.raster": "from tiles.mosaic import mosaic",
+        "tiles.grid": "import tiles.reading.raster",
+        "semimtl_geo.learning.systems": "def f():\n    from semimtl_geo.mapping import Mapper",
+        "semimtl_geo.report.page": "from semimtl_geo.commands import demo",
+    }.items():
+        assert len(list(forbidden(name, source))) == 1, name
+
+
+def test_no_two_rooms_import_each_other() -> None:
+    """Nor do they in a circle: rooms can be sorted from the bottom up."""
+    done: set[str] = set()
+    while ALLOWED.keys() - done:
+        free = {name for name in ALLOWED.keys() - done if ALLOWED[name] <= done}
+        assert free, f"a circle among {sorted(ALLOWED.keys() - done)}"
+        done |= free
+
+
+def test_no_circles_between_files() -> None:
+    graph = {
+        module(file): (imports(read(file)) & MODULES) - {module(file)}
+        for file in FILES
+        if file.name != "__init__.py"
+    }
+    graph = {name: found & graph.keys() for name, found in graph.items()}
+    done: set[str] = set()
+    while graph.keys() - done:
+        free = {name for name in graph.keys() - done if graph[name] <= done}
+        assert free, f"a circle among {sorted(graph.keys() - done)}"
+        done |= free
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_modules_are_short(file: Path) -> None:
+    assert len(read(file).splitlines()) <= 320
+
+
+def test_no_module_is_called_like_an_exported_function() -> None:
+    """Else the function hides the module, or the module the function."""
+    for file in FILES:
+        if file.name == "__init__.py" and file.parts != ("tiles", "__init__.py"):
+            tree = ast.parse(read(file))
+            exported = {
+                element.value
+                for node in tree.body
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+                for element in getattr(node.value, "elts", [])
+            }
+            assert not exported & {path.stem for path in (ROOT / file.parent).glob("*.py")}, file
 
 
 def test_tiles_does_not_know_semimtl_geo() -> None:
@@ -43,43 +172,57 @@ def test_tiles_does_not_know_semimtl_geo() -> None:
         f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
         "print([m for m in sys.modules if m.split('.')[0] == 'semimtl_geo'])"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert result.stdout.strip() == "[]"
+    assert run_python(code) == "[]"
 
 
 @pytest.mark.parametrize(
-    "file",
-    [
-        file
-        for file in FILES
-        if file.parts[:2] == ("semimtl_geo", "networks")
-        or file.name in ("losses.py", "alignment.py", "metrics.py", "systems.py")
-    ],
-    ids=str,
+    "file", [file for file in FILES if room(module(file)) in LEARNING], ids=str
 )
 def test_learning_knows_no_raster(file: Path) -> None:
-    assert not {name.split(".")[0] for name in imports(file)} & {
+    assert not {name.split(".")[0] for name in imports(read(file))} & {
         "rasterio",
         "torchgeo",
         "lightning",
     }
 
 
-def test_no_circles() -> None:
-    graph = {module(file): imports(file) & MODULES - {module(file)} for file in FILES}
-    done: set[str] = set()
-    while graph.keys() - done:
-        free = {name for name in graph.keys() - done if graph[name] <= done}
-        assert free, f"a circle among {sorted(graph.keys() - done)}"
-        done |= free
+def test_only_one_room_knows_torchgeo() -> None:
+    """So that its next release changes one room; the data module names its type alone."""
+    know = {
+        room(module(file)) for file in FILES if "torchgeo" in read(file) and imports_torchgeo(file)
+    }
+    assert know <= {"tiles.datasets", "semimtl_geo.data"}
+
+
+def imports_torchgeo(file: Path) -> bool:
+    return any(name.split(".")[0] == "torchgeo" for name in imports(read(file)))
 
 
 def test_command_line_starts_without_torch() -> None:
     """So that a wrong argument is answered at once."""
-    code = "import sys, semimtl_geo.cli; print('torch' in sys.modules)"
+    assert run_python("import sys, semimtl_geo.cli; print('torch' in sys.modules)") == "False"
+
+
+def test_either_order_of_imports_gives_the_mosaicker() -> None:
+    """The package ``tiles.mosaic`` has the name of the function that ``tiles`` exports."""
+    for code in (
+        "from tiles import mosaic; print(callable(mosaic))",
+        "import tiles.mosaic.panels; from tiles import mosaic; print(callable(mosaic))",
+        "import tiles.mosaic; print(callable(tiles.mosaic.mosaic))",
+    ):
+        assert run_python(code) == "True"
+
+
+def test_all_packages_are_installed() -> None:
+    """Their list in pyproject.toml is written by hand."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = settings["tool"]["setuptools"]["packages"]
+    packages = {module(file) for file in FILES if file.name == "__init__.py"}
+    assert sorted(listed) == sorted(packages | {"semimtl_geo.configs"})
+
+
+def run_python(code: str) -> str:
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert result.stdout.strip() == "False"
+    return result.stdout.strip()
