@@ -41,8 +41,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "semimtl_geo.streetview": TILES,
     "semimtl_geo.data": LEARNING | {"semimtl_geo.streetview", "tiles.datasets"},
     "semimtl_geo.training": LEARNING | {"semimtl_geo.data"},
-    "semimtl_geo.mapping": TILES
-    | {"semimtl_geo.tasks", "semimtl_geo.networks", "semimtl_geo.streetview"},
+    "semimtl_geo.mapping": TILES | LEARNING | {"semimtl_geo.streetview"},
     "semimtl_geo.compare": BELOW_COMPARE,
     "semimtl_geo.report": BELOW_COMPARE | {"semimtl_geo.compare"},
     "semimtl_geo.prepare": TILES | {"semimtl_geo.streetview"},
@@ -150,20 +149,6 @@ def test_no_circles_between_files() -> None:
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_modules_are_short(file: Path) -> None:
     assert len(read(file).splitlines()) <= 320
-
-
-def test_no_module_is_called_like_an_exported_function() -> None:
-    """Else the function hides the module, or the module the function."""
-    for file in FILES:
-        if file.name == "__init__.py" and file.parts != ("tiles", "__init__.py"):
-            tree = ast.parse(read(file))
-            exported = {
-                element.value
-                for node in tree.body
-                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-                for element in getattr(node.value, "elts", [])
-            }
-            assert not exported & {path.stem for path in (ROOT / file.parent).glob("*.py")}, file
 
 
 def test_tiles_does_not_know_semimtl_geo() -> None:
