@@ -44,8 +44,8 @@ from semimtl_geo.compare.environment import facts_of
 from semimtl_geo.compare.job import Job, Outcome, Run, runs_of
 from semimtl_geo.compare.parallel_runs import run_lanes
 from semimtl_geo.compare.runs import check, read_json, write_json
-from semimtl_geo.compare.scenario import ORDER, Variant, find_scenario
-from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.compare.scenario import Variant, find_scenario
+from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.progress import progress_bar
 from semimtl_geo.report.comparison import write_results
 from semimtl_geo.synthetic import write_cities
@@ -125,7 +125,9 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--minutes", type=float, default=76, help="for everything")
     parser.add_argument("--seeds", type=numbers, default=(0, 1, 2, 3, 4))
-    parser.add_argument("--systems", type=names, default=ORDER, help="jtl and semimtl always")
+    parser.add_argument(
+        "--systems", type=names, default=system_names(), help="jtl and semimtl always"
+    )
     parser.add_argument("--variants", type=names, default=VARIANTS, help="of configs/cities/")
     parser.add_argument("--split", choices=("test", "val"), default="test")
     parser.add_argument("--lanes", type=int, default=2, help="runs side by side")

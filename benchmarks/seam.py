@@ -119,7 +119,7 @@ def stitch(
     """The heights of a scene from tiles without overlap."""
     generator = mapper.for_domain(domain).generator
     predict = Predictor(mapper.card, generator, device=mapper.device, scale=255)
-    layer = next(task.layer() for task in mapper.card.tasks if task.kind == "depth")
+    layer = next(task.layer() for task in mapper.card.tasks if task.label_kind == "values")
     files = {layer.name: folder / f"{raster.stem}_{tile}.tif"}
     mosaic(
         raster, predict, [layer], files,
@@ -139,7 +139,7 @@ def measure_scene(
 ) -> dict[tuple[int, str], tuple[Jumps, Jumps]]:
     """Jumps by tile and way to stitch, and those of the whole scene at once on the same lines."""
     stride = mapper.card.encoder.output_stride
-    task = next(task.name for task in mapper.card.tasks if task.kind == "depth")
+    task = next(task.name for task in mapper.card.tasks if task.label_kind == "values")
     found = {}
     with tempfile.TemporaryDirectory(dir=raster.parent) as folder:
         whole = stitch(mapper, raster, domain, size, Path(folder))

@@ -34,7 +34,7 @@ import torch
 from measuring import made_on, make_parser, publish, quiet, say, table
 from stopwatch import Stopwatch, now
 
-from semimtl_geo.data.datamodule import Domain, DomainsDataModule
+from semimtl_geo.data import Domain, DomainsDataModule
 from semimtl_geo.learning.systems import SystemName
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.synthetic import write_cities
@@ -128,24 +128,17 @@ class Parts(lightning.Callback):
 def measure(system: SystemName, case: Case, root: Path, workers: int) -> list[dict[str, float]]:
     """Train for some steps; returns the seconds of the parts of each that counts."""
     lightning.seed_everything(0, verbose=False)
-    model = SemiMTL(
-        [Segmentation(), Depth()],
-        SUPERVISED,
-        system=system,
-        encoder=Encoder(case.encoder, weights=None),
-        crop=case.crop,
-        gsd=GSD,
-    )
     data = DomainsDataModule(
         str(root),
         {name: Domain(supervised) for name, supervised in SUPERVISED.items()},
-        system=system,
         gsd=GSD,
         crop=case.crop,
         batch_size=case.batch,
         iterations=FIRST + STEPS,
         workers=workers,
     )
+    encoder = Encoder(case.encoder, weights=None)
+    model = SemiMTL.for_data(data, [Segmentation(), Depth()], system, encoder=encoder)
     parts = Parts()
     trainer = lightning.Trainer(
         max_steps=FIRST + STEPS,

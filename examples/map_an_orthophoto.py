@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from semimtl_geo import Mapper
+from semimtl_geo.mapping import map_files
 
 
 def main(checkpoint: str, raster: str, out: str) -> None:
@@ -15,8 +16,8 @@ def main(checkpoint: str, raster: str, out: str) -> None:
     print(maps)
     print(maps.attrs["comment"])
     print(f"tallest: {float(maps.height.max()):.1f} m")
-    for name, map_ in maps.data_vars.items():
-        print(f"{name}: {map_.encoding['source']}")
+    for name, file in map_files(maps).items():
+        print(f"{name}: {file}")
 
 
 if __name__ == "__main__":

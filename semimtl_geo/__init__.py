@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semimtl_geo.data.datamodule import DomainsDataModule
+    from semimtl_geo.data.domain import Domain
     from semimtl_geo.mapping.dataset import open_maps
     from semimtl_geo.mapping.mapper import Mapper
+    from semimtl_geo.training.fitting import fit
     from semimtl_geo.training.module import SemiMTL
 
-__all__ = ["DomainsDataModule", "Mapper", "SemiMTL", "__version__", "open_maps"]
+__all__ = ["Domain", "DomainsDataModule", "Mapper", "SemiMTL", "__version__", "fit", "open_maps"]
 
 __version__ = version("semimtl-geo")
 
 _HOMES = {
+    "Domain": "semimtl_geo.data.domain",
     "DomainsDataModule": "semimtl_geo.data.datamodule",
+    "fit": "semimtl_geo.training.fitting",
     "open_maps": "semimtl_geo.mapping.dataset",
     "Mapper": "semimtl_geo.mapping.mapper",
     "SemiMTL": "semimtl_geo.training.module",

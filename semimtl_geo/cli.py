@@ -81,11 +81,11 @@ def _ndsm(args: argparse.Namespace) -> None:
 
 def _buildings(args: argparse.Namespace) -> None:
     from semimtl_geo.progress import progress_bar
-    from tiles.maps.journal import disk_faults
+    from tiles.files import write_errors
     from tiles.vectors.building_polygons import buildings_of_folder
 
     if args.out is not None:
-        with disk_faults(args.out):
+        with write_errors(args.out):
             args.out.mkdir(parents=True, exist_ok=True)
     with progress_bar("buildings", "panels") as progress:
         made = buildings_of_folder(args.maps, args.out, min_area=args.min_area, progress=progress)

@@ -1,4 +1,4 @@
-"""What tests of more than one package share."""
+"""Fixtures of both packages' tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CROP = 32
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run leaves, and what it learnt from."""
+    """A training run: its data, its folder and its arguments."""
 
     cities: Path
     out: Path
@@ -25,8 +25,8 @@ class Run:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """SemiMTL on the embedded cities as a user trains it, for two iterations."""
-    # Here, for the tests of tiles alone need none of it.
+    """Train SemiMTL on the embedded cities for two iterations, as the command does."""
+    # Imported here, because the tests of tiles need neither torch nor Lightning.
     import torch
 
     from semimtl_geo.synthetic import write_cities

@@ -34,7 +34,7 @@ from rasterio.crs import CRS
 
 from tests.conftest import Run
 from tests.rasters import GSD, NORTH, WEST, noise, write
-from tiles.maps.workdir import Work
+from tiles.maps.work_folder import WorkFolder
 
 ROOT = Path(__file__).parents[1]
 EDGE = 64
@@ -45,7 +45,7 @@ LOCAL = 'LOCAL_CS["site",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
 @contextmanager
 def another_run() -> Iterator[None]:
     """One that makes the map of heights."""
-    work = Work(Path("maps/good_height.tif").absolute(), (EDGE, EDGE), "float32")
+    work = WorkFolder(Path("maps/good_height.tif").absolute(), (EDGE, EDGE), "float32")
     yield
     work.close(finished=True)
 
@@ -121,7 +121,7 @@ TABLE = {
     "too many": Bad("MAP four.tif", "four.tif: 4 bands, the network wants 3"),
     "a number beyond": Bad("MAP good.tif --bands 1,2,7", "good.tif: has 3 bands"),
     "band zero": Bad("MAP good.tif --bands 0,1,2", "good.tif: has 3 bands"),
-    "no such name": Bad("MAP good.tif --bands swir,red,green", "good.tif: calls no band swir"),
+    "no such name": Bad("MAP good.tif --bands swir,red,green", "good.tif: has no band named swir"),
     "nonsense": Bad("MAP good.tif --bands 1,,2", "argument --bands"),
     "too few asked": Bad("MAP good.tif --bands 1,2", "good.tif: 2 bands"),
     # Several rasters.
@@ -137,12 +137,12 @@ TABLE = {
     "one of several is bad, a known domain":
         Bad("MAP good.tif nowhere.tif --domain city_a", "nowhere.tif: has no coordinate"),
     # Settings.
-    "no such CRS": Bad("MAP good.tif --crs nonsense", "crs nonsense: is no coordinate"),
+    "no such CRS": Bad("MAP good.tif --crs nonsense", "crs nonsense: is not a coordinate"),
     "a CRS of heights": Bad("MAP good.tif --crs EPSG:5773", "crs EPSG:5773: is neither"),
     "no such grid": Bad("MAP good.tif --grid nonsense", "argument --grid: invalid choice"),
     "no such domain": Bad("MAP good.tif --domain nonsense", "domain nonsense: the network was not"),
-    "tile 0": Bad("MAP good.tif --tile 0", "tile: 0 px"),
-    "tile below 0": Bad("MAP good.tif --tile -5", "tile: -5 px"),
+    "tile 0": Bad("MAP good.tif --tile 0", "tile: must be >= 1 px, got 0"),
+    "tile below 0": Bad("MAP good.tif --tile -5", "tile: must be >= 1 px, got -5"),
     "tile of a word": Bad("MAP good.tif --tile big", "argument --tile"),
     "tile too small to judge":
         Bad("MAP good.tif --plausibility --tile 16", "tile: 16 px are too few"),
@@ -221,14 +221,14 @@ TABLE = {
     "buildings into a file": Bad("buildings pair --out text.tif", "text.tif"),
     "buildings on a full disk": Bad("buildings pair", "x_buildings.gpkg: cannot be", limit=50_000),
     "a folder's name too long":
-        Bad(f"buildings {300 * 'x'}", "xxx: cannot be looked at"),
+        Bad(f"buildings {300 * 'x'}", "xxx: cannot be accessed"),
     "no area of buildings": Bad("buildings pair --min-area -1", "min_area: -1.0 is no size"),
     "no DSM": Bad("ndsm none.tif --out new.tif", "none.tif: does not exist"),
     "a DSM without CRS": Bad("ndsm flat.tif --out new.tif", "flat.tif: has no coordinate"),
     "a DSM of colours":
         Bad("ndsm good.tif --out new.tif", "good.tif: has 3 bands, but heights are"),
     "a DTM elsewhere": Bad("ndsm dsm.tif --dtm dtm.tif --out new.tif", "dtm.tif: does not overlap"),
-    "ndsm onto the DSM": Bad("ndsm dsm.tif --out dsm.tif", "dsm.tif: is what it is made from"),
+    "ndsm onto the DSM": Bad("ndsm dsm.tif --out dsm.tif", "dsm.tif: is an input of the map"),
     "ndsm on a full disk": Bad("ndsm dsm.tif --out new.tif", "new.tif: cannot be", limit=1000),
     "no images": Bad("evaluate net.ckpt empty --out scores", "empty: has no image/*.tif"),
     "no scenes": Bad("evaluate net.ckpt none --out scores", "none: has no image/*.tif"),

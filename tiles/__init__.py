@@ -1,9 +1,15 @@
-"""Rasters in, rasters out: chips for training, mosaics of predictions, heights and polygons.
+"""Large georeferenced rasters: chips for training, mosaics of predictions, heights, polygons.
 
-The package knows no network of its own and imports nothing of ``semimtl_geo``: :func:`mosaic` takes
-any function from a batch of tiles to predictions. Its root holds the nouns that all rooms share
-(errors, files, grid, types); the rooms are :mod:`tiles.reading`, :mod:`tiles.maps`,
-:mod:`tiles.datasets`, :mod:`tiles.mosaic`, :mod:`tiles.elevation` and :mod:`tiles.vectors`.
+The package contains no network and imports nothing of ``semimtl_geo``: :func:`mosaic` maps a raster
+with any function from a batch of tiles to predictions. Modules at its root are shared by all of its
+packages: errors, files, grid, settings and types. The packages are
+
+- :mod:`tiles.reading`: windows of rasters in any CRS, and areas of interest;
+- :mod:`tiles.maps`: layers, and maps as files;
+- :mod:`tiles.mosaic`: mapping a raster in overlapping tiles;
+- :mod:`tiles.datasets`: chips for training, on torchgeo;
+- :mod:`tiles.elevation`: heights above ground from surface models;
+- :mod:`tiles.vectors`: polygons from maps.
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassMap", "InputError", "PercentMap", "PixelGrid", "ValueMap", "mosaic"]
 
-_HOMES = {
+_MODULES = {
     "InputError": "tiles.errors",
     "PixelGrid": "tiles.grid",
     "ClassMap": "tiles.maps.layers",
@@ -30,7 +36,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: importing torch takes seconds."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    """Import a public name when it is first used, because importing torch takes seconds."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,18 +1,18 @@
-"""Errors that a user can fix: one line each, and an exit code of 2 on the command line."""
+"""Errors that a user can fix: one line each, and exit code 2 on the command line."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from os import PathLike
 
 
 class InputError(Exception):
-    """Base class of errors that are caused by what the user gave.
+    """Base class of errors that are caused by the user's input.
 
-    The command line prints the one line and exits with code 2. Any other exception is a defect of
-    the program and keeps its traceback.
+    The command line prints one line and exits with code 2. Any other exception is a defect of the
+    program and keeps its traceback.
 
     Args:
         source: The file, setting or argument that is at fault.
@@ -20,23 +20,20 @@ class InputError(Exception):
         remedy: What the user can do.
 
     Attributes:
-        source: As above, as a string.
-        fault: As above.
-        remedy: As above.
+        source: The file, setting or argument that is at fault, as a string.
+        fault: What is wrong with it.
+        remedy: What the user can do.
 
     Example:
         >>> str(InputError("ortho.tif", "has 2 bands", "give a file with 3"))
         'ortho.tif: has 2 bands; give a file with 3'
     """
 
-    def __init__(self, source: str | PathLike[str], fault: str = "", remedy: str = "") -> None:
+    def __init__(self, source: str | PathLike[str], fault: str, remedy: str) -> None:
         super().__init__(str(source), fault, remedy)
         self.source, self.fault, self.remedy = str(source), fault, remedy
 
     def __str__(self) -> str:
-        if not self.fault:
-            # torch rebuilds an error of a reading process from its traceback alone.
-            return self.source.strip().splitlines()[-1].partition("Error: ")[2]
         return " ".join(f"{self.source}: {self.fault}; {self.remedy}".split())
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
@@ -44,7 +41,7 @@ class InputError(Exception):
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file or folder that the user named does not exist.
+    """Error about a file or folder that does not exist; also a ``FileNotFoundError``.
 
     Args:
         source: The path.
@@ -67,7 +64,7 @@ class MissingFileError(InputError, FileNotFoundError):
 
 
 class InvalidValueError(InputError, ValueError):
-    """An argument or a setting has a value that it cannot have.
+    """Error about an argument or setting with an impossible value; also a ``ValueError``.
 
     Args:
         source: The argument or setting.
@@ -116,8 +113,3 @@ check the path
         text = f"{fault} ({' '.join(reason.split())[:200]})"
         kind = MissingFileError if isinstance(error, FileNotFoundError) else InputError
         raise kind(source, text, remedy) from error
-
-
-def path_faults(path: str | PathLike[str]) -> AbstractContextManager[None]:
-    """Say in one line why a path cannot be looked at: too long, or in a folder that is closed."""
-    return input_errors(path, "cannot be looked at", "check the path and the rights of its folders")

@@ -1,28 +1,39 @@
-"""Finished files: whole under their names, or not there."""
+"""Finished files: each is whole under its final name, or not there."""
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tiles.errors import InputError, path_faults
+from rasterio._err import CPLE_BaseError  # rasterio.shutil raises it; it has no public name
+from rasterio.errors import RasterioError
+
+from tiles.errors import InputError, MissingFileError, input_errors
 
 
 @contextmanager
-def aside(target: Path) -> Iterator[Path]:
-    """Write a file beside its place; it gets its name when the block ends without an error.
+def atomic_write(target: Path) -> Iterator[Path]:
+    """Write a file beside its place, and rename it when the block ends without an error.
 
     Args:
         target: The file. Its folder exists.
 
     Yields:
-        What to write: a hidden file of the same ending in the same folder. What a killed run left
-        there is gone.
+        Path to write to: a hidden file with the same suffix in the same folder. One that a killed
+        process left there is removed first.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with atomic_write(Path("notes.txt")) as part:
+        ...     _ = part.write_text("done")
+        >>> part.name, part.exists(), Path("notes.txt").read_text()
+        ('.notes.part.txt', False, 'done')
     """
     part = target.with_name(f".{target.stem}.part{target.suffix}")
     part.unlink(missing_ok=True)
@@ -34,34 +45,103 @@ def aside(target: Path) -> Iterator[Path]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with aside(target) as part:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Args:
+        target: The file. Its folder exists.
+        text: Its content.
+
+    Example:
+        >>> from pathlib import Path
+        >>> write_text(Path("notes.txt"), "done")
+    """
+    with atomic_write(target) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def check_place(path: Path) -> None:
-    """Check, before any work is done, that a file can be written where it shall be.
+def path_errors(path: str | PathLike[str]) -> AbstractContextManager[None]:
+    """Raise an :class:`InputError` if the operating system refuses to look up a path.
+
+    That happens when the path is too long or when a folder on it may not be entered.
+
+    Args:
+        path: The file or folder that the block looks up.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with path_errors("height.tif/map.tif"):
+        ...     Path("height.tif/map.tif").stat()
+        Traceback (most recent call last):
+        tiles.errors.InputError: height.tif/map.tif: cannot be accessed (Not a directory); \
+check the path and the permissions of its folders
+    """
+    remedy = "check the path and the permissions of its folders"
+    return input_errors(path, "cannot be accessed", remedy)
+
+
+def write_errors(
+    path: str | PathLike[str],
+    remedy: str = "choose a writable folder with enough free space",
+) -> AbstractContextManager[None]:
+    """Raise an :class:`InputError` if a file cannot be written, by Python or by GDAL.
+
+    Args:
+        path: The file that the block writes.
+        remedy: What the user can do.
+
+    Example:
+        >>> with write_errors("no/such/folder/map.tif"):
+        ...     open("no/such/folder/map.tif", "w")
+        Traceback (most recent call last):
+        tiles.errors.MissingFileError: no/such/folder/map.tif: cannot be written (No such file or \
+directory); choose a writable folder with enough free space
+    """
+    return input_errors(path, "cannot be written", remedy, RasterioError, CPLE_BaseError)
+
+
+def check_writable(path: Path) -> None:
+    """Check, before any work is done, that a file can be written.
+
+    Args:
+        path: The file; it may exist.
 
     Raises:
-        InputError: It cannot.
+        MissingFileError: If its folder does not exist.
+        InputError: If it is a folder itself, or its folder cannot be written to.
+
+    Example:
+        >>> from pathlib import Path
+        >>> check_writable(Path("maps/height.tif"))
+        Traceback (most recent call last):
+        tiles.errors.MissingFileError: maps/height.tif: its folder maps does not exist; \
+create it first
     """
     folder = path.parent
-    with path_faults(path):
+    with path_errors(path):
         if not folder.is_dir():
-            raise InputError(path, f"its folder {folder} does not exist", "create it first")
+            raise MissingFileError(path, f"its folder {folder} does not exist", "create it first")
         if path.is_dir():
             raise InputError(path, "is a folder", "name a file")
     if not os.access(folder, os.W_OK | os.X_OK):
         fault = f"its folder {folder} cannot be written to"
-        raise InputError(path, fault, "choose another or change its rights")
+        raise InputError(path, fault, "choose another or change its permissions")
 
 
-class Closing(ABC):
-    """A context manager that closes itself."""
+class Closeable(ABC):
+    """Base class of context managers that have a close() method.
+
+    Example:
+        >>> class Door(Closeable):
+        ...     def close(self) -> None:
+        ...         print("closed")
+        >>> with Door():
+        ...     pass
+        closed
+    """
 
     @abstractmethod
     def close(self) -> None:
-        """Free what is held."""
+        """Free the resources."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Pixel grids: arithmetic only, no file is touched."""
+"""Pixel grids: where the pixels of rasters, tiles and windows lie; no file is read here."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 
-# Maps are written in square blocks of this many pixels; panels begin at block borders.
+# Pixels along each side of the square blocks of maps; panels begin at block borders.
 BLOCK = 512
 
 
 def tile_starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
-    """Starts of overlapping tiles along one axis.
+    """Compute where overlapping tiles along one axis start.
 
     Args:
         length: Pixels along the axis.
         tile: Pixels along a tile.
-        overlap: Pixels that neighbours share at least.
+        overlap: Pixels that neighbouring tiles share at least.
 
     Returns:
-        Ascending starts. The last tile is shifted inside so that it ends with the axis; an axis
-        that is no longer than a tile has one tile at 0, which overhangs.
+        Starts in ascending order. The last tile is moved so that it ends with the axis. An axis
+        that is no longer than a tile has one tile at 0, which may extend beyond the axis.
 
     Raises:
-        InputError: Tile or overlap make no sense.
+        InvalidValueError: If `tile` is not >= 1 or `overlap` not in [0, tile).
+
+    Example:
+        >>> tile_starts(length=1000, tile=512, overlap=128)
+        (0, 384, 488)
     """
     if length < 1:
-        raise ValueError(f"an axis has at least one pixel, not {length}")
+        raise ValueError(f"length must be >= 1 px, got {length}")
     if tile < 1:
-        raise InputError("tile", f"{tile} px is no size", "give 1 px or more")
+        raise InvalidValueError("tile", f"must be >= 1 px, got {tile}", "give 1 px or more")
     if not 0 <= overlap < tile:
-        fault = f"{overlap} px do not fit tiles of {tile} px"
-        raise InputError("overlap", fault, f"give 0 to {tile - 1} px")
+        fault = f"must be >= 0 px and less than the tile of {tile} px, got {overlap}"
+        raise InvalidValueError("overlap", fault, f"give 0 to {tile - 1} px")
     if length <= tile:
         return (0,)
     last = length - tile
@@ -46,13 +50,23 @@ def tile_starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class PixelGrid:
-    """Where the pixels of a raster lie on the ground.
+    """Position of a raster's pixels on the ground.
 
     Attributes:
         crs: Coordinate reference system.
-        transform: From (column, row) to coordinates; without rotation.
-        width: Columns.
-        height: Rows.
+        transform: Affine transformation from (column, row) to coordinates, without rotation.
+        width: Number of columns.
+        height: Number of rows.
+
+    Raises:
+        InputError: If the transformation rotates or is degenerate.
+        ValueError: If the grid has no pixels.
+
+    Example:
+        >>> from rasterio.transform import from_origin
+        >>> grid = PixelGrid(CRS.from_epsg(25832), from_origin(5e5, 5.8e6, 0.5, 0.5), 96, 96)
+        >>> grid.bounds, round(grid.gsd, 3)
+        ((500000.0, 5799952.0, 500048.0, 5800000.0), 0.5)
     """
 
     crs: CRS
@@ -61,9 +75,9 @@ class PixelGrid:
     height: int
 
     def __post_init__(self) -> None:
-        """Check that the grid has pixels and that they stand upright."""
+        """Check that the grid has pixels and is not rotated."""
         if self.width < 1 or self.height < 1:
-            raise ValueError(f"a grid of {self.width} x {self.height} pixels is empty")
+            raise ValueError(f"grid of {self.width} x {self.height} pixels is empty")
         t = self.transform
         if t.a == 0 or t.e == 0 or abs(t.b) > 1e-9 * abs(t.a) or abs(t.d) > 1e-9 * abs(t.e):
             raise InputError(
@@ -79,7 +93,7 @@ class PixelGrid:
 
     @cached_property
     def pixel_size(self) -> tuple[float, float]:
-        """Width and height of a pixel in metres; of the central one in a geographic CRS."""
+        """Width and height of a pixel in metres, measured at the grid's centre."""
         width, height = abs(self.transform.a), abs(self.transform.e)
         if self.crs.is_geographic:
             west, south, east, north = self.bounds
@@ -93,47 +107,49 @@ class PixelGrid:
         except CRSError as error:
             raise InputError(
                 "coordinate reference system",
-                "does not say how long its unit is",
+                "does not define the length of its unit",
                 "assign a projected one",
             ) from error
         scale_x, scale_y = self._scale()
         return width * factor / scale_x, height * factor / scale_y
 
     def _scale(self) -> tuple[float, float]:
-        """How many times too long the projection draws the ground, eastward and northward."""
+        """Return the projection's scale factors eastward and northward at the grid's centre."""
         west, south, east, north = self.bounds
         proj = pyproj.Proj(pyproj.CRS.from_user_input(self.crs))
         factors = proj.get_factors(*proj((west + east) / 2, (south + north) / 2, inverse=True))
         scales = float(factors.parallel_scale), float(factors.meridional_scale)
-        # A survey grid's scale stays within a few percent of 1 and is meant to be taken for 1; that
-        # of Web Mercator is 1.6 in Germany. Without a place on earth there is none.
-        surveyed = any(not 0 < scale < float("inf") for scale in scales) or all(
-            abs(scale - 1) < 0.05 for scale in scales
-        )
-        return (1.0, 1.0) if surveyed else scales
+        # The scale of survey grids differs from 1 by a few percent at most, and their coordinates
+        # are used as metres; that of Web Mercator is 1.6 in Germany. A local CRS has no scale.
+        undefined = any(not 0 < scale < float("inf") for scale in scales)
+        survey_grid = all(abs(scale - 1) < 0.05 for scale in scales)
+        return (1.0, 1.0) if undefined or survey_grid else scales
 
     @property
     def gsd(self) -> float:
-        """Ground sampling distance in metres: side of a square of a pixel's area."""
+        """Ground sampling distance in metres: side of a square with a pixel's area."""
         width, height = self.pixel_size
         return float((width * height) ** 0.5)
 
     def has_gsd(self, gsd: float, tolerance: float = 0.01) -> bool:
-        """Whether pixels are `gsd` metres wide and high, up to a relative tolerance."""
+        """Return whether pixels are `gsd` metres wide and high, up to a relative tolerance."""
         return all(abs(gsd / size - 1) <= tolerance for size in self.pixel_size)
 
     def resampled(self, gsd: float) -> PixelGrid:
-        """The grid of the very same extent whose pixels come nearest to another size.
+        """Return the grid over the same extent whose pixels come nearest to another size.
 
         Args:
             gsd: Ground sampling distance wanted, in metres.
 
         Returns:
-            A grid with a whole number of pixels over this grid's extent; pixels differ from `gsd`
-            by half a pixel over the whole width at most.
+            A grid with a whole number of pixels over this grid's extent. Over the whole width (or
+            height), its pixels deviate from `gsd` by half a pixel in total at most.
+
+        Raises:
+            InvalidValueError: If `gsd` is not > 0.
         """
         if not 0 < gsd < float("inf"):
-            raise InputError("gsd", f"{gsd} m is no ground sampling distance", "give metres > 0")
+            raise InvalidValueError("gsd", f"must be > 0 m, got {gsd:g}", "give metres")
         size = self.pixel_size
         width = max(1, round(self.width * size[0] / gsd))
         height = max(1, round(self.height * size[1] / gsd))
@@ -143,7 +159,14 @@ class PixelGrid:
         )
 
     def window(self, column: int, row: int, width: int, height: int) -> PixelGrid:
-        """The grid of a window, which may reach beyond this grid."""
+        """Return the grid of a window, which may extend beyond this grid.
+
+        Args:
+            column: Column of this grid at which the window begins.
+            row: Row of this grid at which the window begins.
+            width: Columns of the window.
+            height: Rows of the window.
+        """
         t = self.transform
         x, y = t.c + column * t.a + row * t.b, t.f + column * t.d + row * t.e
         return PixelGrid(self.crs, Affine(t.a, t.b, x, t.d, t.e, y), width, height)

@@ -1,4 +1,4 @@
-"""Settings of work that can be continued: one comparison for maps, training and data sets."""
+"""Settings of work that can be resumed, compared alike for maps, training and data sets."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tiles.errors import InputError
 
 
 def to_json(settings: Mapping[str, Any]) -> Any:
-    """Convert settings to what JSON can hold: tuples become lists, and paths become strings.
+    """Convert settings to types of JSON: tuples become lists, and paths become strings.
 
     Args:
-        settings: Any settings, nested or not.
+        settings: Settings, nested or not.
 
     Returns:
         Dictionaries, lists, strings, numbers, booleans and None.
@@ -50,7 +50,7 @@ def changed_settings(
 
 
 def _changed(before: Any, now: Any, name: str) -> dict[str, tuple[Any, Any]]:
-    if before == now:
+    if before == now or json.dumps(before) == json.dumps(now):  # NaN does not equal itself
         return {}
     if not isinstance(before, dict | None) or not isinstance(now, dict | None) or before is now:
         return {name: (before, now)}
@@ -69,7 +69,7 @@ def check_same_settings(
     remedy: str,
     ignored: Collection[str] = (),
 ) -> None:
-    """Refuse to continue the work of an earlier run with other settings.
+    """Check that the work of an earlier run was begun with the same settings.
 
     Args:
         place: The file or folder that holds the earlier work.

@@ -1,10 +1,10 @@
-"""Names that all rooms share: array types, pixel ranges, callbacks, markers of unknown pixels."""
+"""Types and constants that all packages share: arrays, pixel ranges, callbacks, nodata values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,19 @@ RasterName = str | PathLike[str]
 """Path of a file, or anything else that GDAL opens, such as a URL."""
 
 BandSelection = Sequence[int | str]
-"""Bands by their numbers, from 1, or by their names."""
+"""Numbers of bands, from 1, or their names."""
 
 Span = tuple[int, int]
-"""First row (or column) of a range, and one past its last."""
+"""Range of rows or columns: the first, and one past the last."""
 
 ProgressCallback = Callable[[int, int], None]
-"""Function that is called with how much is done, and with how much there is to do."""
+"""Function that takes the amount of work that is done, and the total amount."""
+
+LabelKind = Literal["classes", "values"]
+"""Whether a label raster holds class indices or real values."""
 
 UNKNOWN_CLASS: Final = 255
-"""Class of a pixel whose class nobody knows, in label rasters, batches and maps."""
+"""Class index of pixels whose class is unknown, in label rasters, batches and maps."""
 
 VALUE_NODATA: Final = -9999.0
-"""Nodata value of rasters of heights and other real values; arrays and batches have NaN instead."""
+"""Nodata value of rasters of real values, such as heights; arrays and batches have NaN instead."""

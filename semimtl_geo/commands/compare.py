@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> None:
     from semimtl_geo.compare.job import Job, runs_of
     from semimtl_geo.compare.parallel_runs import run_lanes
     from semimtl_geo.compare.runs import check
-    from semimtl_geo.compare.scenario import ORDER, find_scenario
+    from semimtl_geo.compare.scenario import find_scenario
+    from semimtl_geo.learning.systems import system_names
     from semimtl_geo.report.comparison import write_results
     from semimtl_geo.training.configuration import settings_of
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         if name in OURS:
             raise InputError(f"-- --{name}", "is set by the comparison", f"give {OURS[name]}")
     scenario = find_scenario(args.scenario)
-    systems = runs_of(scenario, args.systems or ORDER)
+    systems = runs_of(scenario, args.systems or system_names())
     job = Job(
         scenario=scenario,
         data=args.root or scenario.root,

@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tiles.errors import InputError, path_faults
+from semimtl_geo.mapping.names import check_name, name_places
+from tiles.errors import InputError, MissingFileError
+from tiles.files import Closeable, path_errors
+from tiles.types import RasterName
 
 if TYPE_CHECKING:
+    import xarray
     from distributed import Client
 
-    from semimtl_geo.mapping.mapper import Mapper
+    from semimtl_geo.progress import Display
+    from semimtl_geo.tasks import Task
 
 CLUSTER_TIMEOUT = 10
 """Seconds that a scheduler has to answer."""
@@ -38,7 +43,7 @@ def _devices(text: str) -> list[str]:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What can be asked of it."""
+    """Add the arguments of the command."""
     command.add_argument("checkpoint", type=Path)
     command.add_argument("rasters", metavar="RASTER", nargs="+", help="anything that GDAL reads")
     command.add_argument("--out", type=Path, required=True, help="folder for the maps")
@@ -83,62 +88,27 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Map every raster, or all as one."""
-    places = _places(args.rasters, args.merge)
-    _check(args)
+    """Map every raster, or all of them as one place."""
+    if args.merge is None:
+        places = name_places(args.rasters)
+    else:
+        places = {check_name(args.merge, args.rasters, "--merge"): args.rasters}
+    _check_paths(args)
     if args.preview:
         for name in places:
-            if _picture(args.out, name).is_dir():
-                raise InputError(_picture(args.out, name), "is a folder", "remove or rename it")
-    from semimtl_geo.mapping.input_bands import find_input, too_coarse
+            if _preview(args.out, name).is_dir():
+                raise InputError(_preview(args.out, name), "is a folder", "remove or rename it")
     from semimtl_geo.mapping.mapper import Mapper
-    from semimtl_geo.mapping.predictor import map_layers
-    from tiles.reading.source import Source
 
     mapper = Mapper.load(args.checkpoint, args.devices[0] if args.devices else None)
-    bands, remarks = {}, []
-    for name, rasters in places.items():
-        bands[name] = find_input(rasters, mapper.card, args.bands)[0]
-        # All are looked at before the first is worked on.
-        with Source(rasters, bands[name], args.crs) as source:
-            source.grid_at(mapper.card.gsd)  # raises what its pixels lack
-            remarks.append(too_coarse(source.name, source.grid, mapper.card.gsd))
-    made = {
-        (args.out / f"{name}_{layer.name}.tif").absolute()
-        for layer in map_layers(mapper.card.tasks, args.confidence, args.plausibility)
-        for name in places
-    }
-    for raster in args.rasters:
-        if Path(raster).absolute() in made:
-            raise InputError(raster, "would be overwritten by a map", "choose another --out")
-    for remark in filter(None, remarks):
-        print(remark, file=sys.stderr)
     if args.domain is not None:
         mapper = mapper.for_domain(args.domain)
-    elif mapper.chooses and len(places) > 1:
-        # One sensor, one set of statistics: maps that lie side by side must not differ in them.
-        mapper = mapper.adapt(args.rasters, args.bands, args.crs, args.area)
-    with _cluster(args.cluster) as client:
-        for name, rasters in places.items():
-            _map_one(mapper, args, name, rasters, bands[name], client)
-
-
-def _map_one(
-    mapper: Mapper,
-    args: argparse.Namespace,
-    name: str,
-    rasters: Sequence[str],
-    bands: Sequence[int] | None,
-    client: Client | None,
-) -> None:
-    from semimtl_geo.progress import progress_bar
-
-    with progress_bar(name, "MP", per=1e6) as progress:
-        maps = mapper.map(
-            rasters,
+    report = _Report(places, mapper.card.tasks, args.out if args.preview else None)
+    with warnings_as_lines(), _cluster(args.cluster) as client, report:
+        mapper.map_many(
+            places,
             args.out,
-            name=name,
-            bands=bands,
+            bands=args.bands,
             area=args.area,
             crs=args.crs,
             grid=args.grid,
@@ -147,49 +117,87 @@ def _map_one(
             tile=args.tile,
             devices=args.devices,
             client=client,
-            progress=progress,
+            progress=report.show,
+            finished=report.print,
         )
-    files = {str(layer): Path(maps[layer].encoding["source"]) for layer in maps.data_vars}
-    pairs = zip(bands or (), mapper.card.bands, strict=True)
-    print("bands: " + ", ".join(f"{number} as {wanted}" for number, wanted in pairs))
-    print(maps.attrs["comment"])
-    for file in files.values():
-        print(file)
-    if args.preview:
-        from semimtl_geo.report.preview import write_preview
-
-        picture = _picture(args.out, name)
-        write_preview(rasters, files, mapper.card.tasks, picture)
-        print(picture)
 
 
-def _places(rasters: Sequence[str], merge: str | None) -> dict[str, list[str]]:
-    """Which files give one map, by the map's name."""
-    if merge is not None:
-        if not merge or Path(merge).name != merge:
-            raise InputError("--merge", f"{merge!r} is no part of a file name", "choose another")
-        return {merge: list(rasters)}
-    stems = Counter(Path(raster).stem for raster in rasters)
-    twice = next((stem for stem, count in stems.items() if count > 1), None)
-    if twice is not None:
-        raise InputError(
-            " and ".join(raster for raster in rasters if Path(raster).stem == twice),
-            "would give maps of the same name",
-            "give them other names, map them apart, or --merge them if they are of one place",
-        )
-    return {Path(raster).stem: [raster] for raster in rasters}
+class _Report(Closeable):
+    """Progress bars on standard error, and lines on standard output for each place that is done."""
+
+    def __init__(
+        self,
+        places: Mapping[str, Sequence[RasterName]],
+        tasks: Sequence[Task],
+        previews: Path | None,
+    ) -> None:
+        self._places, self._tasks, self._previews = places, tasks, previews
+        self._display: Display | None = None
+
+    def show(self, name: str, done: int, total: int) -> None:
+        """Show how far the work on a place has come."""
+        if self._display is None:
+            from semimtl_geo.progress import Display
+
+            self._display = Display().__enter__()
+        self._display.show(name, "MP", done, total, 1e6)
+
+    def print(self, name: str, maps: xarray.Dataset) -> None:
+        """Print what was made of a place, and write its preview if one is wanted."""
+        # Bars that are shown on a terminal would take the lines for their own.
+        self.close()
+        from semimtl_geo.mapping.dataset import map_files
+
+        files = map_files(maps)
+        print(f"bands: {maps.attrs['bands']}")
+        print(maps.attrs["comment"])
+        for file in files.values():
+            print(file)
+        if self._previews is not None:
+            from semimtl_geo.report.preview import write_preview
+
+            preview = _preview(self._previews, name)
+            write_preview(self._places[name], files, self._tasks, preview)
+            print(preview)
+
+    def close(self) -> None:
+        """Remove the progress bars."""
+        if self._display is not None:
+            self._display.__exit__(None, None, None)
+            self._display = None
 
 
-def _check(args: argparse.Namespace) -> None:
-    """What needs no more than a look at the folders."""
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print warnings of coarse rasters as one line each, without the place in the code."""
+    from semimtl_geo.mapping.places import CoarseRasterWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CoarseRasterWarning)
+        show = warnings.showwarning
+
+        def print_line(
+            message: Warning | str, category: type[Warning], *args: Any, **keywords: Any
+        ) -> None:
+            if issubclass(category, CoarseRasterWarning):
+                print(message, file=sys.stderr)
+            else:
+                show(message, category, *args, **keywords)
+
+        warnings.showwarning = print_line
+        yield
+
+
+def _check_paths(args: argparse.Namespace) -> None:
+    """Check what needs no more than a look at the folders."""
     if not _exists(args.checkpoint):
-        raise InputError(args.checkpoint, "no such file", "check the path")
+        raise MissingFileError(args.checkpoint, "no such file")
     for raster in args.rasters:
         # A name with a colon may be a URL, a subdataset, or whatever else GDAL knows.
         if ":" not in raster and not raster.startswith("/vsi") and not _exists(raster):
-            raise InputError(raster, "does not exist", "check the path")
+            raise MissingFileError(raster)
     if args.area is not None and not _exists(args.area):
-        raise InputError(args.area, "does not exist", "check the path")
+        raise MissingFileError(args.area)
     above = next(folder for folder in [args.out, *args.out.absolute().parents] if _exists(folder))
     if not above.is_dir():
         fault = "cannot be made (a file is in the way)"
@@ -198,12 +206,12 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(above, "cannot be written to", "choose another folder, or change rights")
 
 
-def _picture(out: Path, name: str) -> Path:
+def _preview(out: Path, name: str) -> Path:
     return out / f"{name}_preview.png"
 
 
 def _exists(path: str | Path) -> bool:
-    with path_faults(path):
+    with path_errors(path):
         return Path(path).exists()
 
 

@@ -1,20 +1,45 @@
-"""``semimtl-geo prepare``: makes scenes and frames of official archives and of own folders."""
+"""``semimtl-geo prepare``: make data sets from official archives and from users' own folders."""
 
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from semimtl_geo.prepare.archive import check_folder
-from semimtl_geo.prepare.pipeline import prepare
-from semimtl_geo.prepare.registry import REGISTRY, Option
+from semimtl_geo.prepare import REGISTRY, prepare
+from semimtl_geo.prepare.options import Option, options_of
+
+
+class _AdapterAction(argparse._SubParsersAction):  # type: ignore[type-arg]  # no type at run time
+    """Subcommand action that adds an adapter's options when the adapter is named.
+
+    Adapters import rasterio and torch, which takes seconds: ``prepare --help`` must not import all
+    of them, so only the one on the command line is asked for its options.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        name = values[0] if values else ""
+        if name in REGISTRY:
+            for field, option, default in options_of(REGISTRY[name].load()):
+                _add_option(self.choices[name], field, option, default)
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What can be asked of it."""
+    """Add the arguments of the command to its parser."""
     adapters = command.add_subparsers(
-        dest="adapter", metavar="NAME", required=True, parser_class=type(command)
+        dest="adapter",
+        metavar="NAME",
+        required=True,
+        parser_class=type(command),
+        action=_AdapterAction,
     )
     for name, entry in REGISTRY.items():
         adapter = adapters.add_parser(name, help=entry.help, description=entry.help)
@@ -22,39 +47,32 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
             "--raw", type=Path, required=True, help="folder of what was downloaded: unzipped or not"
         )
         adapter.add_argument("--out", type=Path, required=True, help="folder for the data sets")
-        for option in entry.options:
-            _add_option(adapter, option)
 
 
-def _add_option(command: argparse.ArgumentParser, option: Option) -> None:
-    flag = f"--{option.name.replace('_', '-')}"
-    # No default may be taken for a format.
-    text = option.help.replace("%", "%%")
-    if option.type is bool:
-        command.add_argument(flag, dest=option.name, action="store_true", help=text)
+def _add_option(command: argparse.ArgumentParser, name: str, option: Option, default: Any) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    text = option.help
+    if option.parse is bool:
+        command.add_argument(flag, dest=name, action="store_true", help=text.replace("%", "%%"))
         return
-    if option.default is not None:
-        shown = option.default
-        words = ",".join(map(str, shown)) if isinstance(shown, tuple) else str(shown)
-        text += f" ({words} if not given)".replace("%", "%%")
+    if default is not None:
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        text += f" ({shown} if not given)"
     command.add_argument(
         flag,
-        dest=option.name,
-        type=option.type,
-        default=option.default,
+        dest=name,
+        type=option.parse,
+        default=default,
         choices=option.choices or None,
         metavar=option.metavar,
-        help=text,
+        help=text.replace("%", "%%"),  # argparse expands % in help texts
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Prepare one data set."""
-    check_folder(args.raw)  # before what takes long to import
-    entry = REGISTRY[args.adapter]
-    module, _, maker = entry.maker.partition(":")
-    options = {option.name: getattr(args, option.name) for option in entry.options}
-    adapter = getattr(import_module(module), maker)(**options)
-    for summary in prepare(args.adapter, adapter, args.raw, args.out):
+    adapter = REGISTRY[args.adapter].load()
+    options = {name: getattr(args, name) for name, _, _ in options_of(adapter)}
+    for summary in prepare(args.adapter, adapter(**options), args.raw, args.out):
         print(summary.read_text(encoding="utf-8"), end="")
         print(f"\n{summary.parent}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo.compare.scenario import ORDER, Scenario, Variant
+from semimtl_geo.compare.scenario import Scenario, Variant
 from semimtl_geo.compare.table import Row
-from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.streetview.files import frame_files
 from tiles.datasets.scenes import raster_files
 
@@ -131,6 +131,6 @@ def runs_of(scenario: Scenario, names: Collection[str]) -> list[Run]:
     """
     more = [scenario.variant(name) for name in names if name not in SYSTEMS]
     return [
-        *(Run(system) for system in ORDER if system in names),
+        *(Run(system) for system in system_names() if system in names),
         *(Run(system, variant=variant) for system, variant in more),
     ]

@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from semimtl_geo.compare.job import Job, Run, Say, images_of
 from semimtl_geo.compare.timing import Timekeeper
+from semimtl_geo.training.checkpoints import LAST
 from semimtl_geo.training.cli import train
 from semimtl_geo.training.configuration import Settings, settings_of
-from semimtl_geo.training.run_folder import LAST
 from tiles.errors import InputError
 from tiles.files import write_text
 

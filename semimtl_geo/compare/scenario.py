@@ -8,22 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.training.configuration import read_yaml, settings_of
 from tiles.errors import InputError
-
-ORDER: Final = (
-    "stl_seg",
-    "da_seg",
-    "stl_depth",
-    "da_depth",
-    "jtl",
-    "semisd",
-    "semimtl_m1",
-    "semimtl_m3",
-    "semimtl",
-)
-"""The systems as the paper's tables order them."""
 
 NO_SYSTEMS: Final = ("base", "scenario")
 """Files in a scenario's folder that are not a system's configuration."""
@@ -75,7 +62,9 @@ class Scenario:
         file = self.folder / f"{name}.yaml"
         if not file.is_file() or name in NO_SYSTEMS:
             fault = f"is no system, and there is no {file}"
-            raise InputError(f"--systems {name}", fault, f"choose among {', '.join(ORDER)}")
+            raise InputError(
+                f"--systems {name}", fault, f"choose among {', '.join(system_names())}"
+            )
         system = str(settings_of([f"--config={file}"]).get("model.system", "semimtl"))
         words = name.removeprefix(f"{system}_").replace("_", " ")
         return system, Variant(name, f"{SYSTEMS[system].title}, {words}", config=name)

@@ -10,11 +10,14 @@ from typing import Final
 
 from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.mapping.evaluation import Scores
-from semimtl_geo.tasks.metrics import multi_task_gain
+from semimtl_geo.tasks import Depth, Segmentation
+from semimtl_geo.tasks.metrics import GAIN, multi_task_gain
 
-COLUMNS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "delta1", "delta2", "delta3", "gain")
-HEADINGS: Final = ("pAcc", "mIoU", "AbR", "RMSE", "δ1", "δ2", "δ3", "ΔM (%)")
-DECIMALS: Final = (1, 1, 3, 3, 1, 1, 1, 1)
+SCORES: Final = (*Segmentation.main_scores, *Depth.main_scores, GAIN)
+"""The scores of the paper's tables: those of its two tasks, and ΔM."""
+COLUMNS: Final = tuple(score.name for score in SCORES)
+HEADINGS: Final = tuple(score.heading for score in SCORES)
+DECIMALS: Final = tuple(score.decimals for score in SCORES)
 BASELINES: Final = (SYSTEMS["stl_seg"].title, SYSTEMS["stl_depth"].title)
 """The single-task networks, which gain 0 by definition: ΔM is taken against them."""
 SMALL: Final = 0.1

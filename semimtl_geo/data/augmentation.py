@@ -13,20 +13,27 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training chips are varied (section 4.1, after EncNet: Zhang et al., CVPR 2018).
+    """Settings of the augmentation (section 4.1, after EncNet: Zhang et al., CVPR 2018).
 
     Attributes:
-        flip: Mirror left and right.
-        from_above: The view has no up: mirror top and bottom and turn by quarters too. If not, it
-            is a street view.
-        scale: Smallest and largest magnification; 1 and 1 for none. What leaves the chip is lost,
-            what is missing is mirrored. From above, values of labels (metres above ground) stay as
-            they are. In a street view they are inverse depths: what looks twice as large is half
-            as far (Eigen et al., NIPS 2014, section 3.4), so they are magnified too.
+        flip: Whether chips are mirrored left to right at random.
+        from_above: Whether the view has no up, so that chips are also mirrored top to bottom and
+            rotated by quarter turns. False for street views.
+        scale: Smallest and largest magnification; 1 and 1 for none. Pixels that leave the chip are
+            lost, and missing pixels are mirrored. Values of labels seen from above (metres above
+            ground) stay as they are. In street views they are inverse depths, and an object that
+            looks twice as large is half as far away, so they are magnified too (Eigen et al., NIPS
+            2014, section 3.4).
         blur: Probability of a slight blur.
-        brightness: Largest change, of 1.
-        contrast: Largest relative change.
+        brightness: Largest change of the brightness, as a share of 1.
+        contrast: Largest relative change of the contrast.
         gamma: Largest relative change of the exponent.
+
+    Example:
+        >>> batch = {"image": torch.rand(2, 3, 32, 32), "height": torch.rand(2, 32, 32)}
+        >>> augmented = Augmentation(scale=(0.8, 1.25)).build()(batch)
+        >>> augmented["height"].shape
+        torch.Size([2, 32, 32])
     """
 
     flip: bool = True
@@ -38,12 +45,16 @@ class Augmentation:
     gamma: float = 0.2
 
     def build(self) -> Augment:
-        """The module that does it."""
+        """Make the module that augments batches."""
         return Augment(self)
 
 
 class Augment(nn.Module):
-    """Varies a batch: image and labels by the same geometry, the image's colours besides."""
+    """Module that transforms image and labels alike, and the colours of the image besides.
+
+    Args:
+        settings: Kinds and strengths of the transforms.
+    """
 
     def __init__(self, settings: Augmentation) -> None:
         super().__init__()
@@ -62,11 +73,11 @@ class Augment(nn.Module):
         self.geometry = kornia.AugmentationSequential(
             *geometry,
             data_keys=["input", "mask"],
-            # By nearest neighbour no label is mixed with another, nor with an unknown one.
+            # Nearest neighbours mix no label with another, nor with an unknown one.
             extra_args={DataKey.MASK: {"resample": "nearest", "align_corners": False}},
         )
-        self.moves = bool(geometry)
-        self.nears = not settings.from_above and settings.scale != (1.0, 1.0)
+        self.changes_geometry = bool(geometry)
+        self.scales_inverse_depth = not settings.from_above and settings.scale != (1.0, 1.0)
         self.colours = nn.Sequential(
             kornia.RandomGaussianBlur((3, 3), (0.1, 1.0), p=settings.blur),
             kornia.RandomBrightness((1 - settings.brightness, 1 + settings.brightness), p=0.5),
@@ -76,7 +87,7 @@ class Augment(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Vary a batch.
+        """Augment a batch.
 
         Args:
             batch: ``image`` float32 ``[B, C, H, W]`` in 0..1; labels ``[B, H, W]``, int64 or
@@ -91,18 +102,18 @@ class Augment(nn.Module):
         # A mask is always given, so that a domain draws the same random numbers whether its labels
         # are supervised or hidden.
         stack = torch.stack([*masks, torch.zeros_like(image[:, 0])], dim=1)
-        if self.moves:
+        if self.changes_geometry:
             image, stack = self.geometry(image, stack)
-        varied = {key: stack[:, i].to(batch[key].dtype) for i, key in enumerate(labels)}
-        if self.nears:
-            magnified = self._magnification(image)
-            for key, values in varied.items():
+        result = {key: stack[:, i].to(batch[key].dtype) for i, key in enumerate(labels)}
+        if self.scales_inverse_depth:
+            magnification = self._magnification(image)
+            for key, values in result.items():
                 if values.is_floating_point():
-                    varied[key] = values * magnified
-        return {"image": self.colours(image).clamp(0, 1), **varied}
+                    result[key] = values * magnification
+        return {"image": self.colours(image).clamp(0, 1), **result}
 
     def _magnification(self, image: Tensor) -> Tensor:
-        """How many times each image was magnified just now, ``[B, 1, 1]``."""
+        """Return the magnification of each image in the last transform, ``[B, 1, 1]``."""
         matrix = self.geometry.transform_matrix
         assert isinstance(matrix, Tensor)  # noqa: S101 - all of the geometry is affine
         return matrix[:, :2, :2].det().abs().sqrt().view(-1, 1, 1).to(image.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,71 +15,66 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from torchgeo.datasets import GeoDataset
 
 from semimtl_geo.data.augmentation import Augmentation
-from semimtl_geo.learning.systems import SYSTEMS, SystemName
+from semimtl_geo.data.domain import Domain, Split
+from semimtl_geo.data.loader import checked_loader
+from semimtl_geo.learning.systems import find_system
 from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames
 from semimtl_geo.streetview.files import frame_files
-from semimtl_geo.tasks.task import Kind
-from tiles.datasets.samplers import GridChips, RandomChips, Turns
-from tiles.datasets.scenes import LabelKind, raster_files, scene_dataset
-from tiles.errors import InputError
-
-TASK_KINDS: dict[LabelKind, Kind] = {"classes": "segmentation", "values": "depth"}
+from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
+from tiles.datasets.scenes import raster_files
+from tiles.errors import InputError, InvalidValueError
+from tiles.types import LabelKind
 
 LABELS: Final[dict[str, LabelKind]] = {"landcover": "classes", "height": "values"}
+"""What the labels hold, by the names of their tasks, unless the user says otherwise."""
 
-
-@dataclass(frozen=True)
-class Domain:
-    """All scenes, or all street views, of one sensor and place.
-
-    Attributes:
-        supervised: The tasks whose labels may be used; the others are never opened.
-        bands: Band numbers of the images, from 1, in the order that the network wants.
-        folder: Its folder in the data set's root, if not called as the domain: with ``train/``,
-            ``val/`` and ``test/``, each with ``image/`` and, where there are any, a folder per
-            label, such as ``landcover/`` and ``height/``. PNG images are frames of street views,
-            whose classes are PNG and whose values are TIFF; all else are scenes.
-    """
-
-    supervised: list[str] = field(default_factory=list)
-    bands: list[int] = field(default_factory=lambda: [1, 2, 3])
-    folder: str | None = None
+SEED_STRIDE: Final = 7919
+"""Difference between the seeds of two domains, so that they do not draw the same chips."""
 
 
 class DomainsDataModule(lightning.LightningDataModule):
-    """Chips of K domains, side by side.
+    """Training and validation batches of K domains.
 
     A training batch is ``{domain: {"image": float32 [B, C, H, W] in 0..1, task: [B, H, W]}}``; a
-    validation batch holds one domain. Unknown image pixels show the mean colour. Of street views,
-    training batches hold crops, and validation batches one whole frame.
+    validation batch holds one domain. Unknown image pixels show the mean colour. Training batches
+    of street views hold crops, and their validation batches hold one whole frame.
 
-    Attributes:
-        supervised: Per domain, the tasks whose labels may be used, as
-            :class:`semimtl_geo.training.module.SemiMTL` wants them.
+    During training, labels and domains that the model's system does not learn from are not read.
 
     Args:
-        root: Folder of the domains' folders.
+        root: Folder of the domains' folders; None if every domain has a data set.
         domains: The domains, by name.
-        labels: What the label folders hold, by task.
-        system: Labels of tasks that it does not train are not read, nor are domains that it would
-            learn nothing from.
+        labels: What the labels hold, by task.
         gsd: Ground sampling distance in metres that every domain is read at; each domain's own if
             None. Street views have none.
         crop: Edge of a chip in pixels.
         batch_size: Chips per domain, and per process where there are several.
         iterations: Iterations of Algorithm 1 per epoch.
         workers: Reading processes per domain; 0 reads in the training process.
-        seed: Of the chips drawn.
-        augmentation: Of training chips, on the device that trains.
-        fill: Colour of unknown image pixels, per band.
+        seed: Seed of the random chips.
+        augmentation: Augmentation of training chips, on the device that trains.
+        fill: Colour of unknown image pixels in 0..1, per band: the mean that the network
+            normalises by.
+
+    Attributes:
+        supervised: Per domain, the tasks whose labels may be used.
+
+    Raises:
+        InvalidValueError: If a setting has an impossible value.
+
+    Example:
+        >>> domains = {"city_a": Domain(["landcover"]), "city_b": Domain(["height"])}
+        >>> data = DomainsDataModule("data", domains, gsd=0.27, crop=32, workers=0)
+        >>> batch, _, _ = next(iter(data.train_dataloader()))
+        >>> batch["city_a"]["image"].shape, batch["city_b"]["height"].shape
+        (torch.Size([4, 3, 32, 32]), torch.Size([4, 32, 32]))
     """
 
     def __init__(
         self,
-        root: str,
+        root: str | Path | None,
         domains: dict[str, Domain],
         labels: dict[str, LabelKind] = LABELS,
-        system: SystemName = "semimtl",
         gsd: float | None = None,
         crop: int = 384,
         batch_size: int = 4,
@@ -90,75 +85,98 @@ class DomainsDataModule(lightning.LightningDataModule):
         fill: Sequence[float] = (0.485, 0.456, 0.406),
     ) -> None:
         super().__init__()
-        counts = {"crop": crop, "batch_size": batch_size, "iterations": iterations, "gsd": gsd}
-        for setting, number in counts.items():
+        numbers = {"crop": crop, "batch_size": batch_size, "iterations": iterations, "gsd": gsd}
+        for setting, number in numbers.items():
             if number is not None and not number > 0:
-                raise InputError(f"data.{setting}", f"{number} is none", "give more than 0")
+                fault = f"must be > 0, got {number}"
+                raise InvalidValueError(f"data.{setting}", fault, "give a positive number")
         for name, domain in domains.items():
             if len(domain.bands) != len(fill):
-                raise InputError(
-                    f"domain {name}",
-                    f"has {len(domain.bands)} bands, the network's mean {len(fill)}",
-                    "give one mean and std per band",
-                )
+                fault = f"has {len(domain.bands)} bands, but the network's mean has {len(fill)}"
+                raise InvalidValueError(f"domain {name}", fault, "give one mean and std per band")
             for task in domain.supervised:
                 if task not in labels:
-                    raise InputError(
-                        f"domain {name}", f"no label is called {task}", f"use {sorted(labels)}"
-                    )
+                    fault = f"no label is called {task}"
+                    raise InvalidValueError(f"domain {name}", fault, f"use {sorted(labels)}")
+            if root is None and domain.dataset is None:
+                fault = "has neither a folder nor a data set"
+                raise InvalidValueError(f"domain {name}", fault, "give data.root or a data set")
         self.supervised = {name: list(domain.supervised) for name, domain in domains.items()}
-        self.labels: dict[str, dict[str, LabelKind]] = {
-            name: {
-                task: labels[task]
-                for task in domain.supervised
-                if SYSTEMS[system].trains(TASK_KINDS[labels[task]])
-            }
-            for name, domain in domains.items()
+        self.label_kinds = dict(labels)
+        self._all_domains = dict(domains)
+        self._all_labels = {
+            name: {task: labels[task] for task in tasks} for name, tasks in self.supervised.items()
         }
-        self.domains = {
-            name: domain
-            for name, domain in domains.items()
-            if SYSTEMS[system].reads_unlabelled or self.labels[name]
-        }
-        self.root = Path(root)
+        self.domains, self.labels = self._all_domains, self._all_labels
+        self.root = Path() if root is None else Path(root)
         self.gsd = gsd
         self.crop = crop
         self.batch_size = batch_size
         self.iterations = iterations
         self.workers = workers
         self.seed = seed
-        self.from_above = augmentation.from_above
+        self.augmentation = augmentation
         self.augment = augmentation.build()
-        self.fill = torch.tensor(list(fill)).view(-1, 1, 1)
+        self.fill = tuple(float(value) for value in fill)
+
+    def restrict_to(self, system: str) -> None:
+        """Read only the labels and the domains that a system learns from.
+
+        Args:
+            system: One of :data:`semimtl_geo.learning.systems.SYSTEMS`.
+        """
+        learner = find_system(system)
+        self.labels = {
+            name: {task: kind for task, kind in labels.items() if learner.trains(kind)}
+            for name, labels in self._all_labels.items()
+        }
+        self.domains = {
+            name: domain
+            for name, domain in self._all_domains.items()
+            if learner.reads_unlabelled or self.labels[name]
+        }
+
+    def setup(self, stage: str) -> None:
+        """Restrict the data to what the system of the trainer's model learns from."""
+        model = None if self.trainer is None else self.trainer.lightning_module
+        system = getattr(model, "system", None)
+        if isinstance(system, str):
+            self.restrict_to(system)
 
     def folder(self, name: str, split: str) -> Path:
-        """Where a domain's scenes of a split are."""
+        """Return the folder of a domain's scenes of a split."""
         return self.root / (self.domains[name].folder or name) / split
 
-    def holds_frames(self, split: str) -> bool:
-        """Whether the domains are of street views rather than scenes.
+    def holds_frames(self, split: Split) -> bool:
+        """Return whether the domains are of street views rather than of scenes.
 
         Raises:
-            InputError: If some are and others are not, or a setting is none of street views.
+            InputError: If some are and others are not, or a setting does not suit street views.
         """
-        images = {name: self.folder(name, split) / "image" for name in self.domains}
+        images = {
+            name: self.folder(name, split) / "image"
+            for name, domain in self.domains.items()
+            if domain.dataset is None
+        }
         frames = [name for name, folder in images.items() if frame_files(folder)]
-        scenes = [name for name, folder in images.items() if raster_files(folder)]
+        scenes = [name for name in self.domains if name not in images]
+        scenes += [name for name, folder in images.items() if raster_files(folder)]
         if frames and scenes:
-            fault = f"has street views, domain {scenes[0]} georeferenced scenes"
+            fault = f"has street views, but domain {scenes[0]} has georeferenced scenes"
             raise InputError(f"domain {frames[0]}", fault, "train on one or the other")
         if frames and self.gsd is not None:
-            raise InputError("data.gsd", "street views have none", "leave it out")
-        if frames and self.from_above:
-            fault = "street views have a top and a bottom"
-            raise InputError("data.augmentation.from_above", fault, "set it to false")
+            fault = "does not apply to street views"
+            raise InvalidValueError("data.gsd", fault, "leave it out")
+        if frames and self.augmentation.from_above:
+            fault = "must be false for street views, which have a top and a bottom"
+            raise InvalidValueError("data.augmentation.from_above", fault, "set it to false")
         return bool(frames)
 
     def train_dataloader(self) -> CombinedLoader:
-        """Random chips of all domains, ``iterations`` batches of them.
+        """Return ``iterations`` batches of random chips of all domains.
 
-        Each of several processes gets its share of them. A run that is resumed goes on where it was
-        interrupted.
+        Each of several processes gets its share of the chips. A run that is resumed continues with
+        the chip at which it was interrupted.
         """
         loaders = {}
         frames = self.holds_frames("train")
@@ -169,14 +187,15 @@ class DomainsDataModule(lightning.LightningDataModule):
         passes, within = divmod(done, self.iterations)
         length = self.iterations * self.batch_size * processes
         for number, name in enumerate(self.domains):
-            dataset, sampler = self._training(name, frames, length, self.seed + 7919 * number)
-            turns = Turns(sampler, process, processes, start=within * self.batch_size)
-            turns.set_epoch(passes)
-            loaders[name] = DataLoader(
+            seed = self.seed + SEED_STRIDE * number
+            dataset, sampler = self._training(name, frames, length, seed)
+            share = DistributedSlice(sampler, process, processes, start=within * self.batch_size)
+            share.set_epoch(passes)
+            loaders[name] = checked_loader(
                 dataset,
+                partial(self._collate, name),
                 batch_size=self.batch_size,
-                sampler=turns,
-                collate_fn=self._collate,
+                sampler=share,
                 num_workers=self.workers,
                 persistent_workers=self.workers > 0,
                 pin_memory=torch.cuda.is_available(),
@@ -184,24 +203,19 @@ class DomainsDataModule(lightning.LightningDataModule):
         return CombinedLoader(loaders, mode="min_size")
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """All that the domains with labels have to validate with."""
+        """Return a loader of all validation chips for each domain that has labels."""
         loaders: list[DataLoader[Any]] = []
         frames = self.holds_frames("val")
-        for name in self.domains:
-            if self.labels[name] and self.folder(name, "val").is_dir():
+        for name, domain in self.domains.items():
+            if self.labels[name] and domain.has_validation(self.folder(name, "val")):
                 dataset, sampler = self._validation(name, frames)
-
-                def collate(samples: list[dict[str, Tensor]], name: str = name) -> Any:
-                    return {name: self._collate(samples)}
-
-                loaders.append(
-                    DataLoader(
-                        dataset,
-                        batch_size=1 if frames else self.batch_size,
-                        sampler=sampler,
-                        collate_fn=collate,
-                    )
+                loader = checked_loader(
+                    dataset,
+                    partial(self._collate_validation, name),
+                    batch_size=1 if frames else self.batch_size,
+                    sampler=sampler,
                 )
+                loaders.append(loader)
         return loaders
 
     def _training(
@@ -220,25 +234,35 @@ class DomainsDataModule(lightning.LightningDataModule):
         scenes = self._scenes(name, "val")
         return scenes, GridChips(scenes, self.crop)
 
-    def _scenes(self, name: str, split: str) -> GeoDataset:
-        bands, folder = self.domains[name].bands, self.folder(name, split)
-        return scene_dataset(folder, self.labels[name], bands, self.gsd)
+    def _scenes(self, name: str, split: Split) -> GeoDataset:
+        folder = self.folder(name, split)
+        return self.domains[name].scenes(folder, split, self.labels[name], self.gsd)
 
-    def _frames(self, name: str, split: str) -> Frames:
+    def _frames(self, name: str, split: Split) -> Frames:
         bands, folder = self.domains[name].bands, self.folder(name, split)
         return Frames(folder, self.labels[name], bands, self.crop)
 
     def on_after_batch_transfer(
         self, batch: dict[str, dict[str, Tensor]], dataloader_idx: int
     ) -> dict[str, dict[str, Tensor]]:
-        """Augment training batches, on their device."""
+        """Augment training batches on their device."""
         if self.trainer is not None and self.trainer.training:
             return {name: self.augment(data) for name, data in batch.items()}
         return batch
 
-    def _collate(self, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        # In a reading process, straight into the memory that it shares; no copy is made after that.
-        batch: dict[str, Tensor] = default_collate(samples)
+    def _collate(self, name: str, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Stack the image and the labels that may be used, and fill unknown image pixels."""
+        keys = ["image", *self.labels[name]]
+        # A reading process stacks straight into shared memory; no copy is made after that.
+        batch: dict[str, Tensor] = default_collate(
+            [{key: sample[key] for key in keys} for sample in samples]
+        )
         images = batch["image"]
-        torch.where(torch.isnan(images), self.fill, images, out=images)
+        fill = torch.tensor(self.fill).view(-1, 1, 1)
+        torch.where(torch.isnan(images), fill, images, out=images)
         return batch
+
+    def _collate_validation(
+        self, name: str, samples: list[dict[str, Tensor]]
+    ) -> dict[str, dict[str, Tensor]]:
+        return {name: self._collate(name, samples)}

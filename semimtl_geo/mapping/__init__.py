@@ -1,5 +1,8 @@
 """Maps from trained networks, of orthophotos and of frames, and their scores.
 
+:class:`Mapper` maps rasters, many places at once, or images that xarray holds; :func:`open_maps`
+opens maps that were written before; :func:`evaluate` scores maps against labels.
+
 May import ``tasks``, ``networks``, ``streetview`` and ``tiles``.
 """
 
@@ -9,21 +12,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from semimtl_geo.mapping.dataset import open_maps
+    from semimtl_geo.mapping.dataset import map_files, open_maps
     from semimtl_geo.mapping.evaluation import evaluate
     from semimtl_geo.mapping.mapper import Mapper
+    from semimtl_geo.mapping.places import CoarseRasterWarning
 
-__all__ = ["Mapper", "evaluate", "open_maps"]
+__all__ = ["CoarseRasterWarning", "Mapper", "evaluate", "map_files", "open_maps"]
 
-_HOMES = {
+_MODULES = {
+    "CoarseRasterWarning": "semimtl_geo.mapping.places",
     "Mapper": "semimtl_geo.mapping.mapper",
     "evaluate": "semimtl_geo.mapping.evaluation",
+    "map_files": "semimtl_geo.mapping.dataset",
     "open_maps": "semimtl_geo.mapping.dataset",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: processes that predict need no data sets."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    """Import a public name when it is first used: importing torch takes seconds."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,55 +6,77 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from semimtl_geo.mapping.images import Image
 from semimtl_geo.mapping.input_bands import find_input
 from semimtl_geo.networks.checkpoint import ModelCard
 from tiles.errors import InputError
-from tiles.mosaic.tile_sample import survey
+from tiles.mosaic.tile_sample import sample_source, survey
 from tiles.types import BandSelection, RasterName
 
-SURVEY_TILES = 96
-"""Crops from which BatchNorm statistics are re-estimated: enough that they no longer change."""
+SAMPLE_CROPS = 96
+"""Number of crops after which re-estimated BatchNorm statistics no longer change."""
 
 
-def crops_of(
+def sample_crops(
     rasters: Sequence[RasterName],
     card: ModelCard,
     bands: BandSelection | None = None,
     crs: str | None = None,
     area: RasterName | None = None,
 ) -> Iterator[Tensor]:
-    """Crops from all over some orthophotos, about `SURVEY_TILES` in all.
+    """Read crops from all over some orthophotos, about `SAMPLE_CROPS` in all.
 
     Args:
-        rasters: The orthophotos, one or more.
-        card: Of the network that will see them.
-        bands: As for :meth:`semimtl_geo.mapping.Mapper.map`.
-        crs: Read them in this coordinate reference system.
-        area: A file of polygons: nothing else is looked at.
+        rasters: One or more orthophotos.
+        card: Settings of the network that will see the crops.
+        bands: Bands that the network wants, as for :meth:`semimtl_geo.mapping.Mapper.map`.
+        crs: Coordinate reference system to read in; by default that of each raster.
+        area: A file of polygons; crops that do not touch them are left out.
 
     Yields:
         Images float32 ``[B, bands, H, W]`` in 0..1.
 
     Raises:
-        InputError: If a raster cannot be used, or there is nothing to see.
+        InputError: If a raster cannot be used, or no pixel is known.
     """
-    seen = False
+    found = False
     for raster in rasters:
         numbers, scale = find_input([raster], card, bands)
         for batch in survey(
             raster,
             tile=card.crop,
-            count=max(1, SURVEY_TILES // len(rasters)),
+            count=max(1, SAMPLE_CROPS // len(rasters)),
             gsd=card.gsd,
             bands=numbers,
             crs=crs,
             area=area,
             fill=[value * scale for value in card.mean],
         ):
-            seen = True
+            found = True
             yield batch / scale
-    if not seen and area is not None:
+    if not found and area is not None:
         fault = "lies outside the raster, or where it has no known pixel"
         raise InputError(area, fault, "give an area that meets it")
-    if not seen:
+    if not found:
         raise InputError(rasters[0], "has no known pixel", "check its nodata value or mask")
+
+
+def sample_image_crops(image: Image, card: ModelCard) -> Iterator[Tensor]:
+    """Read crops from all over an image in memory, the same as of a raster with these pixels.
+
+    Args:
+        image: The image.
+        card: Settings of the network that will see the crops.
+
+    Yields:
+        Images float32 ``[B, bands, H, W]`` in 0..1.
+
+    Raises:
+        InputError: If no pixel of the image is known.
+    """
+    fill = [value * image.scale for value in card.mean]
+    batches = sample_source(image.source, card.crop, SAMPLE_CROPS, card.gsd, fill=fill)
+    if not batches:
+        raise InputError(image.source.name, "has no known pixel", "check its nodata value")
+    for batch in batches:
+        yield batch / image.scale

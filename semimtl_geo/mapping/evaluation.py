@@ -1,4 +1,4 @@
-"""Scores of maps against the truth: whole scenes or frames, in the task's unit."""
+"""Scores of maps against labels, over whole scenes or frames and in the task's unit."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from torchmetrics import Metric
 
+from semimtl_geo.mapping.dataset import map_files
 from semimtl_geo.mapping.frames import adapt_to_frames, frame_bands, map_frame
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.streetview.dataset import check_size
-from semimtl_geo.streetview.files import frame_files, label_file, read_classes, read_values
+from semimtl_geo.streetview.files import frame_files, label_file, read_labels
 from semimtl_geo.tasks import Task
-from tiles.datasets.scenes import LabelKind, raster_files
-from tiles.errors import InputError
+from tiles.datasets.scenes import raster_files
+from tiles.errors import InputError, MissingFileError, input_errors
 from tiles.reading.raster import Raster
-from tiles.reading.warp import warped
+from tiles.reading.warped_vrt import warped_vrt
 from tiles.types import BandSelection, ProgressCallback
 
 ROWS = 1024
-"""Rows compared at a time."""
+"""Rows of a map that are compared at a time."""
 
 Scores = dict[str, dict[str, float]]
-"""``{task: {score: value}}``."""
+"""Values by task and by name of the score."""
 
 
 def evaluate(
@@ -41,24 +42,30 @@ def evaluate(
     bands: BandSelection | None = None,
     progress: ProgressCallback | None = None,
 ) -> Scores:
-    """Map every scene or frame of a folder and score the maps against the labels that are there.
+    """Map every scene or frame of a folder and score the maps against its labels.
 
     Args:
         mapper: The network.
-        scenes: Folder with ``image/`` and, for each task that is to be scored, its labels. PNG
-            images are frames of street views, each of which is predicted at once.
+        scenes: Folder with ``image/`` and, for each task that is to be scored, a folder of labels.
+            PNG images are frames of street views, which are predicted one by one.
         maps: Folder for the maps.
-        domain: Take this training domain's BatchNorm statistics. If None, and the network has
-            statistics per domain and none of its own choice, they are re-estimated on all the
-            images together.
+        domain: Use the BatchNorm statistics of this training domain. If None, and the network has
+            statistics per domain and none are chosen, they are re-estimated on all images together.
         bands: Numbers or names of the bands that the network wants.
-        progress: Called with scenes or frames done, and how many there are.
+        progress: Called with the number of scenes or frames done, and of all.
 
     Returns:
-        Per task with labels, its scores over all pixels of all scenes or frames.
+        Scores of each task that has labels, over all pixels of all scenes or frames.
 
     Raises:
-        InputError: If there are no images, or no labels at all, or one does not fit.
+        InputError: If there are no images or no labels, or one of them does not fit.
+
+    Example:
+        >>> from semimtl_geo import Mapper
+        >>> from semimtl_geo.mapping import evaluate
+        >>> scores = evaluate(Mapper.load("semimtl.ckpt"), "data/city_b/test", "maps")
+        >>> sorted(scores)
+        ['height', 'landcover']
     """
     scenes, maps = Path(scenes), Path(maps)
     frames = frame_files(scenes / "image")
@@ -76,15 +83,15 @@ def evaluate(
     }
     for (name, _), truth in truths.items():
         if not truth.is_file():
-            raise InputError(truth, "no such file", f"every image needs its {name}")
+            raise MissingFileError(truth, "no such file", f"every image needs its {name}")
         if not frames:
-            Raster(truth).close()  # says what is wrong with it before anything is mapped
+            Raster(truth).close()  # raises an error before anything is mapped if it cannot be used
     numbers = frame_bands(mapper, images[0], bands) if frames else []
     if domain is not None:
         mapper = mapper.for_domain(domain)
-    elif mapper.chooses and frames:
+    elif mapper.needs_statistics and frames:
         mapper = adapt_to_frames(mapper, scenes, numbers)
-    elif mapper.chooses:
+    elif mapper.needs_statistics:
         mapper = mapper.adapt(images, bands)
     metrics = {task.name: task.scores() for task in tasks}
     for done, image in enumerate(images, start=1):
@@ -92,8 +99,7 @@ def evaluate(
         if frames:
             made = map_frame(mapper, image, maps, numbers)
         else:
-            files = mapper.map(image, maps, bands=bands)
-            made = {task.name: Path(files[task.name].encoding["source"]) for task in tasks}
+            made = map_files(mapper.map(image, maps, bands=bands))
         for task in tasks:
             against = compare_frames if frames else compare
             against(made[task.name], truths[task.name, image], task, metrics[task.name])
@@ -112,68 +118,75 @@ def evaluate(
 
 
 def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
-    """Add a map and its truth to a metric; the truth is brought onto the map's grid if need be.
+    """Update a metric with a map and its labels, which are warped to the map's grid.
+
+    Args:
+        made: The map.
+        truth: The labels.
+        task: Task of both.
+        metric: The metric.
 
     Raises:
-        InputError: If the truth cannot be read or has no CRS.
+        InputError: If the labels cannot be read, have no CRS, or hold values that are no labels.
     """
-    try:
-        with rasterio.open(made) as prediction, rasterio.open(truth) as source:
-            if source.crs is None:
-                raise InputError(
-                    truth, "has no CRS", "assign one, with gdal_edit -a_srs for example"
-                )
-            with warped(
-                source,
-                crs=prediction.crs,
-                transform=prediction.transform,
-                width=prediction.width,
-                height=prediction.height,
-                resampling=Resampling.nearest,
-            ) as target:
-                for top in range(0, prediction.height, ROWS):
-                    rows = min(ROWS, prediction.height - top)
-                    window = Window(0, top, prediction.width, rows)
-                    labels = torch.from_numpy(_read(target, window, task))
-                    if fault := task.check(labels):
-                        raise InputError(truth, fault, "correct the labels, or mark as nodata")
-                    metric.update(torch.from_numpy(_read(prediction, window, task)), labels)
-    except RasterioError as error:
-        raise InputError(truth, f"cannot be compared ({error})", "replace the file") from error
+    with (
+        input_errors(truth, "cannot be compared", "replace the file", RasterioError),
+        rasterio.open(made) as prediction,
+        rasterio.open(truth) as source,
+    ):
+        if source.crs is None:
+            raise InputError(truth, "has no CRS", "assign one, with gdal_edit -a_srs for example")
+        with warped_vrt(
+            source,
+            crs=prediction.crs,
+            transform=prediction.transform,
+            width=prediction.width,
+            height=prediction.height,
+            resampling=Resampling.nearest,
+        ) as target:
+            for top in range(0, prediction.height, ROWS):
+                rows = min(ROWS, prediction.height - top)
+                window = Window(0, top, prediction.width, rows)
+                labels = torch.from_numpy(_read(target, window, task))
+                if fault := task.label_fault(labels):
+                    raise InputError(truth, fault, "correct the labels, or mark as nodata")
+                metric.update(torch.from_numpy(_read(prediction, window, task)), labels)
 
 
 def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> None:
-    """Add the map of a frame and its truth to a metric.
+    """Update a metric with the map of a frame and its labels.
+
+    Args:
+        made: The map.
+        truth: The labels.
+        task: Task of both.
+        metric: The metric.
 
     Raises:
-        InputError: If the truth cannot be read, is of another size, or holds what is no label.
+        InputError: If the labels cannot be read, have another size, or hold values that are no
+            labels.
     """
     prediction, labels = (_read_frame(path, task) for path in (made, truth))
     check_size(truth, labels, prediction)
     target = torch.from_numpy(labels)
-    if fault := task.check(target):
+    if fault := task.label_fault(target):
         raise InputError(truth, fault, "correct the labels")
     metric.update(torch.from_numpy(prediction), target)
 
 
 def _read_frame(path: Path, task: Task) -> NDArray[np.generic]:
-    if task.kind == "segmentation":
-        return read_classes(path).astype(np.int64)
-    return read_values(path)
+    return task.mask_unknown(read_labels(path, task.label_kind))
 
 
 def _truth(folder: Path, task: Task, image: Path, frame: bool) -> Path:
-    """Where the label of an image is."""
+    """Return the file of an image's labels."""
     if frame:
-        kind: LabelKind = "classes" if task.kind == "segmentation" else "values"
-        return label_file(folder, task.name, image, kind)
+        return label_file(folder, task.name, image, task.label_kind)
     return folder / task.name / image.name
 
 
 def _read(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:
-    """Rows of a label raster as in a batch: 255 or NaN where nobody knows."""
+    """Read rows of a raster as in a batch: 255 or NaN where a pixel is unknown."""
     data = source.read(1, window=window)
     known = source.dataset_mask(window=window) > 0
-    if task.kind == "segmentation":
-        return np.where(known, data, 255).astype(np.int64)
-    return np.where(known, data, np.nan).astype(np.float32)
+    return task.mask_unknown(data, known)

@@ -1,4 +1,4 @@
-"""Trained networks as one callable that crosses to other processes and machines."""
+"""Trained networks as one callable that can be sent to other processes and machines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semimtl_geo.learning.adversarial import GROUND_TRUTH
 from semimtl_geo.networks.batchnorm import DomainBatchNorm
 from semimtl_geo.networks.checkpoint import ModelCard
-from semimtl_geo.networks.discriminator import Discriminator
+from semimtl_geo.networks.discriminator import GROUND_TRUTH, Discriminator
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.tasks import Task
-from tiles.errors import InputError
+from tiles.errors import InvalidValueError
 from tiles.maps.layers import ClassMap, Layer, PercentMap
 
 PLAUSIBILITY = "{}_plausibility"
@@ -24,18 +23,20 @@ PLAUSIBILITY = "{}_plausibility"
 
 
 class Predictor:
-    """What the mosaicker calls with batches of tiles.
+    """Callable that predicts batches of tiles for the mosaicker.
 
-    Pickled it is plain settings and tensors on the CPU, and nothing of a process (no CUDA context,
-    no shared memory). The weights go to the device when it is first called.
+    A pickled predictor holds plain settings and tensors on the CPU, but nothing that belongs to a
+    process, such as a CUDA context or shared memory. The weights move to the device at the first
+    call.
 
     Args:
-        card: The networks' settings.
+        card: Settings of the networks.
         generator: The network, in evaluation mode.
-        discriminators: By task, in evaluation mode, in which spectral normalisation is constant.
-            For each the plausibility of its task is answered too.
-        device: Where to predict; if None, the first GPU of the machine that calls, or its CPU.
-        scale: The raster's value that stands for 1.
+        discriminators: Discriminators by task, in evaluation mode, so that spectral normalisation
+            is constant. The plausibility of each of these tasks is predicted, too.
+        device: Device that predicts; if None, the first GPU of the machine of the process that
+            calls, or its CPU.
+        scale: Value in the raster that stands for 1.
     """
 
     def __init__(
@@ -48,49 +49,61 @@ class Predictor:
     ) -> None:
         self.card, self.scale = card, scale
         self.device = None if device is None else torch.device(device)
-        judges = nn.ModuleDict(dict(discriminators or {}))
-        self._networks = nn.ModuleDict({"generator": generator, "discriminators": judges})
+        self._networks = nn.ModuleDict(
+            {"generator": generator, "discriminators": nn.ModuleDict(dict(discriminators or {}))}
+        )
         self._ready = False
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Predict a batch.
 
         Args:
-            images: float32 ``[B, bands, H, W]``, values as the raster has them.
+            images: Tensor float32 ``[B, bands, H, W]`` with the values of the raster.
 
         Returns:
-            Per task ``[B, channels, H, W]``: class probabilities, or values in the task's unit. Per
-            discriminator ``[B, 1, H, W]``: the probability that it takes the task's prediction for
-            ground truth.
+            Class probabilities ``[B, channels, H, W]``, or values in the task's unit, by task. With
+            discriminators also, by ``<task>_plausibility``, the probability ``[B, 1, H, W]`` that
+            the task's discriminator takes the prediction for ground truth.
         """
-        device = self._settle()
+        device = self.to_device().device
         with torch.inference_mode():
             images = images.to(device, non_blocking=True) / self.scale
             outputs = self._networks["generator"](images)
-            answer = {task.name: task.estimate(outputs[task.name]) for task in self.card.tasks}
+            predictions = {task.name: task.estimate(outputs[task.name]) for task in self.card.tasks}
             for task in self.card.tasks:
-                if task.name in self._judges:
-                    logits = self._judges[task.name](task.judged(outputs[task.name]))
+                if task.name in self._discriminators:
+                    logits = self._discriminators[task.name](
+                        task.discriminator_input(outputs[task.name])
+                    )
                     truth = slice(GROUND_TRUTH, GROUND_TRUTH + 1)
-                    answer[PLAUSIBILITY.format(task.name)] = logits.softmax(dim=1)[:, truth]
-        return answer
+                    predictions[PLAUSIBILITY.format(task.name)] = logits.softmax(dim=1)[:, truth]
+        return predictions
 
     @property
-    def _judges(self) -> nn.ModuleDict:
-        judges = self._networks["discriminators"]
-        assert isinstance(judges, nn.ModuleDict)  # noqa: S101 - what the constructor put there
-        return judges
+    def _discriminators(self) -> nn.ModuleDict:
+        discriminators = self._networks["discriminators"]
+        assert isinstance(discriminators, nn.ModuleDict)  # noqa: S101 - for the type checker
+        return discriminators
 
-    def _settle(self) -> torch.device:
-        """Bring the networks to the device, once."""
+    def to_device(self) -> Predictor:
+        """Move the networks to the device, unless they are there, and return this predictor."""
         if not self._ready:
             self.device = check_device(self.device)
             if any(value.device != self.device for value in self._networks.state_dict().values()):
-                # A copy: these may be in use elsewhere, on the device where they are.
+                # Others may use the same modules on the device where they are.
                 self._networks = copy.deepcopy(self._networks).to(self.device)
             self._ready = True
-        assert self.device is not None  # noqa: S101 - for the type checker
-        return self.device
+        return self
+
+    def scaled(self, scale: float) -> Predictor:
+        """Return a predictor with the same networks and another scale.
+
+        Args:
+            scale: Value in the raster that stands for 1.
+        """
+        other = Predictor.__new__(Predictor)
+        other.__dict__.update(self.__dict__, scale=scale)
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         weights = {key: value.cpu() for key, value in self._networks.state_dict().items()}
@@ -100,7 +113,7 @@ class Predictor:
         return {
             "card": self.card.to_plain(),
             "weights": buffer.getvalue(),
-            "judges": len(self._judges) > 0,
+            "plausibility": len(self._discriminators) > 0,
             "domain": next((layer.active for layer in layers), 0),
             "device": None if self.device is None else str(self.device),
             "scale": self.scale,
@@ -111,25 +124,25 @@ class Predictor:
 
 
 def _rebuild(state: Mapping[str, Any]) -> Predictor:
-    """Undo :meth:`Predictor.__getstate__`."""
+    """Build a predictor from :meth:`Predictor.__getstate__`."""
     card = ModelCard.from_plain(state["card"])
     generator = card.build_generator()
     generator.use_domain(state["domain"])
-    discriminators = card.build_discriminators() if state["judges"] else {}
-    made = Predictor(card, generator, discriminators, state["device"], state["scale"])
+    discriminators = card.build_discriminators() if state["plausibility"] else {}
+    predictor = Predictor(card, generator, discriminators, state["device"], state["scale"])
     weights = torch.load(io.BytesIO(state["weights"]), map_location="cpu", weights_only=True)
-    made._networks.load_state_dict(weights)
-    made._networks.eval()
-    return made
+    predictor._networks.load_state_dict(weights)
+    predictor._networks.eval()
+    return predictor
 
 
 def map_layers(tasks: Sequence[Task], confidence: bool, plausibility: bool) -> list[Layer]:
-    """The maps of tasks, and of how far they are to be trusted.
+    """Return the maps of tasks, and maps of how far these are to be trusted.
 
     Args:
         tasks: The tasks.
-        confidence: With the highest probability of tasks of classes.
-        plausibility: With what a :class:`Predictor` with discriminators answers.
+        confidence: Add the highest probability for tasks of classes.
+        plausibility: Add the plausibility that a :class:`Predictor` with discriminators predicts.
     """
     layers = [task.layer() for task in tasks]
     further: list[Layer] = []
@@ -148,25 +161,27 @@ def map_layers(tasks: Sequence[Task], confidence: bool, plausibility: bool) -> l
 
 
 def check_device(device: str | torch.device | None = None) -> torch.device:
-    """A device of this machine, with its number.
+    """Return a device of this machine, with its number.
 
     Args:
-        device: Its name; if None, the first GPU, or the CPU.
+        device: Name of the device; if None, the first GPU, or the CPU.
 
     Raises:
-        InputError: If this machine has none of that name.
+        InvalidValueError: If this machine has no such device.
     """
     try:
         found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if found.type == "cuda":
             torch.cuda.get_device_properties(found)
-            # Tensors say that they are on cuda:0, which is not equal to cuda.
+            # The device of a tensor has a number: cuda:0 is not equal to cuda.
             number = torch.cuda.current_device() if found.index is None else found.index
             found = torch.device("cuda", number)
-        torch.empty(1, device=found).cpu()  # some are known by name only
-    # torch: RuntimeError of a wrong name, AssertionError without CUDA, NotImplementedError of meta.
+        torch.empty(1, device=found).cpu()  # torch accepts names of devices that it cannot use
+    # Torch raises RuntimeError for a wrong name, AssertionError without CUDA, and
+    # NotImplementedError for meta.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         fault = "is no device of this machine"
-        raise InputError(f"device {device}", fault, f"use {' or '.join([*have, 'cpu'])}") from error
+        remedy = f"use {' or '.join([*have, 'cpu'])}"
+        raise InvalidValueError(f"device {device}", fault, remedy) from error
     return found

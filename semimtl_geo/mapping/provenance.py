@@ -1,16 +1,16 @@
-"""What a map says of how it was made: the GeoTIFF's tags, all beginning with ``SEMIMTL_``.
+"""Tags of a GeoTIFF that say how the map was made; all begin with ``SEMIMTL_``.
 
-| tag | |
+| tag | meaning |
 | --- | --- |
-| VERSION | of semimtl-geo |
+| VERSION | version of semimtl-geo |
 | MODEL, MODEL_SHA256 | the checkpoint's file name and hash |
 | SYSTEM | the system that trained it, such as semimtl |
-| RASTER | file name of what was mapped; of several, the first and how many more |
+| RASTER | file name of the raster; if there are several, of the first, and how many more |
 | BANDS | which bands were read as what, such as ``4 as NIR, 1 as red, 2 as green`` |
 | STATISTICS | where the BatchNorm statistics came from, in words (with the training domain) |
-| GSD | metres per pixel that the network saw; "as it is" if the raster was not resampled to any |
-| TILE, OVERLAP | pixels that the network saw at once, and that neighbouring tiles shared |
-| BATCH_SIZE | tiles that it saw at once, at most |
+| GSD | metres per pixel that the network saw; "as it is" if the raster is never resampled |
+| TILE, OVERLAP | edge of a tile, and overlap of neighbouring tiles, in pixels |
+| BATCH_SIZE | tiles per batch, at most |
 | GRID, CRS | ``source`` or ``network``; the CRS that was asked for, or ``source`` |
 | AREA | file name of the polygons that the map is confined to, if any |
 """
@@ -31,13 +31,13 @@ def make_tags(
     bands: Mapping[str, int],
     **settings: str | float | None,
 ) -> dict[str, str]:
-    """The tags of a map.
+    """Return the tags of a map.
 
     Args:
-        source: MODEL, MODEL_SHA256 and SYSTEM, where they are known.
-        rasters: What is mapped.
-        bands: Numbers of the bands, by what they are read as.
-        **settings: The other tags, by lower-case names; None is left out.
+        source: MODEL, MODEL_SHA256 and SYSTEM, as far as they are known.
+        rasters: Files that are mapped.
+        bands: Numbers of the bands, by the names that the network gives them.
+        **settings: Values of the other tags by their names in lower case; None is left out.
     """
     first, *others = rasters
     tags = {
@@ -51,5 +51,5 @@ def make_tags(
 
 
 def read_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags of a map that :func:`make_tags` made, without their prefix."""
+    """Return those tags of a file that :func:`make_tags` made, without their prefix."""
     return {name.removeprefix(PREFIX): v for name, v in tags.items() if name.startswith(PREFIX)}

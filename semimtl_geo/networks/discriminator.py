@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-SMALLEST_INPUT = 32
-"""Five layers of stride 2 leave one cell of an input of this size."""
+GROUND_TRUTH: Final = 0
+"""The output channel of ground truth; the channels after it are of predictions."""
+
+SMALLEST_INPUT: Final = 32
+"""Smallest height and width of an input in pixels: five layers of stride 2 leave one cell."""
 
 
 class Discriminator(nn.Module):

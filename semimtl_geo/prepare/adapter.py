@@ -1,4 +1,4 @@
-"""What an adapter of a data set is."""
+"""Interface of adapters, each of which knows one data set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from semimtl_geo.prepare.archive import Member, Raw
+from semimtl_geo.prepare.archive import RawFile, RawFolder
 from tiles.types import ProgressCallback
 
 SPLITS: Final = ("train", "val", "test")
@@ -15,64 +15,80 @@ SPLITS: Final = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Item:
-    """One scene or frame to make.
+    """A scene or street-view frame that is to be made.
 
     Attributes:
-        domain: Folder of its data set under ``--out``.
+        domain: Name of its data set, which is a folder below ``--out``.
         split: ``train``, ``val`` or ``test``.
-        name: Its base name, one in its domain.
-        files: What it is made from, by the role that each has for the adapter.
-        targets: The files that it gives, relative to the domain's folder:
-            ``train/image/2_10.tif``. It is made, and is left alone, if all are there.
+        name: Base name of its files, unique in its domain.
+        files: Raw files that it is made from, by their roles, which the adapter defines.
+        targets: Files to write, relative to the domain's folder. The item is skipped if all of them
+            exist.
+
+    Example:
+        >>> from semimtl_geo.prepare.archive import RawFile
+        >>> raw = RawFile("ortho.tif", 27_648, Path("ortho.tif"))
+        >>> item = Item("lyon", "train", "a", {"image": raw}, ["train/image/a.tif"])
+        >>> item.files["image"].name
+        'ortho.tif'
     """
 
     domain: str
     split: str
     name: str
-    files: Mapping[str, Member]
+    files: Mapping[str, RawFile]
     targets: Sequence[str]
 
 
 class Adapter(Protocol):
-    """One data set; as a rule a frozen dataclass of its options."""
+    """A data set: how its files are found, converted and described.
+
+    An adapter is a dataclass, frozen as a rule; its fields that
+    :func:`semimtl_geo.prepare.options.option` declares are options on the command line.
+
+    Example:
+        >>> from semimtl_geo.prepare.isprs import Potsdam
+        >>> adapter: Adapter = Potsdam(gsd=0.2)
+        >>> adapter.settings["gsd"]
+        0.2
+    """
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What its files depend on beside the raw ones, as JSON knows it; read after `plan`.
+        """Settings that the written files depend on, as JSON can hold them; read after `plan`.
 
-        A folder that was begun with other settings is not gone on with. Of a dataclass it is
+        A folder that was begun with other settings is not continued. Most adapters return
         ``dataclasses.asdict(self)``.
         """
         ...
 
-    def plan(self, raw: Raw) -> list[Item]:
-        """List what is to be made, in the same order each time.
+    def plan(self, raw: RawFolder) -> list[Item]:
+        """List the items, in the same order each time.
 
         Raises:
-            InputError: A file is missing; it is named, and where to find it.
+            InputError: If a raw file is missing; the message names it and says where to get it.
         """
         ...
 
     def make(self, item: Item, files: Mapping[str, Path], folder: Path) -> None:
-        """Make one item.
+        """Write the targets of one item. The same files and options give the same bytes.
 
         Args:
             item: The item.
-            files: Its files, unzipped, by role.
-            folder: The domain's folder. The folders of the targets exist. A target is written aside
-                (:func:`tiles.files.aside`) and appears under its name when whole.
-                The same files and options give the same bytes.
+            files: Its raw files by role, unzipped.
+            folder: Folder of the domain, in which the folders of all targets exist. Each target is
+                written by :func:`tiles.files.atomic_write`.
 
         Raises:
-            InputError: A file cannot be used.
+            InputError: If a raw file cannot be used.
         """
         ...
 
     def summary(self, folder: Path, progress: ProgressCallback) -> str:
-        """Describe a domain in Markdown, from its files alone.
+        """Describe a domain in Markdown, from its written files alone.
 
         Args:
-            folder: The domain's folder.
-            progress: To be called with files read, and files in all.
+            folder: Folder of the domain.
+            progress: Called with the number of files read and of files in all.
         """
         ...

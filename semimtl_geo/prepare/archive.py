@@ -1,7 +1,7 @@
-"""What people download: folders and zip archives, nested as they come, as one set of files.
+"""Downloaded data: folders and (nested) zip archives, presented as one set of files.
 
-Archives are read where they are. A member is unzipped only when it is needed, into a cache, under a
-name of our own making; no path of an archive ever becomes a path on the disk.
+Archives are read in place. A member is unzipped only when it is needed, into a cache and under a
+generated name; no path that an archive contains ever becomes a path on the disk.
 """
 
 from __future__ import annotations
@@ -14,77 +14,74 @@ import stat
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Final
 from zlib import error as zlib_error
 
-from tiles.errors import InputError, path_faults
+from tiles.errors import InputError, MissingFileError, input_errors
+from tiles.files import path_errors
 
-NESTED = 3
-"""Archives in archives are looked into so deep."""
+MAX_NESTING: Final = 3
+"""Depth to which archives inside archives are opened."""
 
-# A member that unzips to more than SMALL bytes and RATIO times its packed size is no image: label
-# maps, the emptiest files there are, stay below 150.
-SMALL, RATIO = 256 << 20, 250
-CHUNK = 4 << 20
+MAX_UNCHECKED_BYTES: Final = 256 << 20
+MAX_COMPRESSION_RATIO: Final = 250
+"""A larger member with a higher ratio is no image: label maps, which compress best, stay below 150.
+"""
 
-HIDDEN = (".", "__MACOSX")
-"""Files and folders that begin so are nobody's data."""
+CHUNK_BYTES: Final = 4 << 20
 
-_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+HIDDEN_PREFIXES: Final = (".", "__MACOSX")
+"""Files and folders whose names begin so are left by operating systems, and are skipped."""
+
+_DEVICE_NAME = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
 @dataclass(frozen=True)
-class Member:
-    """A file, in a folder or in an archive.
+class RawFile:
+    """A file in a folder or in an archive.
 
     Attributes:
-        path: Its path below ``--raw``; an archive counts as the folder of its name without
+        path: Path below ``--raw``, in which an archive counts as a folder that is named without
             ``.zip``.
-        size: Bytes, unzipped.
-        file: The file, or the archive that it is in.
-        inside: Its name in that archive; None for a file of its own.
+        size: Size in bytes, unzipped.
+        file: The file on the disk, or the archive that contains it.
+        member: Name in that archive; None for a file on the disk.
     """
 
     path: str
     size: int
     file: Path
-    inside: str | None = None
+    member: str | None = None
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """Last part of the path."""
         return self.path.rpartition("/")[2]
 
     @property
     def folder(self) -> str:
-        """The name of the folder that it is in."""
+        """Name of the folder that contains the file."""
         return self.path.rpartition("/")[0].rpartition("/")[2]
 
 
-def check_folder(folder: Path) -> None:
-    """Check that there is a folder.
-
-    Raises:
-        InputError: There is none.
-    """
-    with path_faults(folder):
-        if not folder.is_dir():
-            raise InputError(folder, "is no folder", "name the folder of what was downloaded")
-
-
-class Raw:
-    """All files below a folder, those in zip archives too.
+class RawFolder:
+    """All files below a folder, including those in zip archives.
 
     Args:
         folder: The folder.
-        cache: Where members are unzipped to; made when needed.
-        progress: Called with what is unpacked, the bytes done and the bytes in all, while an
-            archive that lies in another is unpacked, which can last.
+        cache: Folder to unzip members into; it is created when needed.
+        progress: Called with the name of a nested archive, the bytes done and the bytes in all
+            while that archive is unzipped, which can take long.
+
+    Attributes:
+        files: The files, those with the shortest paths first.
 
     Raises:
-        InputError: There is no such folder, or an archive in it cannot be trusted or read.
+        MissingFileError: If there is no such folder.
+        InputError: If an archive cannot be read, or has members that may not be trusted.
     """
 
     def __init__(
@@ -94,82 +91,89 @@ class Raw:
         progress: Callable[[str, int, int], None] = lambda name, done, total: None,
     ) -> None:
         self.folder, self.cache, self._progress = folder, cache, progress
-        # Open once: to read the list of an archive of 100 000 members takes seconds.
+        # Kept open: reading the directory of an archive of 100 000 members takes seconds.
         self._archives: dict[Path, zipfile.ZipFile] = {}
         check_folder(folder)
-        with path_faults(folder):
+        with path_errors(folder):
             found = list(self._walk())
-        # The shortest path first: a copy further down is a copy.
-        self.members = sorted(found, key=lambda member: (member.path.count("/"), member.path))
-        self._named: dict[str, list[Member]] = defaultdict(list)
-        for member in self.members:
-            self._named[member.name.lower()].append(member)
+        # Copies of a file usually lie deeper than the original.
+        self.files = sorted(found, key=lambda file: (file.path.count("/"), file.path))
+        self._by_name: dict[str, list[RawFile]] = defaultdict(list)
+        for file in self.files:
+            self._by_name[file.name.lower()].append(file)
 
-    def find(self, path: str, accept: Callable[[Member], bool] | None = None) -> Member | None:
-        """Look for a file.
+    def find(self, path: str, accept: Callable[[RawFile], bool] | None = None) -> RawFile | None:
+        """Find a file by the end of its path.
 
         Args:
-            path: The end of its path, in whole parts and any case: ``2_10.tif``, ``rgb/1.png``.
-            accept: What else must be true of it.
+            path: One or more whole parts of the path, in any case: ``2_10.tif``, ``rgb/1.png``.
+            accept: Further condition that the file must meet.
 
         Returns:
-            The file; of several the one with the shortest path, then the first by name.
+            The file, or None. Of several, the one with the shortest path, then the first by name.
         """
         wanted = f"/{path.lower()}"
-        for member in self._named.get(PurePosixPath(path).name.lower(), []):
-            if f"/{member.path.lower()}".endswith(wanted) and (accept is None or accept(member)):
-                return member
+        for file in self._by_name.get(PurePosixPath(path).name.lower(), []):
+            if f"/{file.path.lower()}".endswith(wanted) and (accept is None or accept(file)):
+                return file
         return None
 
-    def match(self, pattern: str) -> Iterator[tuple[Member, re.Match[str]]]:
-        """All files whose path ends with a pattern that begins at a part; in any case."""
-        whole = re.compile(rf"(?:.*/)?(?:{pattern})", re.IGNORECASE)
-        for member in self.members:
-            if (found := whole.fullmatch(member.path)) is not None:
-                yield member, found
+    def match(self, pattern: str) -> Iterator[tuple[RawFile, re.Match[str]]]:
+        """Iterate over the files whose paths end with a pattern.
 
-    def path(self, member: Member) -> Path:
-        """Where a file can be read; if it is in an archive, it is unzipped first.
+        Args:
+            pattern: Regular expression for one or more whole parts of the path, in any case.
+
+        Yields:
+            The file, and the match.
+        """
+        whole = re.compile(rf"(?:.*/)?(?:{pattern})", re.IGNORECASE)
+        for file in self.files:
+            if (found := whole.fullmatch(file.path)) is not None:
+                yield file, found
+
+    def local_path(self, file: RawFile) -> Path:
+        """Return a path at which a file can be read; a member of an archive is unzipped first.
 
         Raises:
-            InputError: It cannot be unzipped.
+            InputError: If it cannot be unzipped.
         """
-        if member.inside is None:
-            return member.file
-        target = self._place(member, member.inside)
+        if file.member is None:
+            return file.file
+        target = self._cache_path(file, file.member)
         if not target.exists():
-            shown = self._shown(member, member.inside)
+            shown = self._display_path(file, file.member)
             part = target.with_name(f"{target.name}.part")
-            with _archive_faults(shown):
+            with _unzip_errors(shown):
                 self.cache.mkdir(parents=True, exist_ok=True)
-                if (archive := self._archives.get(member.file)) is None:
-                    archive = self._archives[member.file] = zipfile.ZipFile(member.file)
-                self._unzip(archive, archive.getinfo(member.inside), shown, part)
+                if (archive := self._archives.get(file.file)) is None:
+                    archive = self._archives[file.file] = zipfile.ZipFile(file.file)
+                self._unzip(archive, archive.getinfo(file.member), shown, part)
                 part.replace(target)
         return target
 
-    def release(self, member: Member) -> None:
-        """Remove what was unzipped of a file."""
-        if member.inside is not None:
-            self._place(member, member.inside).unlink(missing_ok=True)
+    def release(self, file: RawFile) -> None:
+        """Remove the unzipped copy of a file, if there is one."""
+        if file.member is not None:
+            self._cache_path(file, file.member).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close all archives, and remove all that was unzipped."""
+        """Close all archives and remove all unzipped copies."""
         while self._archives:
             self._archives.popitem()[1].close()
         shutil.rmtree(self.cache, ignore_errors=True)
 
-    def _place(self, member: Member, inside: str) -> Path:
-        """Where a member is unzipped to: a name of our own, with an ending that readers know."""
-        facts = member.file.stat()
-        state = f"{member.file}\0{inside}\0{facts.st_size}\0{facts.st_mtime_ns}"
-        suffix = PurePosixPath(member.name).suffix.lower()
+    def _cache_path(self, file: RawFile, member: str) -> Path:
+        """Return where a member is unzipped to: a generated name with the member's suffix."""
+        facts = file.file.stat()
+        state = f"{file.file}\0{member}\0{facts.st_size}\0{facts.st_mtime_ns}"
+        suffix = PurePosixPath(file.name).suffix.lower()
         known = suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ""
         return self.cache / f"{hashlib.sha256(state.encode()).hexdigest()[:24]}{known}"
 
-    def _shown(self, member: Member, inside: str) -> Path:
-        """What an archive is called in errors, though it may have been unzipped itself."""
-        return self.folder / f"{member.path.removesuffix(_plain(inside)).rstrip('/')}.zip"
+    def _display_path(self, file: RawFile, member: str) -> Path:
+        """Return the name of an archive for messages, as it was downloaded."""
+        return self.folder / f"{file.path.removesuffix(_normalize(member)).rstrip('/')}.zip"
 
     def _unzip(
         self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: Path, part: Path
@@ -178,96 +182,114 @@ class Raw:
         if info.flag_bits & 1:
             raise InputError(
                 shown,
-                "is locked with a password",
+                "is protected by a password",
                 "unzip it yourself, with the password from its publisher, and give the folder",
             )
-        if info.file_size > max(SMALL, RATIO * info.compress_size):
-            times = info.file_size / max(info.compress_size, 1)
-            fault = f"its member {name} would unzip to {times:.0f} times its size"
-            raise InputError(shown, fault, "fetch the archive from its publisher")
+        if info.file_size > max(MAX_UNCHECKED_BYTES, MAX_COMPRESSION_RATIO * info.compress_size):
+            ratio = info.file_size / max(info.compress_size, 1)
+            fault = f"its member {name} would unzip to {ratio:.0f} times its size"
+            raise InputError(shown, fault, "download the archive from its publisher")
         try:
             with archive.open(info) as source, part.open("wb") as target:
-                # The reader stops at the size that was declared.
+                # ZipExtFile never returns more bytes than the archive declares.
                 done = 0
-                while block := source.read(CHUNK):
+                while block := source.read(CHUNK_BYTES):
                     target.write(block)
                     done += len(block)
-                    if info.file_size > SMALL:
+                    if info.file_size > MAX_UNCHECKED_BYTES:
                         self._progress(name, done, info.file_size)
         except BaseException:
             with suppress(OSError):
                 part.unlink()
             raise
 
-    def _walk(self) -> Iterator[Member]:
-        seen = set()
+    def _walk(self) -> Iterator[RawFile]:
+        """Iterate over all files below the folder."""
+        visited = set()
         for root, folders, names in os.walk(self.folder, followlinks=True):
             real = Path(root).resolve()
-            if real in seen:  # a link in a circle
+            if real in visited:  # symbolic links can form cycles
                 folders.clear()
                 continue
-            seen.add(real)
-            folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
+            visited.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN_PREFIXES))
             for name in sorted(names):
                 file = Path(root, name)
-                if name.startswith(HIDDEN) or not file.is_file():
+                if name.startswith(HIDDEN_PREFIXES) or not file.is_file():
                     continue
                 path = file.relative_to(self.folder).as_posix()
                 if file.suffix.lower() == ".zip":
-                    yield from self._look_into(file, path, NESTED)
+                    yield from self._members(file, path, MAX_NESTING)
                 else:
-                    yield Member(path, file.stat().st_size, file)
+                    yield RawFile(path, file.stat().st_size, file)
 
-    def _look_into(self, file: Path, path: str, depth: int) -> Iterator[Member]:
-        """The members of an archive, and those of archives in it."""
-        with _archive_faults(self.folder / path), zipfile.ZipFile(file) as archive:
+    def _members(self, archive_file: Path, path: str, depth: int) -> Iterator[RawFile]:
+        """Iterate over the members of an archive and of the archives inside it."""
+        with _unzip_errors(self.folder / path), zipfile.ZipFile(archive_file) as archive:
             infos = archive.infolist()
         for info in infos:
             _check_member(self.folder / path, info)
-            name = _plain(info.orig_filename)
-            if info.is_dir() or any(part.startswith(HIDDEN) for part in name.split("/")):
+            name = _normalize(info.orig_filename)
+            if info.is_dir() or any(part.startswith(HIDDEN_PREFIXES) for part in name.split("/")):
                 continue
-            member = Member(f"{path[:-4]}/{name}", info.file_size, file, info.filename)
+            file = RawFile(f"{path[:-4]}/{name}", info.file_size, archive_file, info.filename)
             if name.lower().endswith(".zip") and depth > 1:
-                yield from self._look_into(self.path(member), member.path, depth - 1)
+                yield from self._members(self.local_path(file), file.path, depth - 1)
             else:
-                yield member
+                yield file
 
 
-def _plain(name: str) -> str:
-    """A member's name without parts that say nothing."""
+def check_folder(folder: Path) -> None:
+    """Check that a folder exists.
+
+    Raises:
+        MissingFileError: If it does not.
+        InputError: If it is a file.
+    """
+    remedy = "name the folder of what was downloaded"
+    with path_errors(folder):
+        if not folder.exists():
+            raise MissingFileError(folder, remedy=remedy)
+        if not folder.is_dir():
+            raise InputError(folder, "is not a folder", remedy)
+
+
+def _normalize(name: str) -> str:
+    """Remove the parts ``.`` of a member's name."""
     return "/".join(part for part in name.split("/") if part != ".")
 
 
 def _check_member(file: Path, info: zipfile.ZipInfo) -> None:
-    """Refuse an archive with a member that does not name a plain file below it."""
-    name = info.orig_filename  # as it is stored; zipfile's own is cut at a NUL
+    """Refuse an archive with a member that does not name a regular file below the archive."""
+    name = info.orig_filename  # zipfile cuts `filename` at a NUL
     parts = name.removesuffix("/").split("/")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if name.startswith("/") or ":" in parts[0]:
-        fault = "an absolute path"
+        fault = "has an absolute path"
     elif "\\" in name or any(ord(letter) < 32 for letter in name):
-        fault = "a path with odd characters"
+        fault = "has a path with backslashes or control characters"
     elif any(part in ("", "..") for part in parts):
-        fault = "a path that leads elsewhere"
-    elif any(_DEVICE.fullmatch(part) for part in parts):
-        fault = "the name of a device"
+        fault = "has a path that leads out of the archive"
+    elif any(_DEVICE_NAME.fullmatch(part) for part in parts):
+        fault = "has the name of a device"
     elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        fault = "not a plain file"
+        fault = "is not a regular file"
     else:
         return
     shown = name if name.isprintable() else ascii(name)
-    raise InputError(file, f"its member {shown} is {fault}", "fetch the archive from its publisher")
+    remedy = "download the archive from its publisher"
+    raise InputError(file, f"its member {shown} {fault}", remedy)
 
 
-@contextmanager
-def _archive_faults(file: Path) -> Iterator[None]:
-    try:
-        yield
-    # zipfile: NotImplementedError of a compression that it lacks, RuntimeError of a password.
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib_error) as error:
-        fault = f"cannot be unzipped ({error})"
-        raise InputError(file, fault, "fetch it anew, or unzip it yourself") from error
-    except OSError as error:
-        fault = f"cannot be unzipped ({error.strerror or error})"
-        raise InputError(file, fault, "check the space on the disk, and the file") from error
+def _unzip_errors(archive: Path) -> AbstractContextManager[None]:
+    """Raise an :class:`InputError` if an archive cannot be unzipped."""
+    return input_errors(
+        archive,
+        "cannot be unzipped",
+        "check the free space, and download it again or unzip it yourself",
+        zipfile.BadZipFile,
+        EOFError,
+        NotImplementedError,  # a compression that zipfile lacks
+        RuntimeError,  # a password
+        zlib_error,
+    )

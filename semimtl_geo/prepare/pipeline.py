@@ -1,4 +1,4 @@
-"""``semimtl-geo prepare``: official archives, and a user's own folders, to scenes and frames."""
+"""From raw files to the folders of domains: the part that all adapters share."""
 
 from __future__ import annotations
 
@@ -6,159 +6,161 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from semimtl_geo.prepare.adapter import SPLITS, Adapter, Item
-from semimtl_geo.prepare.archive import Raw, check_folder
+from semimtl_geo.prepare.archive import RawFolder, check_folder
 from tiles.errors import InputError
-from tiles.files import write_text
+from tiles.files import write_errors, write_text
+from tiles.settings import changed_settings, check_same_settings, to_json
 
 if TYPE_CHECKING:
     from semimtl_geo.progress import Display
 
-SETTINGS = ".prepare.json"
-"""In a domain's folder: the settings that its files were made with."""
+SETTINGS: Final = ".prepare.json"
+"""File in a domain's folder that holds the settings of the run that began it."""
 
-SUMMARY = "summary.md"
+SUMMARY: Final = "summary.md"
+
+ANOTHER_OUT: Final = "choose another --out, or remove the folder"
 
 
 def prepare(name: str, adapter: Adapter, raw: Path, out: Path) -> list[Path]:
-    """Make all that is missing of a data set.
+    """Make the scenes or frames of a data set that do not exist yet.
 
-    A run that was stopped is gone on with: finished files stay as they are.
+    A run that was stopped is continued; finished files stay as they are.
 
     Args:
-        name: What the adapter is called.
+        name: Name of the adapter.
         adapter: The adapter.
         raw: Folder of what was downloaded.
-        out: Folder of the domains' folders.
+        out: Folder for the domains' folders; it is created if necessary.
 
     Returns:
-        The summary of each domain.
+        Absolute path of each domain's summary.
 
     Raises:
-        InputError: Something that the user can mend. Nothing was made of an item that failed.
+        InputError: If raw files are missing or damaged, `out` cannot be written to, or files there
+            come from other settings. No target of an item that failed exists.
+
+    Example:
+        >>> from semimtl_geo.prepare.own import Folder
+        >>> for name in ("a", "b"):
+        ...     target = Path(f"raw/image/{name}.tif")
+        ...     target.parent.mkdir(parents=True, exist_ok=True)
+        ...     _ = target.write_bytes(Path("ortho.tif").read_bytes())
+        >>> _ = Path("raw/scenes.yaml").write_text("split: {train: [a], test: [b]}")
+        >>> [file.name for file in prepare("folder", Folder(), Path("raw"), Path("out"))]
+        ['summary.md']
+        >>> sorted(file.as_posix() for file in Path("out/raw").rglob("*.tif"))
+        ['out/raw/test/image/b.tif', 'out/raw/train/image/a.tif']
     """
     from semimtl_geo.progress import Display
 
     raw, out = raw.absolute(), out.absolute()
     check_folder(raw)
-    with _output_faults(out):
+    with _output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     with _locked(out / f".{name}.lock"), Display() as display:
 
-        def unpacked(archive: str, done: int, total: int) -> None:
+        def show_unzipped(archive: str, done: int, total: int) -> None:
             display.show(archive, "MB", done, total, 1e6)
 
-        files = Raw(raw, out / f".{name}.unzipped", unpacked)
+        files = RawFolder(raw, out / f".{name}.unzipped", show_unzipped)
         items = adapter.plan(files)
         domains = list(dict.fromkeys(item.domain for item in items))
         for domain in domains:
-            with _output_faults(out / domain):
-                targets = [target for i in items if i.domain == domain for target in i.targets]
-                _check_settings(out / domain, {"adapter": name, **adapter.settings}, targets)
-                _check_splits(out / domain, [item for item in items if item.domain == domain])
+            with _output_errors(out / domain):
+                of_domain = [item for item in items if item.domain == domain]
+                _check_settings(out / domain, {"adapter": name, **adapter.settings}, of_domain)
+                _check_splits(out / domain, of_domain)
         for done, item in enumerate(items):
             display.show(name, "items", done, len(items))
             _make(adapter, item, files, out / item.domain)
         display.show(name, "items", len(items), len(items))
-        summaries = [_summarise(adapter, out / domain, display) for domain in domains]
+        summaries = [_summarize(adapter, out / domain, display) for domain in domains]
         files.close()
     return summaries
 
 
-def _make(adapter: Adapter, item: Item, files: Raw, folder: Path) -> None:
-    """Make one item, if it is not there."""
+def _make(adapter: Adapter, item: Item, files: RawFolder, folder: Path) -> None:
+    """Make one item unless all of its targets exist."""
     targets = [folder / target for target in item.targets]
     if all(target.exists() for target in targets):
         return
-    paths = {role: files.path(member) for role, member in item.files.items()}
-    with _output_faults(folder):
+    paths = {role: files.local_path(file) for role, file in item.files.items()}
+    with _output_errors(folder):
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
         adapter.make(item, paths, folder)
-    for member in item.files.values():
-        files.release(member)
+    for file in item.files.values():
+        files.release(file)
 
 
-def _summarise(adapter: Adapter, folder: Path, display: Display) -> Path:
-    """Write what is in a domain's folder."""
+def _summarize(adapter: Adapter, folder: Path, display: Display) -> Path:
+    """Write the summary of a domain."""
 
-    def read(done: int, total: int) -> None:
+    def show_read(done: int, total: int) -> None:
         display.show(f"{folder.name}: summary", "files", done, total)
 
-    text = adapter.summary(folder, read)
-    with _output_faults(folder):
+    text = adapter.summary(folder, show_read)
+    with _output_errors(folder):
         write_text(folder / SUMMARY, text)
     return folder / SUMMARY
 
 
-def _check_settings(folder: Path, settings: Mapping[str, Any], targets: Sequence[str]) -> None:
-    """Refuse to mix files of two settings in one folder."""
-    wanted = json.loads(json.dumps(settings, default=str))
+def _check_settings(folder: Path, settings: Mapping[str, Any], items: Sequence[Item]) -> None:
+    """Record the settings of a domain, or refuse to mix files of two settings in one folder."""
     file = folder / SETTINGS
-    before: Any = None
-    begun = False
+    before: dict[str, Any] = {}
     if file.exists():
-        with suppress(ValueError):
-            before = json.loads(file.read_text(encoding="utf-8"))
-        if before == wanted:
+        with suppress(ValueError, TypeError):  # settings that cannot be read differ from all others
+            before = dict(json.loads(file.read_text(encoding="utf-8")))
+        if not changed_settings(before, settings):
             return
-        # Settings that nothing was made with, as a mistake in them stopped the run, bind nobody.
-        begun = any(not made.name.startswith(".") for made in folder.glob("*/*/*"))
+        # An error stopped the earlier run before it made a file: its settings do not matter.
+        if any(not made.name.startswith(".") for made in folder.glob("*/*/*")):
+            check_same_settings(folder, before, settings, remedy=ANOTHER_OUT)
     else:
-        # Without it, files of these names are none of ours.
-        there = next((folder / target for target in targets if (folder / target).exists()), None)
-        if there is not None:
+        # Without recorded settings, the files are not ours.
+        targets = [folder / target for item in items for target in item.targets]
+        if (foreign := next((target for target in targets if target.exists()), None)) is not None:
             raise InputError(
-                there, "is there already", "choose another --out, or remove its folder"
+                foreign, "exists already", "choose another --out, or remove its folder"
             )
-    if not begun:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(wanted, indent=2, sort_keys=True) + "\n")
-        return
-    keys = [] if not isinstance(before, dict) else before.keys() | wanted.keys()
-    others = [key for key in sorted(keys) if before.get(key) != wanted.get(key)]
-    fault = f"was begun with another {', '.join(others) or 'setting'}"
-    raise InputError(folder, fault, "choose another --out, or remove the folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(to_json(settings), indent=2, sort_keys=True) + "\n")
 
 
 def _check_splits(folder: Path, items: Sequence[Item]) -> None:
-    """Refuse to make a scene again in another split: it would be learnt and tested on."""
+    """Refuse to make a scene in a second split, where it would be trained and tested on."""
     for item in items:
         for target in item.targets:
             split, _, rest = target.partition("/")
             for other in SPLITS:
                 if other != split and (made := folder / other / rest).exists():
-                    fault = f"is of an earlier run, but {item.name} belongs to {split} now"
-                    raise InputError(made, fault, "choose another --out, or remove the folder")
+                    fault = f"was made by an earlier run, but {item.name} is in {split} now"
+                    raise InputError(made, fault, ANOTHER_OUT)
 
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Keep other runs away; the system lets go of it however this one ends."""
-    with _output_faults(file.parent):
+    """Keep other runs out; the operating system releases the lock however this run ends."""
+    with _output_errors(file.parent):
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fault = "is being written to by another run"
-            raise InputError(file.parent, fault, "wait for it to end") from None
+            raise InputError(file.parent, fault, "wait until it ends") from None
         yield
     finally:
         os.close(handle)
 
 
-@contextmanager
-def _output_faults(path: Path) -> Iterator[None]:
-    from rasterio.errors import RasterioError
-
-    try:
-        yield
-    except (OSError, RasterioError) as error:
-        fault = f"cannot be written to ({error})"
-        remedy = "see to rights and free space, and start again, which goes on"
-        raise InputError(path, fault, remedy) from error
+def _output_errors(path: Path) -> AbstractContextManager[None]:
+    """Raise an :class:`InputError` if an output folder cannot be written to."""
+    return write_errors(path, "check permissions and free space, and start again to continue")

@@ -1,4 +1,4 @@
-"""What is in a domain's folder, in Markdown, from its files alone: a resumed run says the same."""
+"""Summary of a domain in Markdown, from its files alone, so that a resumed run writes the same."""
 
 from __future__ import annotations
 
@@ -16,88 +16,100 @@ from rasterio.errors import RasterioError
 from semimtl_geo.prepare.adapter import SPLITS
 from semimtl_geo.prepare.rasters.resampling import windows
 from semimtl_geo.prepare.rasters.scene_writer import CLASSES, LAYERS, REMARK
-from tiles.datasets.scenes import raster_files
-from tiles.errors import InputError
+from tiles.errors import input_errors
 from tiles.grid import PixelGrid
 from tiles.reading.raster import Raster
 from tiles.types import ProgressCallback
 
 QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
-DARK: Final = 0.25
-"""Orthophotos of which no pixel is brighter than this part of white have another white."""
+MIN_BRIGHTEST: Final = 0.25
+"""If no pixel of any orthophoto exceeds this share of white, another value is meant to be white."""
 
 
-class HeightTally:
-    """Quantiles of heights, to a centimetre, of any number of pixels.
+class HeightHistogram:
+    """Histogram of heights for quantiles to a centimetre, of any number of pixels.
 
     Heights below -100 m and above 1000 m count as these.
     """
 
-    LOW, HIGH, STEP = -100.0, 1000.0, 0.01
+    LOW: Final = -100.0
+    HIGH: Final = 1000.0
+    STEP: Final = 0.01
 
     def __init__(self) -> None:
         bins = round((self.HIGH - self.LOW) / self.STEP) + 1
         self._counts = np.zeros(bins, np.int64)
 
     def add(self, heights: npt.NDArray[Any]) -> None:
-        """Count known heights of any shape."""
-        place = np.rint((heights.astype(np.float64).ravel() - self.LOW) / self.STEP)
-        inside = np.clip(place, 0, self._counts.size - 1).astype(np.int64)
+        """Add known heights in metres, of any shape."""
+        index = np.rint((heights.astype(np.float64).ravel() - self.LOW) / self.STEP)
+        inside = np.clip(index, 0, self._counts.size - 1).astype(np.int64)
         self._counts += np.bincount(inside, minlength=self._counts.size)
 
     @property
     def count(self) -> int:
-        """How many were counted."""
+        """Number of heights that were added."""
         return int(self._counts.sum())
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
-        """The heights that these shares of all do not exceed, in metres."""
-        reached = np.cumsum(self._counts)
+        """Return the heights, in metres, that these shares of all heights do not exceed."""
+        cumulative = np.cumsum(self._counts)
         zero = round(-self.LOW / self.STEP)
         return [
-            self.STEP * (int(np.searchsorted(reached, max(1.0, share * self.count))) - zero)
+            self.STEP * (int(np.searchsorted(cumulative, max(1.0, share * self.count))) - zero)
             for share in shares
         ]
 
 
 @dataclass
-class _Split:
-    """What was found in one split."""
+class _SplitStatistics:
+    """Statistics of one split; counts of files and pixels are per layer."""
 
     files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LAYERS, 0))
     pixels: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LAYERS, 0))
     known: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LAYERS, 0))
     classes: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
-    heights: HeightTally = field(default_factory=HeightTally)
+    heights: HeightHistogram = field(default_factory=HeightHistogram)
     grids: list[PixelGrid] = field(default_factory=list)
 
 
 @dataclass
-class _Domain:
-    splits: dict[str, _Split] = field(default_factory=dict)
+class _DomainStatistics:
+    """Statistics of a domain.
+
+    Attributes:
+        splits: Statistics of each split.
+        bands: Names of the orthophotos' bands.
+        classes: Names of the classes.
+        remarks: Remarks on single files.
+        brightest: Largest value of any orthophoto, as a share of white.
+    """
+
+    splits: dict[str, _SplitStatistics] = field(default_factory=dict)
     bands: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     brightest: float = 0.0
-    """The largest value of any orthophoto, white being 1."""
 
 
-def describe(folder: Path, title: str, notes: Sequence[str], progress: ProgressCallback) -> str:
-    """Describe scenes.
+def describe_scenes(
+    folder: Path, title: str, notes: Sequence[str], progress: ProgressCallback
+) -> str:
+    """Describe the scenes of a domain.
 
     Args:
-        folder: The domain's folder, with ``train/``, ``val/`` and ``test/``.
-        title: What it is.
-        notes: What is to be known of it, a sentence or more each.
-        progress: Called with files read, and files in all.
+        folder: Folder of the domain, with ``train/``, ``val/`` and ``test/``.
+        title: Title of the summary.
+        notes: Facts about the data set, one or more sentences each.
+        progress: Called with the number of files read, and of files in all.
 
     Returns:
         Markdown: scenes per split, bands, ground sampling distance, sizes, shares of classes,
-        quantiles of heights, known shares, and what is odd about single files.
+        quantiles of heights, shares of known pixels, and remarks on single files.
 
     Raises:
-        InputError: A file is damaged.
+        InputError: If a file is damaged.
     """
     domain = _read(folder, progress)
     lines = [f"# {title}", "", *(f"- {note}" for note in notes)]
@@ -107,11 +119,11 @@ def describe(folder: Path, title: str, notes: Sequence[str], progress: ProgressC
     for name, split in domain.splits.items():
         counts = " | ".join(str(split.files[layer]) for layer in LAYERS)
         lines.append(f"| {name} | {counts} | {_sizes(split)} | {_gsd(split)} | {_crs(split)} |")
-    lines += _known(domain) + _classes(domain) + _heights(domain)
-    if not DARK <= domain.brightest <= 1:
+    lines += _known_table(domain) + _class_table(domain) + _height_table(domain)
+    if not MIN_BRIGHTEST <= domain.brightest <= 1:
         domain.remarks.append(
             f"The brightest pixel of all orthophotos is {domain.brightest:.3g} times white. If "
-            "their values are of fewer bits than their type has, say what is white "
+            "their values have fewer bits than their type, name the value that is white "
             "(image: {white: 4095} in scenes.yaml)."
         )
     if domain.remarks:
@@ -119,24 +131,29 @@ def describe(folder: Path, title: str, notes: Sequence[str], progress: ProgressC
     return "\n".join(lines) + "\n"
 
 
-def _read(folder: Path, progress: ProgressCallback) -> _Domain:
-    domain = _Domain()
-    found = [
+def _read(folder: Path, progress: ProgressCallback) -> _DomainStatistics:
+    """Read all files of a domain once."""
+    # The help of an adapter imports this module, and torchgeo takes seconds to import.
+    from tiles.datasets import raster_files
+
+    domain = _DomainStatistics()
+    files = [
         (split, layer, file)
         for split in SPLITS
         for layer in LAYERS
         for file in raster_files(folder / split / layer)
     ]
-    for number, (split, layer, file) in enumerate(found):
-        progress(number, len(found))
+    for number, (split, layer, file) in enumerate(files):
+        progress(number, len(files))
         with Raster(file) as raster:
-            _count(domain, domain.splits.setdefault(split, _Split()), layer, raster)
-        _note(domain, split, layer, file)
-    progress(len(found), len(found))
+            _count(domain, domain.splits.setdefault(split, _SplitStatistics()), layer, raster)
+        _read_tags(domain, split, layer, file)
+    progress(len(files), len(files))
     return domain
 
 
-def _count(domain: _Domain, split: _Split, layer: str, raster: Raster) -> None:
+def _count(domain: _DomainStatistics, split: _SplitStatistics, layer: str, raster: Raster) -> None:
+    """Add one raster to the statistics of its split."""
     split.files[layer] += 1
     if layer == "image":
         split.grids.append(raster.grid)
@@ -146,20 +163,21 @@ def _count(domain: _Domain, split: _Split, layer: str, raster: Raster) -> None:
         split.known[layer] += int(known.sum())
         if layer == "image" and known.any():
             white = 1 if raster.dtype.kind == "f" else np.iinfo(raster.dtype).max
-            top = float(values.max(where=known, initial=values.min()))
-            domain.brightest = max(domain.brightest, top / white)
+            brightest = float(values.max(where=known, initial=values.min()))
+            domain.brightest = max(domain.brightest, brightest / white)
         elif layer == "landcover":
             split.classes += np.bincount(values[0][known], minlength=256)
         elif layer == "height":
             split.heights.add(values[0][known])
 
 
-def _note(domain: _Domain, split: str, layer: str, file: Path) -> None:
-    try:
-        with rasterio.open(file) as source:
-            tags, bands = source.tags(), source.descriptions
-    except RasterioError as error:
-        raise InputError(file, f"cannot be read ({error})", "remove it, and start again") from error
+def _read_tags(domain: _DomainStatistics, split: str, layer: str, file: Path) -> None:
+    """Read names of bands and classes, and remarks."""
+    with (
+        input_errors(file, "cannot be read", "remove it and start again", RasterioError),
+        rasterio.open(file) as source,
+    ):
+        tags, bands = source.tags(), source.descriptions
     if layer == "image" and not domain.bands:
         domain.bands = [name or str(number) for number, name in enumerate(bands, 1)]
     if layer == "landcover" and not domain.classes:
@@ -168,20 +186,20 @@ def _note(domain: _Domain, split: str, layer: str, file: Path) -> None:
         domain.remarks.append(f"{split}/{layer}/{file.name}: {tags[REMARK]}")
 
 
-def _sizes(split: _Split) -> str:
+def _sizes(split: _SplitStatistics) -> str:
     sizes = sorted({(grid.width, grid.height) for grid in split.grids})
     if not sizes:
         return "-"
-    (w, h), (wide, high) = sizes[0], sizes[-1]
-    return f"{w} x {h}" if len(sizes) == 1 else f"{w} x {h} to {wide} x {high}"
+    ends = [f"{width} x {height}" for width, height in (sizes[0], sizes[-1])]
+    return " to ".join(dict.fromkeys(ends))
 
 
-def _gsd(split: _Split) -> str:
-    found = sorted({f"{grid.gsd:.4g}" for grid in split.grids}, key=float)
-    return " to ".join(dict.fromkeys([*found[:1], *found[-1:]])) or "-"
+def _gsd(split: _SplitStatistics) -> str:
+    values = sorted({f"{grid.gsd:.4g}" for grid in split.grids}, key=float)
+    return " to ".join(dict.fromkeys([*values[:1], *values[-1:]])) or "-"
 
 
-def _crs(split: _Split) -> str:
+def _crs(split: _SplitStatistics) -> str:
     return ", ".join(sorted({grid.crs.to_string() for grid in split.grids})) or "-"
 
 
@@ -189,23 +207,23 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.2f} %" if whole else "-"
 
 
-def _table(domain: _Domain, title: str, rows: dict[str, list[str]]) -> list[str]:
+def _table(domain: _DomainStatistics, title: str, rows: dict[str, list[str]]) -> list[str]:
     names = list(domain.splits)
     lines = ["", f"## {title}", "", f"| | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
     return [*lines, *(f"| {row} | {' | '.join(cells)} |" for row, cells in rows.items())]
 
 
-def _known(domain: _Domain) -> list[str]:
+def _known_table(domain: _DomainStatistics) -> list[str]:
     splits = domain.splits.values()
-    called = {"image": "orthophoto", "landcover": "land cover", "height": "heights"}
+    titles = {"image": "orthophoto", "landcover": "land cover", "height": "heights"}
     rows = {
-        called[layer]: [_share(split.known[layer], split.pixels[layer]) for split in splits]
+        titles[layer]: [_share(split.known[layer], split.pixels[layer]) for split in splits]
         for layer in LAYERS
     }
     return _table(domain, "Known pixels", rows)
 
 
-def _classes(domain: _Domain) -> list[str]:
+def _class_table(domain: _DomainStatistics) -> list[str]:
     if not domain.classes:
         return []
     rows = {
@@ -218,7 +236,7 @@ def _classes(domain: _Domain) -> list[str]:
     return _table(domain, "Classes, of known pixels", rows)
 
 
-def _heights(domain: _Domain) -> list[str]:
+def _height_table(domain: _DomainStatistics) -> list[str]:
     splits = list(domain.splits.values())
     if not any(split.heights.count for split in splits):
         return []

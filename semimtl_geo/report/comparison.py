@@ -36,7 +36,7 @@ def tasks_of(outcomes: Sequence[Outcome]) -> list[Task]:
     """All tasks that any of the runs predicts, classes first."""
     settings = {task["name"]: task for outcome in outcomes for task in outcome.tasks}
     tasks = [from_settings(task) for task in settings.values()]
-    return sorted(tasks, key=lambda task: task.kind != "segmentation")
+    return sorted(tasks, key=lambda task: task.order)
 
 
 def panels_of(job: Job, rows: Sequence[Row], tasks: Sequence[Task]) -> list[Panel]:

@@ -22,7 +22,6 @@ RIGHT: Final = 10
 TOP: Final = 10
 BOTTOM: Final = 30
 MOST_POINTS: Final = 400
-SHOWN_SCORES: Final = {"segmentation": ("mIoU", "mIoU, %"), "depth": ("RMSE", "RMSE, {unit}")}
 
 ADVERSARY: Final = (
     "Alignment: how surprised the discriminator is to be told that a prediction is what it shall "
@@ -120,11 +119,11 @@ def _adversary(columns: Columns, tasks: Sequence[Task]) -> list[str]:
 def _scores(runs: Mapping[str, Columns], tasks: Sequence[Task]) -> list[str]:
     charts = []
     for task in tasks:
-        score, label = SHOWN_SCORES[task.kind]
-        for domain in _domains(runs, task, f"/{score}"):
-            name = f"val/{domain}/{task.name}/{score}"
+        score = task.headline
+        unit = f"{score.heading}, {task.score_unit(score)}"
+        for domain in _domains(runs, task, f"/{score.name}"):
+            name = f"val/{domain}/{task.name}/{score.name}"
             lines = _of_systems(runs, name)
-            unit = label.format(unit=getattr(task, "unit", ""))
             if lines:
                 charts.append(_chart(f"{_title(domain, task)}, {unit}", unit, lines, smooth=False))
     return charts

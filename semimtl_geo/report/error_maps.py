@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -13,43 +13,25 @@ from PIL import Image
 from rasterio import Affine
 from rasterio.enums import Resampling
 
-from semimtl_geo.report.thumbnails import NOTHING, paletted, round_up, shades, small_shape
-from semimtl_geo.tasks import Segmentation, Task
-from tiles.reading.warp import warped
-
-VERDICTS: Final = {"right class": (226, 230, 233), "wrong class": (200, 24, 40)}
-ERROR_RAMP: Final = (
-    (255, 250, 240),
-    (253, 212, 158),
-    (252, 141, 89),
-    (215, 48, 31),
-    (127, 0, 0),
-)
-"""From no error to a large one."""
+from semimtl_geo.report.thumbnails import paletted, small_shape
+from semimtl_geo.tasks import Task
+from tiles.reading.warped_vrt import warped_vrt
 
 
-def error_top(high: float) -> float:
-    """The error at the top of the ramp: half of the largest value shown."""
-    return round_up(high / 2)
-
-
-def error_picture(made: Path, truth: Path, task: Task, high: float, edge: int) -> Image.Image:
+def error_picture(
+    made: Path, truth: Path, task: Task, high: float | None, edge: int
+) -> Image.Image:
     """The errors of a map; transparent where it or the truth is unknown.
 
     Args:
         made: The map.
         truth: Its truth. If it is georeferenced it is brought onto the map's grid.
         task: What they show.
-        high: The error at the top of the ramp; of no meaning for classes.
+        high: The value at the top of the ramp of values, see :meth:`Task.colorize_error`.
         edge: The longer edge of the picture, in pixels; rasters are never enlarged.
     """
-    said, right, known = _pair(made, truth, edge)
-    if isinstance(task, Segmentation):
-        known &= (right >= 0) & (right < len(task.classes)) & (said < len(task.classes))
-        return paletted(np.where(known, said != right, NOTHING), list(VERDICTS.values()))
-    error = np.abs(np.where(known, said, 0).astype(np.float64) - np.where(known, right, 0))
-    index = np.rint((error / high).clip(0, 1) * (NOTHING - 1))
-    return paletted(np.where(known, index, NOTHING), shades(ERROR_RAMP))
+    prediction, target, known = _pair(made, truth, edge)
+    return paletted(task.colorize_error(prediction, target, known, high))
 
 
 def _pair(
@@ -70,7 +52,7 @@ def _pair(
                 "height": height,
                 "resampling": Resampling.nearest,
             }
-            sources = [files.enter_context(warped(source, **grid)) for source in sources]
+            sources = [files.enter_context(warped_vrt(source, **grid)) for source in sources]
         pairs = []
         for source in sources:
             data = source.read(1, out_shape=(height, width), resampling=Resampling.nearest)

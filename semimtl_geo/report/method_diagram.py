@@ -7,7 +7,6 @@ from typing import Final
 
 from semimtl_geo.report.thumbnails import Panel, data_uri, photo, picture, tops
 from semimtl_geo.tasks import Task
-from semimtl_geo.tasks.task import Kind
 
 THUMB: Final = 92
 ROWS: Final = {
@@ -172,24 +171,21 @@ def _thumbnails(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[tuple[st
     """Pictures for the drawing of the method: A is the city without heights, B without classes."""
     result: dict[tuple[str, str, str], str] = {}
     high = tops(panels, tasks)
-    keys: dict[Kind, tuple[str, str]] = {
-        "depth": ("height", "a"),
-        "segmentation": ("landcover", "b"),
-    }
-    for task in tasks:
-        city = keys[task.kind][1]
+    cities = {"height": "a", "landcover": "b"}
+    drawn = [task for task in tasks if task.name in cities]
+    for task in drawn:
+        city = cities[task.name]
         panel = next((panel for panel in panels if task.name in panel.hidden), None)
         if panel is None or ("image", "", city) in result:
             continue
         result["image", "", city] = data_uri(photo(panel.image, 248))
-        for shown in tasks:
-            word = keys[shown.kind][0]
+        for shown in drawn:
             names = [name for name, maps in panel.maps.items() if shown.name in maps]
             wanted = "SemiMTL" if "SemiMTL" in names else names[-1] if names else None
             files = {"made": panel.maps[wanted][shown.name]} if wanted else {}
             if shown.name in panel.truth and shown.name not in panel.hidden:
                 files["truth"] = panel.truth[shown.name]
             for role, file in files.items():
-                made = picture(file, shown, high.get(shown.name, 1.0), 184)
-                result[role, word, city] = data_uri(made)
+                made = picture(file, shown, high.get(shown.name), 184)
+                result[role, shown.name, city] = data_uri(made)
     return result

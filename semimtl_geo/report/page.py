@@ -22,7 +22,7 @@ from semimtl_geo.report.thumbnails import (
     spoken,
     tops,
 )
-from semimtl_geo.tasks import Depth, Segmentation, Task
+from semimtl_geo.tasks import Task
 from tiles.files import write_text
 from tiles.maps.qgis import RAMP
 
@@ -134,7 +134,7 @@ def _panels(panels: Sequence[Panel], tasks: Sequence[Task]) -> str:
             caption = f"{name[:1].upper()}{name[1:]}"
             figures = "".join(
                 _figure(
-                    data_uri(picture(file, task, high.get(task.name, 1.0), edge)),
+                    data_uri(picture(file, task, high.get(task.name), edge)),
                     escape(label),
                     f"{where}, {escape(name)}, {escape(label)}",
                 )
@@ -159,14 +159,14 @@ def _key(tasks: Sequence[Task], high: Mapping[str, float]) -> str:
     """What the colours mean."""
     parts = []
     for task in tasks:
-        if isinstance(task, Segmentation):
-            items = "".join(
-                f"<li>{swatch(color)}{escape(name)}</li>"
-                for name, color in zip(task.classes, task.colors, strict=True)
-            )
+        legend = task.legend(high.get(task.name))
+        items = "".join(
+            f"<li>{swatch(color)}{escape(name)}</li>" for name, color in legend.swatches.items()
+        )
+        if items:
             parts.append(f"<ul>{items}</ul>")
-        elif isinstance(task, Depth):
-            top, unit = high[task.name], escape(task.unit)
+        for ramp in legend.ramps:
+            top, unit = ramp.high, escape(ramp.unit)
             ticks = "".join(f"<span>{value:g} {unit}</span>" for value in (top, top / 2, 0))
             parts.append(f'<div class="bar"><i></i><div>{ticks}</div></div>')
     return f'<div class="key">{"".join(parts)}</div>'

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from semimtl_geo.report.error_maps import ERROR_RAMP, VERDICTS, error_picture, error_top
+from semimtl_geo.report.error_maps import error_picture
 from semimtl_geo.report.thumbnails import HIDDEN, Panel, methods, photo, picture, spoken, tops
-from semimtl_geo.tasks import Depth, Segmentation, Task
-from tiles.files import aside
-from tiles.maps.qgis import RAMP
+from semimtl_geo.tasks import Task
+from semimtl_geo.tasks.coloring import Ramp
+from tiles.files import atomic_write
 
 DPI: Final = 120
 CELL: Final = 2.0
@@ -66,14 +66,14 @@ def panel_figure(
             _row(figure, top, hidden, spoken(task.name))
             cells: list[tuple[str, Image.Image | None]] = []
             cells.append(("image", photo(panel.image, EDGE)) if number == 0 else ("", None))
-            high = top_values.get(task.name, 1.0)
+            high = top_values.get(task.name)
             truth = panel.truth.get(task.name)
             cells.append(("truth", picture(truth, task, high, EDGE) if truth else None))
             for name in methods(panels, task):
                 file = panel.maps.get(name, {}).get(task.name)
                 made = None
                 if file and errors and truth:
-                    made = error_picture(file, truth, task, error_top(high), EDGE)
+                    made = error_picture(file, truth, task, high, EDGE)
                 elif file and not errors:
                     made = picture(file, task, high, EDGE)
                 cells.append((name, made))
@@ -87,7 +87,7 @@ def panel_figure(
                 _keys(figure, SIDE, top + GAP + CAPTION, tasks, top_values, errors)
             top += CELL + CAPTION + 2 * GAP
     FigureCanvasAgg(figure)
-    with aside(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png")
 
 
@@ -158,24 +158,20 @@ def _keys(
 ) -> None:
     """What the colours mean, in place of a second copy of the image."""
     for task in tasks:
-        if isinstance(task, Segmentation):
-            entries = VERDICTS if errors else dict(zip(task.classes, task.colors, strict=True))
-            columns = 1 if len(entries) <= FEW else 2
-            rows, line = -(-len(entries) // columns), LINE if columns == 1 else 0.8 * LINE
-            for number, (name, color) in enumerate(entries.items()):
-                across, down = divmod(number, rows)
-                where = left + across * (CELL + GAP) / 2, top + down * line
-                # Two columns leave room for small letters.
-                _swatch(figure, *where, name, color, size=8.5 if columns == 1 else 6)
-            top += rows * line
-        elif isinstance(task, Depth):
-            high = top_values[task.name]
-            name = f"{spoken(task.name)} ({task.unit})"
-            _bar(figure, left, top + 0.25, name, RAMP, high)
+        high = top_values.get(task.name)
+        legend = task.error_legend(high) if errors else task.legend(high)
+        entries = legend.swatches
+        columns = 1 if len(entries) <= FEW else 2
+        rows, line = -(-len(entries) // columns), LINE if columns == 1 else 0.8 * LINE
+        for number, (name, color) in enumerate(entries.items()):
+            across, down = divmod(number, rows)
+            where = left + across * (CELL + GAP) / 2, top + down * line
+            # Two columns leave room for small letters.
+            _swatch(figure, *where, name, color, size=8.5 if columns == 1 else 6)
+        top += rows * line
+        for ramp in legend.ramps:
+            _bar(figure, left, top + 0.25, ramp)
             top += 0.7
-            if errors:
-                _bar(figure, left, top + 0.25, f"error ({task.unit})", ERROR_RAMP, error_top(high))
-                top += 0.7
 
 
 def _swatch(
@@ -190,21 +186,15 @@ def _swatch(
     _text(figure, left + 0.24, top + 0.055, name, size=size)
 
 
-def _bar(
-    figure: Figure,
-    left: float,
-    top: float,
-    name: str,
-    colors: Sequence[Sequence[int]],
-    high: float,
-) -> None:
+def _bar(figure: Figure, left: float, top: float, ramp: Ramp) -> None:
     bar = _axes(figure, left + 0.02, top, CELL - 0.2, 0.13)
-    stops = np.linspace(0, 1, len(colors))
+    stops = np.linspace(0, 1, len(ramp.colors))
     shares = np.linspace(0, 1, 256)
-    channels = [np.interp(shares, stops, channel) for channel in zip(*colors, strict=True)]
-    ramp = np.rint(np.transpose(channels)).astype(np.uint8)[None]
-    bar.imshow(ramp, aspect="auto", extent=(0, high, 0, 1))
+    channels = [np.interp(shares, stops, channel) for channel in zip(*ramp.colors, strict=True)]
+    shades = np.rint(np.transpose(channels)).astype(np.uint8)[None]
+    bar.imshow(shades, aspect="auto", extent=(0, ramp.high, 0, 1))
     bar.set_yticks([])
-    bar.set_xticks([0, high / 2, high], [f"{v:g}" for v in (0, high / 2, high)])
+    ticks = (0, ramp.high / 2, ramp.high)
+    bar.set_xticks(ticks, [f"{value:g}" for value in ticks])
     bar.tick_params(labelsize=8, length=2, color="#7a838c")
-    bar.set_title(name, size=8.5, loc="left", pad=3)
+    bar.set_title(f"{spoken(ramp.name)} ({ramp.unit})", size=8.5, loc="left", pad=3)

@@ -19,12 +19,12 @@ from rasterio import Affine
 from rasterio.enums import Resampling
 
 from semimtl_geo.report.thumbnails import picture, spoken
-from semimtl_geo.tasks import Depth, Segmentation, Task
-from tiles.files import aside
+from semimtl_geo.tasks import Task
+from semimtl_geo.tasks.coloring import Ramp
+from tiles.files import atomic_write, write_errors
 from tiles.grid import PixelGrid
-from tiles.maps.journal import disk_faults
-from tiles.maps.qgis import RAMP
-from tiles.reading.warp import warped
+from tiles.reading.warped_vrt import warped_vrt
+from tiles.types import Color
 
 EDGE: Final = 900
 """The longer edge of each picture, in pixels."""
@@ -75,15 +75,15 @@ def write_preview(
             _distance(below, grid, wide / inch)
             continue
         task = shown[number - 1]
-        high_value = task.scale if isinstance(task, Depth) else 1.0
-        made = picture(maps[task.name], task, high_value, EDGE)
+        made = picture(maps[task.name], task, None, EDGE)
         _show(axes, np.asarray(made.convert("RGBA")), spoken(task.name), stretch)
-        if isinstance(task, Segmentation):
-            _legend(below, task)
-        elif isinstance(task, Depth):
-            _ramp(figure, left, HEAD + high + 0.2, wide, task)
+        legend = task.legend()
+        if legend.swatches:
+            _swatches(below, legend.swatches)
+        for ramp in legend.ramps:
+            _ramp(figure, left, HEAD + high + 0.2, wide, ramp)
     FigureCanvasAgg(figure)
-    with disk_faults(path), aside(path) as part:
+    with write_errors(path), atomic_write(path) as part:
         figure.savefig(part, format="png")
 
 
@@ -111,7 +111,7 @@ def _photo(files: Sequence[str | PathLike[str]], grid: PixelGrid) -> NDArray[np.
             else:
                 place = {"crs": grid.crs, "transform": grid.transform}
                 size = {"width": grid.width, "height": grid.height}
-                with warped(source, resampling=Resampling.average, **place, **size) as moved:
+                with warped_vrt(source, resampling=Resampling.average, **place, **size) as moved:
                     part, mask = _read(moved, bands)
         new = mask & ~known  # as in the maps, the first that knows a pixel counts
         values[:, new] = part[:, new]
@@ -155,23 +155,23 @@ def _show(axes: Any, image: NDArray[np.uint8], title: str, stretch: float) -> No
     axes.set_title(title, fontsize=10, color=INK, pad=6, parse_math=False)
 
 
-def _legend(axes: Any, task: Segmentation) -> None:
+def _swatches(axes: Any, colors: Mapping[str, Color]) -> None:
     patches = [
         Patch(facecolor=(r / 255, g / 255, b / 255), edgecolor="#888", label=name)
-        for name, (r, g, b) in zip(task.classes, task.colors, strict=True)
+        for name, (r, g, b) in colors.items()
     ]
     axes.legend(handles=patches, loc="upper center", ncols=2, frameon=False, fontsize=8)
 
 
-def _ramp(figure: Figure, left: float, top: float, width: float, task: Depth) -> None:
-    ramp = matplotlib.colors.LinearSegmentedColormap.from_list(
-        "ramp", [tuple(channel / 255 for channel in color) for color in RAMP]
+def _ramp(figure: Figure, left: float, top: float, width: float, ramp: Ramp) -> None:
+    colors = matplotlib.colors.LinearSegmentedColormap.from_list(
+        "ramp", [tuple(channel / 255 for channel in color) for color in ramp.colors]
     )
     axes = _axes(figure, left + 0.1 * width, top, 0.8 * width, 0.14)
     axes.set_axis_on()
-    scale = ScalarMappable(matplotlib.colors.Normalize(0, task.scale), ramp)
+    scale = ScalarMappable(matplotlib.colors.Normalize(0, ramp.high), colors)
     bar = figure.colorbar(scale, cax=axes, orientation="horizontal")
-    bar.set_label(f"{task.unit}; {task.scale:g} and more are one colour", fontsize=8)
+    bar.set_label(f"{ramp.unit}; {ramp.high:g} and more are one colour", fontsize=8)
     bar.ax.tick_params(labelsize=8)
 
 

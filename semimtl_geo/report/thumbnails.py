@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.enums import Resampling
 
-from semimtl_geo.tasks import Depth, Segmentation, Task
-from tiles.maps.qgis import RAMP
+from semimtl_geo.tasks import Task
+from semimtl_geo.tasks.coloring import TRANSPARENT, IndexedColors, round_up
 
 HIDDEN: Final = "labels never seen in training"
-NOTHING: Final = 255
-"""The palette's entry for unknown pixels: transparent."""
 
 
 @dataclass(frozen=True)
@@ -73,47 +71,30 @@ def photo(path: Path, edge: int) -> Image.Image:
     return Image.fromarray(np.dstack([values, np.where(known, 255, 0).astype(np.uint8)]))
 
 
-def picture(path: Path, task: Task, high: float, edge: int) -> Image.Image:
+def picture(path: Path, task: Task, high: float | None, edge: int) -> Image.Image:
     """A label raster or map in its colours; transparent where unknown.
 
     Args:
         path: The raster.
         task: What it shows.
-        high: The value at the top of the colour ramp; of no meaning for classes.
+        high: The value at the top of the colour ramp; the task's own if None.
         edge: The longer edge of the picture, in pixels; rasters are never enlarged.
 
     Returns:
         A paletted picture.
     """
-    if isinstance(task, Segmentation):
-        data, known = read_small(path, edge, Resampling.mode)
-        known &= (data >= 0) & (data < len(task.classes))
-        index = np.where(known, data, NOTHING)
-        colors = [tuple(color) for color in task.colors]
-    else:
-        data, known = read_small(path, edge, Resampling.average)
-        share = np.where(known, data, 0) / high
-        index = np.where(known, np.rint(share.clip(0, 1) * (NOTHING - 1)), NOTHING)
-        colors = shades(RAMP)
-    return paletted(index, colors)
+    resampling = Resampling[task.layer().overviews.lower()]
+    data, known = read_small(path, edge, resampling)
+    return paletted(task.colorize(data, known, high))
 
 
-def shades(ramp: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-    """As many colours of a ramp as a palette has besides that of unknown pixels."""
-    stops = np.linspace(0, NOTHING - 1, len(ramp))
-    channels = [
-        np.interp(np.arange(NOTHING), stops, channel) for channel in zip(*ramp, strict=True)
-    ]
-    return [tuple(color) for color in np.rint(np.transpose(channels)).astype(int).tolist()]
-
-
-def paletted(index: NDArray[Any], colors: Sequence[Sequence[int]]) -> Image.Image:
-    """A picture of numbers of colours; transparent where :data:`NOTHING`."""
-    made = Image.fromarray(index.astype(np.uint8))
-    palette = [int(channel) for color in colors for channel in color]
+def paletted(colors: IndexedColors) -> Image.Image:
+    """Convert palette indices to an image, transparent where unknown."""
+    made = Image.fromarray(colors.indices)
+    palette = [int(channel) for color in colors.palette for channel in color]
     # The palette must reach the transparent entry.
     made.putpalette(palette + [0] * (3 * 256 - len(palette)))
-    made.info["transparency"] = NOTHING
+    made.info["transparency"] = TRANSPARENT
     return made
 
 
@@ -121,7 +102,7 @@ def tops(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[str, float]:
     """The value at the top of each real-valued task's colour ramp, the same in all panels."""
     result: dict[str, float] = {}
     for task in tasks:
-        if isinstance(task, Depth):
+        if task.full_scale is not None:
             pairs = [
                 read_small(p.truth[task.name], 420, Resampling.average)
                 for p in panels
@@ -131,7 +112,7 @@ def tops(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[str, float]:
             highest = [
                 float(np.percentile(data[known], 99.5)) for data, known in pairs if known.any()
             ]
-            result[task.name] = round_up(max(highest, default=0.0)) or task.scale
+            result[task.name] = round_up(max(highest, default=0.0)) or task.full_scale
     return result
 
 
@@ -139,7 +120,7 @@ def data_uri(made: Image.Image) -> str:
     """A picture as text that a page can hold."""
     buffer = io.BytesIO()
     if made.mode == "P":
-        made.save(buffer, "PNG", transparency=NOTHING, optimize=True)
+        made.save(buffer, "PNG", transparency=TRANSPARENT, optimize=True)
         kind = "png"
     elif made.mode == "RGB":
         made.save(buffer, "JPEG", quality=86, optimize=True)
@@ -165,11 +146,3 @@ def small_shape(source: rasterio.DatasetReader, edge: int) -> tuple[int, int]:
     """Rows and columns of a raster whose longer edge is no longer than `edge`."""
     factor = max(1.0, max(source.shape) / edge)
     return max(1, round(source.height / factor)), max(1, round(source.width / factor))
-
-
-def round_up(value: float) -> float:
-    """The next number with one digit, or fifths of it: a top that is easy to read."""
-    if value <= 0:
-        return 0.0
-    unit = 10.0 ** np.floor(np.log10(value))
-    return float(unit * np.ceil(5 * value / unit) / 5)

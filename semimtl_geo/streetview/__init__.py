@@ -1,11 +1,29 @@
-"""Frames of street views (Cityscapes, Synscapes): their files, and crops of them for training.
+"""Street views (Cityscapes, Synscapes): their files, and crops of them for training.
 
-May import ``tiles``.
+May import :mod:`tiles.datasets` and the nouns at the root of ``tiles``.
 """
 
 from __future__ import annotations
 
-from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames
-from semimtl_geo.streetview.files import frame_files
+from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames, check_size
+from semimtl_geo.streetview.files import (
+    frame_files,
+    label_file,
+    read_image,
+    read_labels,
+    write_png,
+    write_values,
+)
 
-__all__ = ["Frames", "RandomCrops", "WholeFrames", "frame_files"]
+__all__ = [
+    "Frames",
+    "RandomCrops",
+    "WholeFrames",
+    "check_size",
+    "frame_files",
+    "label_file",
+    "read_image",
+    "read_labels",
+    "write_png",
+    "write_values",
+]

@@ -1,10 +1,22 @@
-"""Two synthetic cities, the embedded data: same classes, another town and another sensor."""
+"""Two synthetic cities, the embedded data: the same classes, but different towns and sensors.
+
+A scene is laid out first (``town``: streets, blocks, buildings, trees, cars) and painted and imaged
+then (``rendering``: materials, light, sensor). The same seed gives the same pixels.
+
+May import :mod:`semimtl_geo.class_schemes` and the nouns at the root of ``tiles``.
+"""
 
 from __future__ import annotations
 
-from semimtl_geo.synthetic.rendering.light import sunlit
-from semimtl_geo.synthetic.scene import Scene, make_scene
+from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
 from semimtl_geo.synthetic.write import write_cities
 
-__all__ = ["CITY_A", "CITY_B", "CityStyle", "Scene", "make_scene", "sunlit", "write_cities"]
+__all__ = [
+    "CITY_A",
+    "CITY_B",
+    "CityStyle",
+    "SyntheticScene",
+    "make_scene",
+    "write_cities",
+]

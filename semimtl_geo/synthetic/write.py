@@ -1,4 +1,4 @@
-"""Both cities as folders of GeoTIFFs, split into training, validation and test."""
+"""Writing of both cities as folders of GeoTIFFs, split into training, validation and test."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ from typing import Any, Final
 
 import numpy as np
 import rasterio
-from numpy.typing import NDArray
 from rasterio.transform import Affine, from_origin
 
 from semimtl_geo.class_schemes import ISPRS
-from semimtl_geo.synthetic.scene import Scene, make_scene
+from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
-from tiles.errors import InputError
-from tiles.files import aside
-from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, ProgressCallback
+from tiles.errors import InvalidValueError, input_errors
+from tiles.files import atomic_write
+from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, Float32Array, ProgressCallback, UInt8Array
 
 CITIES: Final = (CITY_A, CITY_B)
 SPLITS: Final = ("train", "val", "test")
-COLUMNS: Final = 12
-"""Scenes stand in rows of so many."""
-GAP: Final = 40.0
-"""At least so many metres lie between two scenes."""
+LAYERS: Final = ("image", "landcover", "height")
+
+SCENES_PER_ROW: Final = 12
+
+MIN_GAP: Final = 40.0
+"""Smallest distance between two scenes, in metres."""
+
+MIN_SIZE: Final = 64
+"""Smallest edge of a scene of city B, in pixels."""
 
 
 @dataclass(frozen=True)
-class _Job:
+class _SceneRequest:
+    """Scene that is to be written: its city, split and number, the last three as indices."""
+
     style: CityStyle
     city: int
     split: int
@@ -48,34 +54,43 @@ def write_cities(
     size: int = 512,
     progress: ProgressCallback | None = None,
 ) -> dict[str, Path]:
-    """Generates both cities.
+    """Generate both cities.
 
     Files are ``out/{city}/{train,val,test}/{image,landcover,height}/{city}_{split}_{NNN}.tif``.
-    The same arguments give the same arrays; files that are there already are replaced.
+    The same arguments give the same arrays; existing files are replaced.
 
     Args:
-        out: Folder to write into; made where it is missing.
-        seed: Source of both cities.
+        out: Folder to write into; it is created if necessary.
+        seed: Seed of both cities.
         scenes: Training scenes per city; validation and test get a quarter each, at least 2.
-        size: Edge of city B's scenes, in pixels; city A's cover the same ground.
-        progress: Called after each scene with the scenes done and the scenes in all.
+        size: Edge of city B's scenes in pixels; city A's cover the same ground.
+        progress: Called after each scene with the number of scenes done, and of scenes in all.
 
     Returns:
-        The folder of each city by its name.
+        Folder of each city by its name.
 
     Raises:
-        InputError: If an argument cannot be used.
+        InvalidValueError: If an argument is too small.
+        InputError: If the folders cannot be created.
+
+    Example:
+        >>> folders = write_cities(Path("cities"), scenes=1, size=64)
+        >>> sorted(folders)
+        ['city_a', 'city_b']
+        >>> sorted(file.name for file in folders["city_a"].glob("train/*/*.tif"))
+        ['city_a_train_000.tif', 'city_a_train_000.tif', 'city_a_train_000.tif']
     """
     out = Path(out)
     if scenes < 1:
-        raise InputError("scenes", f"{scenes} training scenes", "ask for 1 or more")
-    if size < 64:
-        raise InputError("size", f"{size} px are too few for a scene", "ask for 64 or more")
+        raise InvalidValueError("scenes", f"must be >= 1, got {scenes}", "ask for more scenes")
+    if size < MIN_SIZE:
+        fault = f"must be >= {MIN_SIZE} px, got {size}"
+        raise InvalidValueError("size", fault, "ask for larger scenes")
     if seed < 0:
-        raise InputError("seed", f"{seed} is negative", "give 0 or more")
+        raise InvalidValueError("seed", f"must be >= 0, got {seed}", "give another seed")
     counts = (scenes, max(2, scenes // 4), max(2, scenes // 4))
-    jobs = [
-        _Job(style, city, split, index)
+    requests = [
+        _SceneRequest(style, city, split, index)
         for city, style in enumerate(CITIES)
         for split, count in enumerate(counts)
         for index in range(count)
@@ -83,96 +98,118 @@ def write_cities(
     folders = {style.name: out / style.name for style in CITIES}
     _make_folders(out, folders)
     extent = size * CITY_B.gsd
-    for done, job in enumerate(jobs, start=1):
-        key = (job.city, job.split, job.index)
+    for done, request in enumerate(requests, start=1):
+        key = (request.city, request.split, request.index)
         sequence = np.random.SeedSequence(entropy=seed, spawn_key=key)
-        scene = make_scene(job.style, sequence, scene_size(job.style, size))
+        scene = make_scene(request.style, sequence, scene_size(request.style, size))
         tags = {
-            "SPLIT": SPLITS[job.split],
+            "SPLIT": SPLITS[request.split],
             "SEED": str(seed),
             "SEED_WORDS": " ".join(str(word) for word in sequence.generate_state(4)),
             "SPAWN_KEY": " ".join(str(part) for part in key),
         }
-        transform = place(job.style, job.split, job.index, extent)
-        _write_scene(folders[job.style.name] / SPLITS[job.split], job, scene, transform, tags)
+        transform = scene_transform(request.style, request.split, request.index, extent)
+        _write_scene(
+            folders[request.style.name] / SPLITS[request.split], request, scene, transform, tags
+        )
         if progress is not None:
-            progress(done, len(jobs))
+            progress(done, len(requests))
     return folders
 
 
 def scene_size(style: CityStyle, size: int) -> int:
-    """Edge in pixels of a city's scene that covers ``size`` pixels of city B."""
+    """Return the edge, in pixels, of a scene that covers as much ground as one of city B.
+
+    Args:
+        style: The city of the scene.
+        size: Edge of the scene of city B, in pixels.
+    """
     return round(size * CITY_B.gsd / style.gsd)
 
 
-def place(style: CityStyle, split: int, index: int, extent: float) -> Affine:
-    """Where a scene lies, north up; no two scenes of a city overlap.
+def scene_transform(style: CityStyle, split: int, index: int, extent: float) -> Affine:
+    """Return the geotransform of a scene, north up; no two scenes of a city overlap.
 
     Args:
         style: The city.
         split: 0 for training, 1 for validation, 2 for test.
-        index: Number of the scene in its split.
-        extent: Edge of a scene, in metres.
+        index: Index of the scene in its split.
+        extent: Edge of a scene in metres.
 
     Returns:
-        The transform from pixels to metres in the city's zone.
+        Transform from pixels to metres in the city's UTM zone.
     """
-    row, column = divmod(index * len(SPLITS) + split, COLUMNS)
-    step = math.ceil(extent + GAP)
+    row, column = divmod(index * len(SPLITS) + split, SCENES_PER_ROW)
+    step = math.ceil(extent + MIN_GAP)
     west, north = style.origin[0] + column * step, style.origin[1] - row * step
     return from_origin(west, north, style.gsd, style.gsd)
 
 
 def _make_folders(out: Path, folders: dict[str, Path]) -> None:
-    try:
+    with input_errors(out, "cannot be created", "name a folder that you may write to"):
         for folder in folders.values():
             for split in SPLITS:
-                for layer in ("image", "landcover", "height"):
+                for layer in LAYERS:
                     (folder / split / layer).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(out, "there is a file where a folder must be", "name a folder") from error
-    except OSError as error:
-        fault = f"the folder cannot be made ({error.strerror})"
-        raise InputError(out, fault, "name a folder that you may write to") from error
 
 
 def _write_scene(
-    folder: Path, job: _Job, scene: Scene, transform: Affine, tags: dict[str, str]
+    folder: Path,
+    request: _SceneRequest,
+    scene: SyntheticScene,
+    transform: Affine,
+    tags: dict[str, str],
 ) -> None:
-    shared = {"crs": job.style.crs, "transform": transform}
+    shared = {"crs": request.style.crs, "transform": transform}
 
-    def image(target: Any) -> None:
+    def describe_image(target: Any) -> None:
         for band, name in enumerate(("NIR", "red", "green"), start=1):
             target.set_band_description(band, name)
 
-    def landcover(target: Any) -> None:
+    def describe_landcover(target: Any) -> None:
         target.set_band_description(1, "land cover")
         target.write_colormap(1, {value: (*rgb, 255) for value, rgb in enumerate(ISPRS.colors)})
 
-    def height(target: Any) -> None:
+    def describe_height(target: Any) -> None:
         target.set_band_description(1, "height above ground")
         target.set_band_unit(1, "m")
 
-    file = f"{job.name}.tif"
-    _write(folder / "image" / file, scene.image, {**shared, "photometric": "RGB"}, tags, image)
+    file = f"{request.name}.tif"
+    _write(
+        folder / "image" / file, scene.image, {**shared, "photometric": "RGB"}, tags, describe_image
+    )
     cover = scene.landcover[None]
-    _write(folder / "landcover" / file, cover, {**shared, "nodata": UNKNOWN_CLASS}, tags, landcover)
+    _write(
+        folder / "landcover" / file,
+        cover,
+        {**shared, "nodata": UNKNOWN_CLASS},
+        tags,
+        describe_landcover,
+    )
     above = scene.height[None]
     profile = {**shared, "nodata": VALUE_NODATA, "predictor": 3}
-    _write(folder / "height" / file, above, profile, tags, height)
+    _write(folder / "height" / file, above, profile, tags, describe_height)
 
 
 def _write(
     path: Path,
-    bands: NDArray[np.uint8] | NDArray[np.float32],
+    bands: UInt8Array | Float32Array,
     profile: dict[str, object],
     tags: dict[str, str],
-    finish: Callable[[Any], None],
+    describe: Callable[[Any], None],
 ) -> None:
-    """Writes bands [C, H, W] aside and renames the finished file."""
+    """Write bands [C, H, W] as a GeoTIFF, whole or not at all.
+
+    Args:
+        path: The file.
+        bands: Values.
+        profile: Further settings of the file.
+        tags: Tags of the file.
+        describe: Function that sets descriptions, units and colours of the open file.
+    """
     count, height, width = bands.shape
     with (
-        aside(path) as part,
+        atomic_write(path) as part,
         rasterio.open(
             part,
             "w",
@@ -188,6 +225,6 @@ def _write(
             **profile,
         ) as target,
     ):
-        finish(target)
+        describe(target)
         target.update_tags(**tags)
         target.write(bands)

@@ -1,32 +1,31 @@
-"""What is predicted per pixel. A task is one class: its output, loss, scores, and adversary's view.
+"""Tasks: what is predicted per pixel.
 
-A third task is a third class here (or a third instance, such as a second class scheme); nothing
-else in the package names a task. :class:`Slope` is one.
+A task is one class. It says how the network's output is trained, scored, mapped and shown to a
+discriminator, how label rasters are read, how figures colour its maps and errors, and how pages
+describe its scores. No other module distinguishes tasks. To add one, derive a class from
+:class:`Task` (or from one of the tasks here, as :class:`Slope` does) and :func:`register_task` it.
+
+May import :mod:`tiles.maps` and the modules at the roots of ``tiles`` and ``semimtl_geo``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-
+from semimtl_geo.tasks.coloring import IndexedColors, Legend
 from semimtl_geo.tasks.depth import Depth, Slope
+from semimtl_geo.tasks.metrics import Score
+from semimtl_geo.tasks.registry import TASKS, from_settings, register_task
 from semimtl_geo.tasks.segmentation import Segmentation
 from semimtl_geo.tasks.task import Task
 
-KINDS: Final[dict[str, type[Segmentation] | type[Depth]]] = {
-    kind.__name__.lower(): kind for kind in (Segmentation, Depth, Slope)
-}
-"""Classes by what :meth:`Task.settings` calls them."""
-
-__all__ = ["KINDS", "Depth", "Segmentation", "Slope", "Task", "from_settings"]
-
-
-def from_settings(settings: Mapping[str, Any]) -> Task:
-    """Build a task from :meth:`Task.settings`.
-
-    Raises:
-        KeyError: If the kind is unknown.
-        TypeError: If the settings do not fit the kind.
-    """
-    rest = {key: value for key, value in settings.items() if key != "kind"}
-    return KINDS[settings["kind"]](**rest)
+__all__ = [
+    "TASKS",
+    "Depth",
+    "IndexedColors",
+    "Legend",
+    "Score",
+    "Segmentation",
+    "Slope",
+    "Task",
+    "from_settings",
+    "register_task",
+]

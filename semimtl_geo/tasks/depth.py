@@ -1,37 +1,65 @@
-"""A real value per pixel: height above ground, inverse depth, and what follows from them."""
+"""Tasks that predict a real value per pixel: height above ground, inverse depth, and slope."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-from semimtl_geo.tasks import losses
-from semimtl_geo.tasks.metrics import DepthScores
-from semimtl_geo.tasks.task import Kind, Task
+from semimtl_geo.tasks import losses, metrics
+from semimtl_geo.tasks.coloring import (
+    ERROR_RAMP,
+    IndexedColors,
+    Legend,
+    Ramp,
+    colorize_ramp,
+    round_up,
+)
+from semimtl_geo.tasks.metrics import DepthScores, Score
+from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ValueMap
+from tiles.maps.qgis import RAMP
+from tiles.types import BoolArray, LabelKind
 
 
 @dataclass(frozen=True)
 class Depth(Task):
     """Height above ground, or inverse depth in street views.
 
-    The network regresses the value divided by ``scale`` (section 4.1: nDSM in [0, 1]), and its loss
-    and weight are in that unit.
+    The network regresses the value divided by ``scale`` (section 4.1: nDSM in [0, 1]); loss and
+    weight refer to that unit.
 
     Attributes:
-        scale: The value that the network shows as 1, in ``unit``.
-        unit: The unit of label rasters and maps.
-        adversary_gain: The discriminator sees the network's output times this. Heights in [0, 1]
-            are mostly near 0, which the discriminator would barely see.
-        relative_above: The truth above which AbR and the deltas count, in ``unit``.
+        scale: Value that the network represents as 1, in ``unit``.
+        unit: Unit of label rasters and maps.
+        adversary_gain: Factor between the network's output and the discriminator's input. Heights
+            in [0, 1] are mostly near 0, where the discriminator would hardly see them.
+        relative_above: Relative scores (AbR and the deltas) count pixels whose truth is above this,
+            in ``unit``.
+
+    Example:
+        >>> task = Depth(scale=20.0)
+        >>> task.decide(task.estimate(torch.full((1, 1, 1, 1), 0.25))).item()
+        5.0
     """
 
-    kind: ClassVar[Kind] = "depth"
+    label_kind: ClassVar[LabelKind] = "values"
     decoder: ClassVar[str] = "upsampling"
+    order: ClassVar[int] = 1
+    main_scores: ClassVar[Sequence[Score]] = (
+        metrics.ABSOLUTE_RELATIVE_ERROR,
+        metrics.RMSE,
+        metrics.DELTA_1,
+        metrics.DELTA_2,
+        metrics.DELTA_3,
+    )
+    headline: ClassVar[Score] = metrics.RMSE
 
     name: str = "height"
     weight: float = 0.01
@@ -43,52 +71,110 @@ class Depth(Task):
 
     @property
     def channels(self) -> int:
-        """One."""
+        """Number of values per pixel: 1."""
         return 1
 
+    def mask_unknown(self, values: NDArray[Any], known: BoolArray | None = None) -> NDArray[Any]:
+        """Set unknown pixels to NaN; float32."""
+        return np.where(True if known is None else known, values, np.nan).astype(np.float32)
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """BerHu (section 3.4), on values divided by ``scale``."""
+        """Return the BerHu loss (section 3.4) of values divided by ``scale``."""
         return losses.berhu(output[:, 0], target / self.scale)
 
-    def judged(self, output: Tensor) -> Tensor:
-        """The output times ``adversary_gain``."""
+    def discriminator_input(self, output: Tensor) -> Tensor:
+        """Return the output times ``adversary_gain``."""
         return output * self.adversary_gain
 
-    def judged_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
-        """The labels in the same unit as :meth:`judged`."""
+    def discriminator_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the targets in the unit of :meth:`discriminator_input`."""
         known = ~torch.isnan(target)
         truth = target[:, None] * (self.adversary_gain / self.scale)
         return torch.where(known[:, None], truth, prediction), known
 
     def variety(self, output: Tensor) -> Tensor:
-        """The standard deviation, as a share of ``scale``."""
+        """Return the standard deviation, as a share of ``scale``."""
         return output.std()
 
     def estimate(self, output: Tensor) -> Tensor:
-        """In ``unit``; nothing stands below the ground, nor nearer than infinity's zero."""
+        """Return values in ``unit``; heights and inverse depths are not negative."""
         return output.clamp(min=0) * self.scale
 
     def decide(self, estimate: Tensor) -> Tensor:
-        """The value itself."""
+        """Return the value itself."""
         return estimate[:, 0]
 
-    def scores(self) -> Metric:
-        """AbR, RMSE and deltas."""
-        return DepthScores(self.relative_above)
-
     def layer(self) -> ValueMap:
-        """A real-valued map."""
+        """Return a layer of real values."""
         description = "height above ground" if self.unit == "m" else self.name
         return ValueMap(self.name, self.unit, description, low=0.0, high=self.scale)
+
+    def scores(self) -> Metric:
+        """Build the metric of AbR, RMSE and the deltas."""
+        return DepthScores(self.relative_above)
+
+    def describe_score(self, score: Score) -> str:
+        """Describe a score, with the unit of errors and the values that relative scores count."""
+        unit = "metres" if self.unit == "m" else self.unit
+        above = f" where that is above {self.relative_above:g} {self.unit}"
+        return score.describe(unit=f", in {unit}", above=above)
+
+    def score_unit(self, score: Score) -> str:
+        """Return the unit of RMSE; AbR is a ratio, the deltas are percentages."""
+        if score == metrics.RMSE:
+            return self.unit
+        return "" if score == metrics.ABSOLUTE_RELATIVE_ERROR else "%"
+
+    @property
+    def full_scale(self) -> float:
+        """Value of the last colour of figures by default, in ``unit``."""
+        return self.scale
+
+    def colorize(
+        self, values: NDArray[Any], known: BoolArray, high: float | None = None
+    ) -> IndexedColors:
+        """Give each pixel the colour of its value, from 0 to ``high``."""
+        return colorize_ramp(values, known, high or self.full_scale, RAMP)
+
+    def colorize_error(
+        self,
+        prediction: NDArray[Any],
+        truth: NDArray[Any],
+        known: BoolArray,
+        high: float | None = None,
+    ) -> IndexedColors:
+        """Give each pixel the colour of its absolute error."""
+        error = np.abs(
+            np.where(known, prediction, 0).astype(np.float64) - np.where(known, truth, 0)
+        )
+        return colorize_ramp(error, known, self._error_scale(high), ERROR_RAMP)
+
+    def legend(self, high: float | None = None) -> Legend:
+        """Return the ramp of values."""
+        return Legend(ramps=(Ramp(self.name, RAMP, high or self.full_scale, self.unit),))
+
+    def error_legend(self, high: float | None = None) -> Legend:
+        """Return the ramps of values and of errors."""
+        errors = Ramp("error", ERROR_RAMP, self._error_scale(high), self.unit)
+        return Legend(ramps=(*self.legend(high).ramps, errors))
+
+    def _error_scale(self, high: float | None) -> float:
+        """Return the error of the last colour: half of the largest value shown, rounded."""
+        return round_up((high or self.full_scale) / 2)
 
 
 @dataclass(frozen=True)
 class Slope(Depth):
-    """How steep the surface is, learnt from heights: a third task where there are two labels.
+    """Slope of the surface, learnt from labels of heights: a third task from two labels.
 
     Attributes:
         gsd: Ground sampling distance of the heights in metres.
-        of: The key in a batch of the heights.
+        of: Key of the heights in a batch.
+
+    Example:
+        >>> roof = torch.arange(3.0).repeat(3, 1)[None]  # rises 1 m per metre
+        >>> round(Slope(gsd=1.0).target(roof).mean().item())
+        45
     """
 
     name: str = "slope"
@@ -100,11 +186,11 @@ class Slope(Depth):
 
     @property
     def label(self) -> str:
-        """Heights."""
+        """Key of the labels of heights in a batch."""
         return self.of
 
     def target(self, labels: Tensor) -> Tensor:
-        """The angle of the surface by central differences; unknown beside unknown heights."""
+        """Return the surface's angle by central differences; unknown beside unknown heights."""
         down, right = torch.gradient(labels, spacing=self.gsd, dim=(1, 2))
         angle = torch.hypot(down, right).atan().rad2deg()
         return torch.where(labels.isnan(), torch.nan, angle)

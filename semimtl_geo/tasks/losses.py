@@ -1,7 +1,6 @@
-"""Supervised losses over the pixels whose truth is known.
+"""Supervised losses: means over the pixels whose label is known.
 
-Each returns a mean over known pixels; a batch without any gives 0 with a zero gradient, so that a
-crop that shows only unknown ground does no harm.
+A batch without any known pixel has a loss of 0 and a zero gradient.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from torch import Tensor
 
 
 def cross_entropy(logits: Tensor, target: Tensor, unknown: int) -> Tensor:
-    """Mean cross entropy per known pixel.
+    """Return the mean cross entropy of known pixels.
 
     Args:
         logits: Class scores, ``[B, K, H, W]``.
-        target: Class indices, int64 ``[B, H, W]``; ``unknown`` where nobody knows.
-        unknown: The value of unknown pixels.
+        target: Class indices, int64 ``[B, H, W]``.
+        unknown: Class index of unknown pixels.
 
     Returns:
         A scalar.
@@ -27,20 +26,20 @@ def cross_entropy(logits: Tensor, target: Tensor, unknown: int) -> Tensor:
 
 
 def berhu(prediction: Tensor, target: Tensor) -> Tensor:
-    """Reverse Huber loss (Laina et al., 3DV 2016, equation 2).
+    """Return the reverse Huber loss (Laina et al., 3DV 2016, equation 2).
 
     ``|x|`` up to the threshold ``c``, ``(x² + c²) / 2c`` beyond it, with ``c`` a fifth of the
-    batch's largest absolute residual. ``c`` is taken as a constant in the gradient.
+    batch's largest absolute residual. No gradient flows through ``c``.
 
     Args:
-        prediction: ``[B, H, W]``.
-        target: ``[B, H, W]``, in the same unit; NaN where nobody knows.
+        prediction: Predicted values, ``[B, H, W]``.
+        target: True values in the same unit, ``[B, H, W]``; NaN where unknown.
 
     Returns:
         A scalar.
     """
     known = ~torch.isnan(target)
-    # where() before abs(), so that no NaN enters the graph of the gradient.
+    # where() comes before abs(), so that no NaN enters the gradient.
     residual = torch.where(known, prediction - torch.where(known, target, prediction), 0.0).abs()
     threshold = (0.2 * residual.detach().max()).clamp(min=torch.finfo(residual.dtype).tiny)
     far = (residual.square() + threshold.square()) / (2 * threshold)

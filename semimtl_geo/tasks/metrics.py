@@ -1,8 +1,9 @@
-"""The paper's scores (section 4.1): pAcc, mIoU, AbR, RMSE, accuracies under a threshold, and ΔM."""
+"""Scores of the paper (section 4.1): pAcc, mIoU, AbR, RMSE, accuracies under a threshold, ΔM."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -10,7 +11,61 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-LOWER_IS_BETTER: Final = frozenset({"AbR", "RMSE"})
+
+@dataclass(frozen=True)
+class Score:
+    """A score as tables show it.
+
+    Attributes:
+        name: Its key in the results of a metric.
+        heading: Its column's heading.
+        meaning: Its meaning in words; may hold the placeholders ``{unit}`` and ``{above}``.
+        decimals: Number of decimals.
+        lower_is_better: Whether small scores are good.
+
+    Example:
+        >>> RMSE.describe(unit=", in metres")
+        'root mean square error, in metres'
+    """
+
+    name: str
+    heading: str
+    meaning: str
+    decimals: int = 1
+    lower_is_better: bool = False
+
+    def describe(self, unit: str = "", above: str = "") -> str:
+        """Return its meaning with the placeholders filled in."""
+        return self.meaning.format(unit=unit, above=above)
+
+
+PIXEL_ACCURACY: Final = Score("pAcc", "pAcc", "pixels with the right class, in percent")
+MEAN_IOU: Final = Score(
+    "mIoU",
+    "mIoU",
+    "overlap of map and truth (intersection over union), mean of the classes that occur in either, "
+    "in percent",
+)
+ABSOLUTE_RELATIVE_ERROR: Final = Score(
+    "AbR",
+    "AbR",
+    "absolute error relative to the true value{above}, mean",
+    decimals=3,
+    lower_is_better=True,
+)
+RMSE: Final = Score(
+    "RMSE", "RMSE", "root mean square error{unit}", decimals=3, lower_is_better=True
+)
+DELTA_1: Final = Score(
+    "delta1", "δ1", "pixels within a factor of 1.25 of the truth{above}, in percent"
+)
+DELTA_2: Final = Score("delta2", "δ2", "pixels within a factor of 1.25² = 1.56, in percent")
+DELTA_3: Final = Score("delta3", "δ3", "pixels within a factor of 1.25³ = 1.95, in percent")
+GAIN: Final = Score(
+    "gain",
+    "ΔM (%)",
+    "mean gain in mIoU and RMSE over the single-task networks, in percent",
+)
 
 
 class SegmentationScores(Metric):
@@ -48,7 +103,7 @@ class SegmentationScores(Metric):
         )
 
     def compute(self) -> dict[str, Tensor]:
-        """Scores in percent: ``pAcc``, ``mIoU``, and ``IoU/<class>``."""
+        """Return the scores in percent: ``pAcc``, ``mIoU``, and ``IoU/<class>``."""
         confusion = self.confusion.double()
         hits = confusion.diagonal()
         union = confusion.sum(0) + confusion.sum(1) - hits
@@ -92,8 +147,8 @@ class DepthScores(Metric):
         """Sum errors.
 
         Args:
-            prediction: ``[..., H, W]``, in the task's unit; NaN does not count.
-            target: ``[..., H, W]``; NaN does not count.
+            prediction: Values ``[..., H, W]`` in the task's unit; NaN does not count.
+            target: True values ``[..., H, W]`` in the same unit; NaN does not count.
         """
         known = ~(torch.isnan(prediction) | torch.isnan(target))
         guess, truth = prediction[known].double(), target[known].double()
@@ -108,7 +163,7 @@ class DepthScores(Metric):
         self.positive += truth.numel()
 
     def compute(self) -> dict[str, Tensor]:
-        """``AbR`` (ratio), ``RMSE`` (the task's unit), ``delta1`` to ``delta3`` (percent)."""
+        """Return ``AbR`` (a ratio), ``RMSE`` (task's unit), ``delta1`` to ``delta3`` (percent)."""
         within = 100 * self.within / self.positive
         return {
             "AbR": self.relative / self.positive,
@@ -120,17 +175,18 @@ class DepthScores(Metric):
 
 
 def multi_task_gain(scores: Mapping[str, float], baseline: Mapping[str, float]) -> float:
-    """Equation 10: mean relative gain over the single-task networks, in percent.
+    """Compute ΔM (equation 10), the mean relative gain over the single-task networks.
 
     Args:
-        scores: The multi-task network's score per task, keyed by metric (``mIoU``, ``RMSE``).
-        baseline: The single-task networks' scores, with the same keys.
+        scores: Scores of the multi-task network by metric, ``mIoU`` and ``RMSE``.
+        baseline: Scores of the single-task networks, with the same keys.
 
     Returns:
-        ΔM; above zero where the multi-task network is better.
+        ΔM in percent; above zero where the multi-task network is better.
     """
+    lower_is_better = {score.name for score in (MEAN_IOU, RMSE) if score.lower_is_better}
     gains = [
-        (baseline[key] - value if key in LOWER_IS_BETTER else value - baseline[key]) / baseline[key]
+        (baseline[key] - value if key in lower_is_better else value - baseline[key]) / baseline[key]
         for key, value in scores.items()
     ]
     return 100 * sum(gains) / len(gains)

@@ -1,34 +1,46 @@
-"""Classes per pixel."""
+"""The task that predicts a class per pixel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.tasks import losses
-from semimtl_geo.tasks.metrics import SegmentationScores
-from semimtl_geo.tasks.task import Kind, Task
+from semimtl_geo.tasks.coloring import TRANSPARENT, VERDICT_COLORS, IndexedColors, Legend
+from semimtl_geo.tasks.metrics import MEAN_IOU, PIXEL_ACCURACY, Score, SegmentationScores
+from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ClassMap
-from tiles.types import UNKNOWN_CLASS
+from tiles.types import UNKNOWN_CLASS, BoolArray, Color, LabelKind
 
 
 @dataclass(frozen=True)
 class Segmentation(Task):
-    """Land cover, or any other partition into classes.
+    """Semantic segmentation: land cover, or any other partition into classes.
 
     Attributes:
         classes: Class names; the index is the value in label rasters.
-        colors: One (R, G, B) per class, 0 to 255.
+        colors: One colour (red, green, blue) per class, 0 to 255.
+
+    Example:
+        >>> task = Segmentation(classes=("land", "water"), colors=((0, 128, 0), (0, 0, 255)))
+        >>> logits = torch.tensor([1.0, 3.0]).view(1, 2, 1, 1)
+        >>> task.classes[task.decide(task.estimate(logits)).item()]
+        'water'
     """
 
-    kind: ClassVar[Kind] = "segmentation"
+    label_kind: ClassVar[LabelKind] = "classes"
     decoder: ClassVar[str] = "psp"
+    order: ClassVar[int] = 0
+    main_scores: ClassVar[Sequence[Score]] = (PIXEL_ACCURACY, MEAN_IOU)
+    headline: ClassVar[Score] = MEAN_IOU
 
     name: str = "landcover"
     weight: float = 1.0
@@ -37,56 +49,101 @@ class Segmentation(Task):
     colors: Sequence[Sequence[int]] = ISPRS.colors
 
     def __post_init__(self) -> None:
-        """Lists, as YAML and checkpoints have them, become tuples."""
+        """Convert lists, which YAML and checkpoints have, to tuples."""
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "colors", tuple(tuple(color) for color in self.colors))
 
     @property
     def channels(self) -> int:
-        """One per class."""
+        """Number of classes."""
         return len(self.classes)
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Cross entropy (section 3.4)."""
-        return losses.cross_entropy(output, target, UNKNOWN_CLASS)
-
-    def check(self, target: Tensor) -> str | None:
-        """Values must be those of a class, or unknown."""
-        strange = target[(target != UNKNOWN_CLASS) & ((target < 0) | (target >= self.channels))]
-        if strange.numel():
-            return f"has the value {int(strange[0])}, there are {self.channels} classes from 0"
+    def label_fault(self, labels: Tensor) -> str | None:
+        """Report a value that is neither a class nor unknown."""
+        invalid = labels[(labels != UNKNOWN_CLASS) & ((labels < 0) | (labels >= self.channels))]
+        if invalid.numel():
+            return f"has the value {int(invalid[0])}, there are {self.channels} classes from 0"
         return None
 
-    def judged(self, output: Tensor) -> Tensor:
-        """Softmax probabilities."""
+    def mask_unknown(self, values: NDArray[Any], known: BoolArray | None = None) -> NDArray[Any]:
+        """Set unknown pixels to 255; int64."""
+        return np.where(True if known is None else known, values, UNKNOWN_CLASS).astype(np.int64)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the cross entropy (section 3.4)."""
+        return losses.cross_entropy(output, target, UNKNOWN_CLASS)
+
+    def discriminator_input(self, output: Tensor) -> Tensor:
+        """Return softmax probabilities."""
         return output.softmax(dim=1)
 
-    def judged_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
-        """One-hot classes."""
+    def discriminator_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one-hot classes."""
         known = target != UNKNOWN_CLASS
-        # torch's one_hot reads the largest class, and so waits for it.
+        # torch's one_hot looks for the largest class, and so waits for the device.
         classes = torch.arange(self.channels, device=target.device).view(-1, 1, 1)
         one_hot = (target[:, None] == classes).to(prediction.dtype)
         return torch.where(known[:, None], one_hot, prediction), known
 
     def variety(self, output: Tensor) -> Tensor:
-        """The share of pixels that are not of the commonest class."""
+        """Return the share of pixels outside of the commonest class."""
         likeliest = output.max(dim=1).indices  # faster than argmax
         masks = [likeliest == number for number in range(self.channels)]
         return 1 - torch.stack([mask.float().mean() for mask in masks]).max()
 
     def estimate(self, output: Tensor) -> Tensor:
-        """Softmax probabilities."""
+        """Return softmax probabilities."""
         return output.softmax(dim=1)
 
     def decide(self, estimate: Tensor) -> Tensor:
-        """The likeliest class."""
+        """Return the likeliest class."""
         return estimate.argmax(dim=1)
 
+    def layer(self) -> ClassMap:
+        """Return a paletted layer."""
+        return ClassMap(self.name, self.classes, self._palette)
+
     def scores(self) -> Metric:
-        """pAcc, mIoU and IoU per class."""
+        """Build the metric of pAcc, mIoU and the IoU of each class."""
         return SegmentationScores(self.classes, UNKNOWN_CLASS)
 
-    def layer(self) -> ClassMap:
-        """A paletted map."""
-        return ClassMap(self.name, self.classes, tuple((r, g, b) for r, g, b in self.colors))
+    def score_unit(self, score: Score) -> str:
+        """Return %."""
+        return "%"
+
+    @property
+    def class_colors(self) -> Mapping[str, Color]:
+        """Colours of the classes by their names, in the classes' order."""
+        return dict(zip(self.classes, self._palette, strict=True))
+
+    @property
+    def _palette(self) -> tuple[Color, ...]:
+        return tuple((r, g, b) for r, g, b in self.colors)
+
+    def colorize(
+        self, values: NDArray[Any], known: BoolArray, high: float | None = None
+    ) -> IndexedColors:
+        """Give each pixel the colour of its class; values without a class count as unknown."""
+        known = known & (values >= 0) & (values < self.channels)
+        index = np.where(known, values, TRANSPARENT).astype(np.uint8)
+        return IndexedColors(index, self._palette)
+
+    def colorize_error(
+        self,
+        prediction: NDArray[Any],
+        truth: NDArray[Any],
+        known: BoolArray,
+        high: float | None = None,
+    ) -> IndexedColors:
+        """Tell right from wrong pixels by two colours."""
+        known = known & (truth >= 0) & (truth < self.channels) & (prediction < self.channels)
+        index = np.where(known, prediction != truth, TRANSPARENT).astype(np.uint8)
+        return IndexedColors(index, tuple(VERDICT_COLORS.values()))
+
+    def legend(self, high: float | None = None) -> Legend:
+        """Return the colours of the classes."""
+        return Legend(swatches=self.class_colors)
+
+    def error_legend(self, high: float | None = None) -> Legend:
+        """Return the colours of right and wrong pixels."""
+        return Legend(swatches=VERDICT_COLORS)

@@ -1,31 +1,49 @@
-"""What a task is: its output, targets, loss, scores, and how a discriminator sees it."""
+"""The interface of a task: training, scoring, mapping, figures and descriptions."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
+from semimtl_geo.tasks.coloring import IndexedColors, Legend
+from semimtl_geo.tasks.metrics import Score
 from tiles.maps.layers import Layer
+from tiles.types import BoolArray, Color, LabelKind
 
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """One thing to predict per pixel.
+    """Base class of what is predicted per pixel.
 
     Attributes:
-        name: The key of its labels in a batch, and of its maps.
+        name: Name of its maps, and key of its labels in a batch.
         weight: w_t of equation 1.
-        adversary: What the lambdas of equation 7 are multiplied by for this task.
-        kind: Which of the paper's two tasks it goes with, where a system trains one of them alone.
+        adversary: Factor on the lambdas of equation 7 for this task.
+        label_kind: Whether its label rasters hold classes or real values. Systems that train a
+            single task choose it by this.
         decoder: Its decoder, a key of :data:`semimtl_geo.networks.generator.DECODERS`.
+        order: Tables and figures show tasks in ascending order.
+        main_scores: The scores that tables and pages show.
+        headline: The one of them that learning curves show.
+
+    Example:
+        >>> from semimtl_geo.tasks import Depth
+        >>> task: Task = Depth(scale=30.0)
+        >>> task.name, task.channels, task.layer().unit, task.headline.name
+        ('height', 1, 'm', 'RMSE')
     """
 
-    kind: ClassVar[Kind]
+    label_kind: ClassVar[LabelKind]
     decoder: ClassVar[str]
+    order: ClassVar[int] = 100
+    main_scores: ClassVar[Sequence[Score]]
+    headline: ClassVar[Score]
 
     name: str
     weight: float
@@ -34,84 +52,166 @@ class Task(ABC):
     @property
     @abstractmethod
     def channels(self) -> int:
-        """Channels of the network's output."""
+        """Number of channels of the network's output."""
+
+    # --- Labels ----------------------------------------------------------------------------------
 
     @property
     def label(self) -> str:
-        """The key in a batch of the labels that it learns from: its own name, or another task's."""
+        """Key of its labels in a batch: its own name, or that of another task."""
         return self.name
 
-    def target(self, labels: Tensor) -> Tensor:
-        """What it learns, ``[B, H, W]``, from labels as in a batch: these, or derived from them."""
-        return labels
-
-    @abstractmethod
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Supervised loss L_gt, without its weight.
-
-        Args:
-            output: The network's output, ``[B, channels, H, W]``.
-            target: What :meth:`target` made of the labels, ``[B, H, W]``.
-        """
-
-    def check(self, target: Tensor) -> str | None:
-        """What is wrong with labels, if anything: values that no pixel can have."""
+    def label_fault(self, labels: Tensor) -> str | None:
+        """Return the fault of labels with values that no pixel can have, or None."""
         return None
 
     @abstractmethod
-    def judged(self, output: Tensor) -> Tensor:
-        """A prediction as its discriminator sees it, ``[B, channels, H, W]``."""
-
-    @abstractmethod
-    def judged_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
-        """Labels as the discriminator sees them, and which pixels are known.
-
-        Unknown pixels show the prediction instead, so that a hole in the labels does not give the
-        ground truth away; they do not count in the discriminator's loss either.
+    def mask_unknown(self, values: NDArray[Any], known: BoolArray | None = None) -> NDArray[Any]:
+        """Convert the pixels of a label raster or map to labels as a batch has them.
 
         Args:
-            target: What :meth:`target` made of the labels, ``[B, H, W]``.
-            prediction: What :meth:`judged` made of the output for the same pixels.
+            values: Values of the file, ``[H, W]``.
+            known: Pixels whose value is known, bool ``[H, W]``; all of them if None.
 
         Returns:
-            ``[B, channels, H, W]``, and bool ``[B, H, W]``.
+            int64 ``[H, W]``, 255 where unknown, or float32 ``[H, W]``, NaN where unknown.
+        """
+
+    def target(self, labels: Tensor) -> Tensor:
+        """Derive the target ``[B, H, W]`` from the labels of a batch; by default it is the same."""
+        return labels
+
+    # --- Training --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the supervised loss L_gt without its weight, a scalar.
+
+        Args:
+            output: Output of the network, ``[B, channels, H, W]``.
+            target: Result of :meth:`target`, ``[B, H, W]``.
+        """
+
+    @abstractmethod
+    def discriminator_input(self, output: Tensor) -> Tensor:
+        """Convert an output to the discriminator's input, ``[B, channels, H, W]``."""
+
+    @abstractmethod
+    def discriminator_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
+        """Convert targets to the discriminator's input.
+
+        Unknown pixels show the prediction, so that holes in the labels do not give the ground truth
+        away. They do not count in the discriminator's loss.
+
+        Args:
+            target: Result of :meth:`target`, ``[B, H, W]``.
+            prediction: Result of :meth:`discriminator_input` for the same pixels.
+
+        Returns:
+            The input, ``[B, channels, H, W]``, and which pixels are known, bool ``[B, H, W]``.
         """
 
     @abstractmethod
     def variety(self, output: Tensor) -> Tensor:
-        """How unlike the pixels of a prediction are, a scalar; 0 if they are all the same.
+        """Return how much the pixels of an output differ, a scalar; 0 if all are the same.
 
-        The share of pixels that are not of the commonest class, or the standard deviation in the
-        network's unit.
+        For classes this is the share of pixels outside of the commonest class, for values the
+        standard deviation in the network's unit.
         """
+
+    # --- Maps and scores -------------------------------------------------------------------------
 
     @abstractmethod
     def estimate(self, output: Tensor) -> Tensor:
-        """The output in the map's unit, ``[B, channels, H, W]``: probabilities, or metres."""
+        """Convert an output to probabilities, or to the unit of maps; ``[B, channels, H, W]``."""
 
     @abstractmethod
     def decide(self, estimate: Tensor) -> Tensor:
-        """What a map says per pixel, ``[B, H, W]``: class indices, or metres."""
-
-    @abstractmethod
-    def scores(self) -> Metric:
-        """A fresh metric for decisions against targets."""
+        """Convert estimates to the pixels of a map, ``[B, H, W]``: class indices, or values."""
 
     @abstractmethod
     def layer(self) -> Layer:
-        """How its map is written."""
+        """Return the layer that the mosaicker writes its map as."""
+
+    @abstractmethod
+    def scores(self) -> Metric:
+        """Build a new metric that compares the pixels of maps with targets."""
+
+    def describe_score(self, score: Score) -> str:
+        """Describe one of the main scores in words."""
+        return score.describe()
+
+    @abstractmethod
+    def score_unit(self, score: Score) -> str:
+        """Return the unit of one of the main scores."""
+
+    # --- Figures ---------------------------------------------------------------------------------
+
+    @property
+    def full_scale(self) -> float | None:
+        """Value of the last colour of figures by default; None if colours have no scale."""
+        return None
+
+    @property
+    def class_colors(self) -> Mapping[str, Color]:
+        """Colours of classes by their names; empty for tasks without classes."""
+        return {}
+
+    @abstractmethod
+    def colorize(
+        self, values: NDArray[Any], known: BoolArray, high: float | None = None
+    ) -> IndexedColors:
+        """Colour a label raster or map.
+
+        Args:
+            values: Values of the file, ``[H, W]``.
+            known: Pixels whose value is known, bool ``[H, W]``.
+            high: Value of the last colour, for tasks with a scale; :attr:`full_scale` if None.
+        """
+
+    @abstractmethod
+    def colorize_error(
+        self,
+        prediction: NDArray[Any],
+        truth: NDArray[Any],
+        known: BoolArray,
+        high: float | None = None,
+    ) -> IndexedColors:
+        """Colour the errors of a map.
+
+        Args:
+            prediction: Values of the map, ``[H, W]``.
+            truth: Values of the label raster, ``[H, W]``.
+            known: Pixels that are known in both, bool ``[H, W]``.
+            high: Value of the last colour in :meth:`colorize`; errors have a scale of half of it.
+        """
+
+    @abstractmethod
+    def legend(self, high: float | None = None) -> Legend:
+        """Return the legend of :meth:`colorize` with the same ``high``."""
+
+    @abstractmethod
+    def error_legend(self, high: float | None = None) -> Legend:
+        """Return the legend of figures that show :meth:`colorize_error`, the truth included."""
+
+    # --- Checkpoints -----------------------------------------------------------------------------
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """Return the class's name in checkpoints."""
+        return cls.__name__.lower()
 
     def settings(self) -> dict[str, Any]:
-        """Plain settings for a checkpoint; :func:`semimtl_geo.tasks.from_settings` undoes it."""
+        """Return plain settings for a checkpoint.
+
+        :func:`semimtl_geo.tasks.from_settings` builds the task from them.
+        """
         plain = {key: _plain(value) for key, value in asdict(self).items() if value is not None}
-        return {"kind": type(self).__name__.lower(), **plain}
+        return {"kind": self.kind_name(), **plain}
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists: what a checkpoint, YAML and JSON all know."""
+    """Convert tuples to lists, which checkpoints, YAML and JSON all have."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
-
-
-Kind = Literal["segmentation", "depth"]

@@ -6,6 +6,8 @@ May import ``tasks``, ``networks``, ``learning``, ``data`` and the nouns at the 
 from __future__ import annotations
 
 from semimtl_geo.training.cli import packaged_config, train
+from semimtl_geo.training.collapse_warning import CollapseWarning
+from semimtl_geo.training.fitting import fit
 from semimtl_geo.training.module import SemiMTL
 
-__all__ = ["SemiMTL", "packaged_config", "train"]
+__all__ = ["CollapseWarning", "SemiMTL", "fit", "packaged_config", "train"]

@@ -2,77 +2,67 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+import yaml
 from jsonargparse import ArgumentError
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.utilities import rank_zero_only
 
-from semimtl_geo.data.datamodule import DomainsDataModule
-from semimtl_geo.networks.checkpoint import load_generator
-from semimtl_geo.training.collapse_warning import Watch
+from semimtl_geo.data import DomainsDataModule
+from semimtl_geo.learning.systems import find_system
+from semimtl_geo.training.checkpoints import Checkpoints
+from semimtl_geo.training.collapse_warning import CollapseWarning
 from semimtl_geo.training.configuration import with_bases
+from semimtl_geo.training.fitting import TRAINER_DEFAULTS, check_trainer_settings, quiet_lightning
+from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
-from semimtl_geo.training.run_folder import CONFIG, Checkpoints, loggers, unfinished
-from tiles.errors import InputError
-
-MEANT_SO: Final = (
-    # The model checks labels before they are moved, the data module augments after.
-    ".*overridden `on_before_batch_transfer`.*",
-    # Where its chips go on, the sampler is told, not the loader: tiles.datasets.samplers.Turns.
-    "You're resuming from a checkpoint that ended before the epoch ended.*",
-    # Scores of validation are of all processes already.
-    "It is recommended to use .*sync_dist=True.*",
-    # How Lightning calls torch.
-    ".*LeafSpec.* is deprecated.*",
-    # The number of reading processes is a setting, and 0 is meant.
-    "The '.*_dataloader' does not have many workers.*",
-)
-"""What Lightning warns of, and is no fault."""
+from semimtl_geo.training.run_folder import CONFIG, find_start
+from tiles.errors import InvalidValueError
 
 
 class _SaveConfig(SaveConfigCallback):
-    """Saves the configuration beside the checkpoint, whatever logger there is."""
+    """Callback that saves the configuration in the folder of the run, whatever logger there is."""
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save it."""
+        """Save the configuration."""
         out = Path(self.config.out)
         out.mkdir(parents=True, exist_ok=True)
         self.parser.save(self.config, out / CONFIG, skip_none=False, overwrite=True)
 
 
 class TrainingCLI(LightningCLI):
-    """LightningCLI with the links between model and data, and one folder for all that a run leaves.
+    """LightningCLI that links the model to its data, and has one folder per run.
 
     Args:
-        callbacks: Further callbacks of the trainer.
         args: The command line, without the command.
+        callbacks: Further callbacks of the trainer.
+
+    Attributes:
+        start: The checkpoint that the run continues from, or None.
     """
 
     def __init__(self, args: list[str], callbacks: Sequence[Callback] = ()) -> None:
         self.more_callbacks = list(callbacks)
-        self.resumed: Path | None = None
+        self.start: Path | None = None
         super().__init__(
             SemiMTL,
             DomainsDataModule,
             save_config_callback=_SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
             auto_configure_optimizers=False,
-            # Chips are dealt out to processes as they are drawn.
-            trainer_defaults={"use_distributed_sampler": False},
+            trainer_defaults=TRAINER_DEFAULTS,
             parser_kwargs={"exit_on_error": False, "prog": "semimtl-geo train"},
             args=args,
             run=False,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the run's folder, and let model and data know of each other."""
+        """Add the arguments of the run's folder, and link those that model and data share."""
         parser.add_argument(
             "--out", type=str, default="runs/latest", help="Folder for checkpoint, config and log."
         )
@@ -83,61 +73,41 @@ class TrainingCLI(LightningCLI):
             "--resume",
             type=str | None,
             default=None,
-            help="Checkpoint to go on from. An unfinished run in --out goes on by itself.",
+            help="Checkpoint to continue from. An unfinished run in --out continues by itself.",
         )
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
-        parser.add_lightning_class_args(Watch, "watch")
+        parser.add_lightning_class_args(CollapseWarning, "watch")
         parser.link_arguments("out", "checkpoint.folder")
         parser.link_arguments("model.system", "checkpoint.name")
         parser.link_arguments("data.supervised", "model.domains", apply_on="instantiate")
         parser.link_arguments("data.gsd", "model.gsd")
         parser.link_arguments("data.crop", "model.crop")
         parser.link_arguments("model.mean", "data.fill")
-        parser.link_arguments("model.system", "data.system")
 
     def before_instantiate_classes(self) -> None:
-        """Refuse what Algorithm 1 cannot do, and find out whether a run goes on."""
-        trainer, out, resume = self.config.trainer, Path(self.config.out), self.config.resume
-        # The bases are read. What is saved shall ask for neither again.
+        """Check the settings, and find the checkpoint that the run continues from."""
+        find_system(self.config.model.system)
+        out, resume = Path(self.config.out), self.config.resume
+        # The bases are part of the configuration by now. A saved one shall ask for neither again.
         self.config.base = self.config.resume = None
-        if trainer.gradient_clip_val:
-            fault = "a step of Algorithm 1 is none of the trainer's"
-            raise InputError("trainer.gradient_clip_val", fault, "set model.optimisation.clip")
-        if trainer.accumulate_grad_batches != 1:
-            fault = "Algorithm 1 steps after each mini-batch"
-            raise InputError("trainer.accumulate_grad_batches", fault, "set data.batch_size")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            fault = f"cannot be made ({error.strerror})"
-            raise InputError(out, fault, "choose another --out") from error
-        if resume is not None:
-            self.resumed = Path(resume)
-        else:
-            self.resumed = unfinished(out, self.parser.dump(self.config))
-        if self.resumed is not None:
-            load_generator(self.resumed)  # says what is wrong with it, before Lightning does
-            _say(f"going on from {self.resumed}")
+        check_trainer_settings(self.config.trainer.as_dict())
+        settings = yaml.safe_load(self.parser.dump(self.config))
+        self.start = find_start(out, settings, None if resume is None else Path(resume))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The trainer, writing everything to the run's folder."""
+        """Return the trainer, which writes everything to the folder of the run."""
         if self.config_init.trainer.logger in (None, True):
-            kwargs["logger"] = loggers(Path(self.config.out), self.resumed)
+            kwargs["logger"] = make_loggers(Path(self.config.out), self.start)
         configured = self.config_init.trainer.callbacks or []
         callbacks = configured if isinstance(configured, list) else [configured]
         return super().instantiate_trainer(callbacks=[*callbacks, *self.more_callbacks], **kwargs)
 
 
-@rank_zero_only
-def _say(line: str) -> None:
-    print(line)
-
-
 def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
-    """Train one system.
+    """Train one system by arguments of the command line; see :func:`fit` for the Python API.
 
     Args:
-        args: As on the command line: ``["--config", "configs/cities/semimtl.yaml", ...]``.
+        args: Arguments of ``semimtl-geo train``.
         callbacks: Further callbacks of the trainer.
 
     Returns:
@@ -146,26 +116,36 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
 
     Raises:
         InputError: If the configuration or the data cannot be used.
+
+    Example:
+        >>> args = [f"--config={packaged_config('cities/jtl.yaml')}", "--data.root=data"]
+        >>> args += ["--data.crop=32", "--data.iterations=1", "--trainer.max_epochs=1"]
+        >>> args += ["--trainer.enable_progress_bar=no", "--trainer.enable_model_summary=no"]
+        >>> train([*args, "--trainer.log_every_n_steps=1", "--out=runs/jtl"]).as_posix()
+        'runs/jtl/jtl.ckpt'
     """
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # the rest is no word on this run
-    # It warns of NaN, the score of a class that does not occur.
-    logging.getLogger("tensorboardX.x2num").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # Lightning's own calls of what jsonargparse renamed, and of what it does not expect
-            # (arguments that do not come from the shell): nothing that a user can mend.
-            warnings.filterwarnings("ignore", module="lightning.pytorch.cli")
-            cli = TrainingCLI(with_bases(args), callbacks)
-    except ArgumentError as error:
-        raise InputError("semimtl-geo train", str(error), "see semimtl-geo train --help") from error
-    with warnings.catch_warnings():
-        for message in MEANT_SO:
-            warnings.filterwarnings("ignore", message=message)
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.resumed, weights_only=True)
+    with quiet_lightning():
+        try:
+            with warnings.catch_warnings():
+                # Lightning itself uses what jsonargparse has renamed, and warns of arguments that
+                # do not come from the shell: users cannot change either.
+                warnings.filterwarnings("ignore", module="lightning.pytorch.cli")
+                cli = TrainingCLI(with_bases(args), callbacks)
+        except ArgumentError as error:
+            remedy = "see semimtl-geo train --help"
+            raise InvalidValueError("semimtl-geo train", str(error), remedy) from error
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.start, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 
 
 def packaged_config(name: str) -> Path:
-    """The path of a configuration that comes with the package, such as ``cities/semimtl.yaml``."""
+    """Return the path of a configuration that comes with the package.
+
+    Args:
+        name: Scenario and file, such as ``cities/semimtl.yaml``.
+
+    Example:
+        >>> packaged_config("cities/semimtl.yaml").name
+        'semimtl.yaml'
+    """
     return Path(str(resources.files("semimtl_geo.configs"))) / name

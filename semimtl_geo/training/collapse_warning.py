@@ -1,4 +1,4 @@
-"""Early warning: an adversary that has stopped teaching, predictions that have become all alike."""
+"""Early warning of a discriminator that no longer teaches, and of uniform predictions."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from semimtl_geo.training.module import logs_now
+from semimtl_geo.training.logs import logs_now
 
 
 class TrainingWarning(UserWarning):
-    """Training goes on, but is unlikely to lead anywhere."""
+    """Warning that training continues, but is unlikely to succeed."""
 
 
-class Watch(Callback):
-    """Warns once of each of two ways in which adversarial training collapses.
+class CollapseWarning(Callback):
+    """Callback that warns once of each of two ways in which adversarial training collapses.
 
-    It looks at what is logged anyway, as often as that is: the diagonal of a discriminator's
-    confusion, and the variety of predictions on unlabelled domains
-    (:meth:`semimtl_geo.tasks.Task.variety`). What is found is logged as ``collapse/<what>``.
+    It reads logged values, as often as they are logged: the diagonal of a discriminator's confusion
+    matrix, and the variety of predictions on unlabelled domains
+    (:meth:`semimtl_geo.tasks.Task.variety`). Each warning is logged as ``collapse/<subject>``.
 
     Args:
         perfect: A discriminator that recognises at least this share of the pixels of every source
             gives the generator next to no gradient (Arjovsky and Bottou, ICLR 2017).
-        uniform: Predictions are degenerate whose variety is at most this: all pixels but this share
-            are of one class, or the standard deviation is this share of the task's scale.
-        patience: Iterations that it must have lasted.
+        uniform: Predictions are degenerate if their variety is at most this: all pixels but this
+            share are of one class, or the standard deviation is this share of the task's scale.
+        patience: Iterations that a collapse must last before it is reported.
+
+    Example:
+        >>> callback = CollapseWarning(patience=100)
+        >>> callback.state_dict()
+        {'since': {}, 'told': []}
     """
 
     def __init__(
@@ -41,61 +46,66 @@ class Watch(Callback):
         self.uniform = uniform
         self.patience = patience
         self.since: dict[str, int] = {}
-        self.told: list[str] = []
+        self.reported: list[str] = []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        """Look, where there is something new."""
+        """Look for a collapse in iterations that are logged."""
         if not logs_now(trainer):
             return
-        doubts = self._doubts(trainer.callback_metrics)
-        self.since = {name: self.since.get(name, trainer.global_step) for name in doubts}
+        symptoms = self._symptoms(trainer.callback_metrics)
+        self.since = {name: self.since.get(name, trainer.global_step) for name in symptoms}
         for name, since in self.since.items():
-            if trainer.global_step - since >= self.patience and name not in self.told:
-                self.told.append(name)
+            if trainer.global_step - since >= self.patience and name not in self.reported:
+                self.reported.append(name)
                 pl_module.log(f"collapse/{name}", 1.0)
                 if trainer.is_global_zero:
-                    lasted = f"iterations {since} to {trainer.global_step}"
-                    warnings.warn(f"{doubts[name]} ({lasted})", TrainingWarning, stacklevel=1)
+                    duration = f"iterations {since} to {trainer.global_step}"
+                    warnings.warn(f"{symptoms[name]} ({duration})", TrainingWarning, stacklevel=1)
 
-    def _doubts(self, metrics: dict[str, Tensor]) -> dict[str, str]:
-        """What looks wrong now, and how to say it."""
+    def _symptoms(self, metrics: dict[str, Tensor]) -> dict[str, str]:
+        """Return a description of each symptom of a collapse, by its subject."""
         names = [name for name in metrics if name.endswith("/variety") or _is_diagonal(name)]
         if not names:
             return {}
         values = torch.stack([metrics[name].detach().float() for name in names]).tolist()
         recognised: dict[str, float] = {}
-        doubts = {}
+        symptoms = {}
         for name, value in zip(names, values, strict=True):
-            kind, *where = name.split("/")
+            kind, *subject = name.split("/")
             if kind == "confusion":
-                recognised[where[0]] = min(value, recognised.get(where[0], 1.0))
+                recognised[subject[0]] = min(value, recognised.get(subject[0], 1.0))
             elif value <= self.uniform:
-                domain, task = where[:2]
-                doubts[f"{domain}/{task}"] = (
+                domain, task = subject[:2]
+                symptoms[f"{domain}/{task}"] = (
                     f"{task} on {domain}, which has no labels for it, is predicted nearly the same "
                     f"everywhere (variety {value:.4f}); lower adversarial.inter"
                 )
         for task, share in recognised.items():
             if share >= self.perfect:
-                doubts[task] = (
+                symptoms[task] = (
                     f"the discriminator of {task} recognises {100 * share:.1f} % of every source: "
                     "the generator learns nothing from it; lower optimisation.discriminator_lr"
                 )
-        return doubts
+        return symptoms
+
+    @property
+    def state_key(self) -> str:
+        """Key of the state in checkpoints, the same as in those of earlier versions."""
+        return "Watch"
 
     def state_dict(self) -> dict[str, Any]:
-        """What a run that is continued must know."""
-        return {"since": dict(self.since), "told": list(self.told)}
+        """Return the state that a resumed run needs."""
+        return {"since": dict(self.since), "told": list(self.reported)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Undo :meth:`state_dict`."""
-        self.since, self.told = dict(state_dict["since"]), list(state_dict["told"])
+        """Restore the result of :meth:`state_dict`."""
+        self.since, self.reported = dict(state_dict["since"]), list(state_dict["told"])
 
 
 def _is_diagonal(name: str) -> bool:
-    """Whether a logged name is the share of a source that is taken for itself."""
+    """Return whether a logged name is the share of a source that is recognised as itself."""
     kind, _, entry = name.rpartition("/")
-    source, _, taken = entry.partition(" as ")
-    return kind.startswith("confusion/") and source == taken
+    source, _, recognised_as = entry.partition(" as ")
+    return kind.startswith("confusion/") and source == recognised_as

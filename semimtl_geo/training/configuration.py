@@ -1,27 +1,41 @@
-"""Configurations in YAML that start from one another (``base: file``), and what they say in all."""
+"""Configurations in YAML that start from one another (``base: file``), merged as training does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError, MissingFileError, input_errors
 
 Settings = dict[str, Any]
 """Values by dotted name: ``{"model.system": "jtl", "data.crop": 384}``."""
 
-NAMED = ("data.domains", "data.labels", "model.consistency.heights", "model.encoder.options")
-"""Mappings whose names users choose. Those that a later one leaves out are gone, as in training."""
+USER_KEYED: Final = (
+    "data.domains",
+    "data.labels",
+    "model.consistency.heights",
+    "model.encoder.options",
+)
+"""Mappings whose keys users choose. A later mapping replaces the earlier one as a whole."""
 
 
 def with_bases(args: Sequence[str]) -> list[str]:
-    """Arguments in which the configuration that another starts from stands in front of it.
+    """Insert the base of each configuration before it in a list of arguments.
+
+    Args:
+        args: Arguments of ``semimtl-geo train``.
 
     Raises:
         InputError: If a configuration cannot be read, or the bases form a circle.
+
+    Example:
+        >>> from semimtl_geo.training import packaged_config
+        >>> args = with_bases(["--config", str(packaged_config("cities/jtl.yaml"))])
+        >>> [Path(arg).name for arg in args]
+        ['--config', 'base.yaml', '--config', 'jtl.yaml']
     """
     expanded: list[str] = []
     rest = iter(args)
@@ -37,101 +51,119 @@ def with_bases(args: Sequence[str]) -> list[str]:
 
 
 def settings_of(args: Sequence[str]) -> Settings:
-    """What arguments of the training command say in all; what stands later counts.
-
-    Values that a run takes from the defaults of the program are not among them.
+    """Merge the arguments of the training command; later ones override earlier ones.
 
     Args:
-        args: As on the command line: ``["--config", "configs/cities/jtl.yaml", ...]``.
+        args: Arguments such as ``["--config", "configs/cities/jtl.yaml", "--data.crop=64"]``.
+
+    Returns:
+        Settings by dotted name. Defaults of the program are not among them.
 
     Raises:
-        InputError: If a configuration cannot be read, or an argument is none.
+        InputError: If a configuration cannot be read, or an argument is malformed.
+
+    Example:
+        >>> settings_of(["--data.crop=64", "--data.crop", "128"])
+        {'data.crop': 128}
     """
-    said: Any = {}
+    merged: Any = {}
     rest = iter(with_bases(args))
     for arg in rest:
         flag, equals, value = arg.partition("=")
         if not flag.startswith("--"):
-            raise InputError(arg, "is no argument of training", "give --name value")
+            raise InvalidValueError(arg, "is not an argument of training", "give --name value")
         if not equals:
             value = next(rest, "")
         if flag == "--config":
-            said = _over(said, read_yaml(Path(value)))
+            merged = _merge(merged, read_yaml(Path(value)))
         else:
             try:
                 content = yaml.safe_load(value)
             except yaml.YAMLError:
                 content = value
-            said = _put(said, flag.removeprefix("--").split("."), content)
-    said.pop("base", None)
-    return dict(_flat(said))
+            merged = _put(merged, flag.removeprefix("--").split("."), content)
+    merged.pop("base", None)
+    return dict(_flatten(merged))
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    """A file of settings.
+    """Read a file of settings.
 
     Raises:
-        InputError: If it is missing or something else.
+        MissingFileError: If there is no such file.
+        InputError: If it is not a YAML mapping.
+
+    Example:
+        >>> _ = Path("mine.yaml").write_text("data: {crop: 64}")
+        >>> read_yaml(Path("mine.yaml"))
+        {'data': {'crop': 64}}
     """
     if not path.is_file():
-        raise InputError(path, "no such configuration", "check the path")
-    try:
+        raise MissingFileError(path, "no such configuration", "check the path")
+    broken = yaml.YAMLError, UnicodeDecodeError
+    with input_errors(path, "cannot be read as YAML", "correct it", *broken):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, f"is not YAML ({error})", "correct it") from error
     if not isinstance(content, Mapping):
         raise InputError(path, "is not a configuration", "see the ones in configs/")
     return content
 
 
 def _chain(config: Path) -> list[Path]:
-    """A configuration, the one it starts from, the one that starts from, and so on."""
+    """Return a configuration, its base, the base of that, and so on."""
     chain: list[Path] = []
     following: Path | None = config
     while following is not None:
         if following.resolve() in (link.resolve() for link in chain):
-            raise InputError(config, "its bases form a circle", "cut the circle")
+            raise InputError(config, "its bases form a circle", "remove a base")
         chain.append(following)
         base = read_yaml(following).get("base")
         following = following.parent / str(base) if base else None
     return chain
 
 
-def _put(old: Any, path: Sequence[str], value: Any, at: str = "") -> Any:
-    """What was said at a dotted name, and a value at the end of a path below it."""
+def _put(before: Any, path: Sequence[str], value: Any, name: str = "") -> Any:
+    """Merge a value into the end of a path below a dotted name.
+
+    Args:
+        before: Earlier content of the name.
+        path: Keys below the name.
+        value: Later content of the end of the path.
+        name: The dotted name.
+    """
     if not path:
-        return _over(old, value, at)
+        return _merge(before, value, name)
     key, *further = path
-    kept = dict(old) if isinstance(old, Mapping) else {}
-    return kept | {key: _put(kept.get(key), further, value, f"{at}.{key}" if at else key)}
+    result = dict(before) if isinstance(before, Mapping) else {}
+    below = f"{name}.{key}" if name else key
+    return result | {key: _put(result.get(key), further, value, below)}
 
 
-def _over(old: Any, value: Any, at: str = "") -> Any:
-    """What was said at a dotted name, and a value over it, as jsonargparse lays it."""
-    if isinstance(value, Mapping) and at in NAMED:
-        # Of a domain, what is not said again stays; the others' values are no groups of settings.
-        before = old if at == "data.domains" and isinstance(old, Mapping) else {}
-        return {name: _over(before.get(name), inner) for name, inner in value.items()}
+def _merge(before: Any, value: Any, name: str = "") -> Any:
+    """Merge later content of a dotted name into earlier content, as jsonargparse does."""
+    if isinstance(value, Mapping) and name in USER_KEYED:
+        # A domain that is named again keeps its other settings; other values are replaced.
+        old = before if name == "data.domains" and isinstance(before, Mapping) else {}
+        return {key: _merge(old.get(key), inner) for key, inner in value.items()}
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            old = _put(old, str(key).split("."), inner, at)
-        return {} if old is None else old
-    if _objects(value) and _objects(old) and len(value) == len(old):
-        return [_over(one, other) for one, other in zip(old, value, strict=True)]
+            before = _put(before, str(key).split("."), inner, name)
+        return {} if before is None else before
+    if _is_object_list(value) and _is_object_list(before) and len(value) == len(before):
+        return [_merge(one, other) for one, other in zip(before, value, strict=True)]
     return value
 
 
-def _objects(value: Any) -> bool:
-    """Whether it is a list of objects, such as tasks."""
+def _is_object_list(value: Any) -> bool:
+    """Return whether a value is a list of objects, such as tasks."""
     return isinstance(value, list) and all(
         isinstance(item, Mapping) and "class_path" in item for item in value
     )
 
 
-def _flat(value: object, name: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested mappings by their dotted names."""
+def _flatten(value: object, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested mappings with their dotted names."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+            yield from _flatten(inner, f"{name}.{key}" if name else str(key))
     else:
         yield name, value

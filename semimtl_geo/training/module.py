@@ -1,79 +1,88 @@
-"""SemiMTL: Algorithm 1 as a LightningModule; the other systems are this one, set otherwise."""
+"""SemiMTL: Algorithm 1 as a LightningModule, of which the other systems are settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-import lightning
 import torch
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import Metric
 
-from semimtl_geo.learning.adversarial import AdversarialWeights, Adversary, Confusion, source_count
+from semimtl_geo.data import DomainsDataModule
+from semimtl_geo.learning.adversarial import (
+    ALIGNMENTS,
+    AdversarialWeights,
+    Adversary,
+    Confusion,
+)
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.distributed import (
-    average_gradients,
     average_statistics,
     reseed,
     without_reducer,
 )
 from semimtl_geo.learning.optimisation import Optimisation
-from semimtl_geo.learning.systems import SYSTEMS, SystemName, supervise
+from semimtl_geo.learning.systems import SystemName, find_system, supervise
 from semimtl_geo.networks.batchnorm import BatchNormMode, loses_by_sync
 from semimtl_geo.networks.checkpoint import KEY, ModelCard
 from semimtl_geo.networks.discriminator import SMALLEST_INPUT
 from semimtl_geo.networks.encoder import Encoder
-from semimtl_geo.tasks import Task
-from tiles.errors import InputError
+from semimtl_geo.tasks import Depth, Segmentation, Task
+from semimtl_geo.training.logs import logs_now
+from semimtl_geo.training.optimizer_steps import AdversarialOptimisation
+from semimtl_geo.training.validation import ValidationScores
+from tiles.errors import InputError, InvalidValueError
 
 Labels = Mapping[str, Tensor]
 Batch = Mapping[str, Labels]
 """``{domain: {"image": [B, C, H, W], task: [B, H, W], ...}}``; unsupervised labels are absent."""
 
-STEPPED = ("generator", "discriminators")
-"""What the optimisers step, in their order."""
+OPTIMIZED: Final = ("generator", "discriminators")
+"""Names of the networks in the order of their optimisers."""
 
-SEED = "semimtl_geo_seed"
-"""Where a checkpoint keeps the seed of the run."""
+SEED: Final = "semimtl_geo_seed"
+"""Key of the seed of the run in a checkpoint."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def logs_now(trainer: lightning.Trainer) -> bool:
-    """Whether an iteration that has stepped is one that Lightning logs; the others need not."""
-    rhythm = int(trainer.log_every_n_steps)  # type: ignore[attr-defined]  # set without a type
-    return rhythm > 0 and trainer.global_step % rhythm == 0
-
-
-class SemiMTL(lightning.LightningModule):
+class SemiMTL(AdversarialOptimisation):
     """Generator, discriminators, and their training.
 
+    Use :meth:`for_data` to make one from Python.
+
     Args:
-        tasks: What is predicted.
+        tasks: The tasks, of which a system may train some only.
         domains: Per domain, the names of the tasks whose labels may be used. The order of those
             that the system reads numbers them k = 1..K.
-        system: Which of the paper's systems (:data:`semimtl_geo.learning.systems.SYSTEMS`).
+        system: Name of a registered system: stl_seg, da_seg, stl_depth, da_depth, jtl, semisd,
+            semimtl_m1, semimtl_m3 or semimtl (:data:`semimtl_geo.learning.systems.SYSTEMS`).
         encoder: The shared encoder.
-        batchnorm: How BatchNorm meets the domains.
-        adversarial: λ of the adversarial losses.
+        batchnorm: Whether BatchNorm normalises the domains each by itself or together.
+        adversarial: Weights λ of the adversarial losses.
         optimisation: Optimisers and schedule.
-        consistency: A prior on the heights of classes, and what it weighs; None for none.
+        consistency: A prior on the heights of classes and its weight; None for no prior.
         decoder_width: Channels inside the decoders.
         discriminator_width: Channels of a discriminator's first layer.
         bands: Names of the image's bands.
-        gsd: Ground sampling distance in metres; None for images without a ground.
-        crop: Edge of a training crop in pixels: what the network is used to see at once.
-        mean: Of images in 0..1, per band.
-        std: Of images in 0..1, per band.
+        gsd: Ground sampling distance in metres; None for street views.
+        crop: Edge of a training crop in pixels; maps are predicted in tiles of this size.
+        mean: Mean of images in 0..1, per band.
+        std: Standard deviation of images in 0..1, per band.
 
     Raises:
         InputError: If tasks, domains and system do not fit together.
+
+    Example:
+        >>> model = SemiMTL(
+        ...     tasks=[Segmentation(), Depth()],
+        ...     domains={"city_a": ["landcover"], "city_b": ["height"]},
+        ...     encoder=Encoder("resnet18", weights=None),
+        ... )
+        >>> list(model.discriminators)
+        ['landcover', 'height']
     """
 
     def __init__(
@@ -95,20 +104,25 @@ class SemiMTL(lightning.LightningModule):
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
+        for name, values in (("mean", mean), ("std", std)):
+            if len(values) != len(bands):
+                fault = f"must have one value per band, {len(bands)}, got {len(values)}"
+                raise InvalidValueError(f"model.{name}", fault, "give bands, mean and std together")
         supervision = supervise(system, tasks, domains)
         self.tasks = list(supervision.tasks)
         self.domains = list(supervision.domains)
-        alignment = SYSTEMS[system].alignment
+        mode = find_system(system).alignment
+        alignment = None if mode is None else ALIGNMENTS[mode]
         self.adversary = None
         if alignment is not None:
             if crop < SMALLEST_INPUT:
-                fault, remedy = "too small for a discriminator", f"use {SMALLEST_INPUT} px"
-                raise InputError(f"crop of {crop} px", fault, remedy)
+                fault = f"must be >= {SMALLEST_INPUT} px for the discriminators, got {crop}"
+                raise InvalidValueError("data.crop", fault, "use a larger crop")
             self.adversary = Adversary(
                 alignment, adversarial, supervision.domains, supervision.labelled
             )
         self.batchnorm = batchnorm
+        self.adversarial = adversarial
         self.optimisation = optimisation
         self.card = ModelCard(
             system=system,
@@ -123,34 +137,80 @@ class SemiMTL(lightning.LightningModule):
             gsd=gsd,
             crop=crop,
             discriminator_width=discriminator_width,
-            sources=0 if alignment is None else source_count(alignment, len(self.domains)),
+            sources=0 if alignment is None else alignment.source_count(len(self.domains)),
         )
         self.generator = self.card.build_generator()
         self.discriminators = nn.ModuleDict(self.card.build_discriminators())
         self.consistency = consistency.build(self.tasks) if consistency else None
         self.unsyncable = loses_by_sync(self.generator)
-        self.validation: dict[tuple[str, str], Metric] = {}
+        self.validation = ValidationScores(self.tasks)
         self.seed: int | None = None
 
+    @classmethod
+    def for_data(
+        cls,
+        data: DomainsDataModule,
+        tasks: Sequence[Task] = (Segmentation(), Depth()),
+        system: str = "semimtl",
+        **settings: Any,
+    ) -> SemiMTL:
+        """Make a model for data: its domains, resolution, crop size and mean are those of the data.
+
+        Args:
+            data: The data of the training run.
+            tasks: The tasks; land cover in the classes of ISPRS, and heights by default.
+            system: Name of a registered system (:data:`semimtl_geo.learning.systems.SYSTEMS`).
+            settings: Further arguments of :class:`SemiMTL`, such as ``encoder``, ``bands`` or
+                ``optimisation``.
+
+        Raises:
+            InputError: If tasks, data and system do not fit together.
+
+        Example:
+            >>> from semimtl_geo import Domain
+            >>> from semimtl_geo.networks import Encoder
+            >>> domains = {"city_a": Domain(["landcover"]), "city_b": Domain(["height"])}
+            >>> data = DomainsDataModule("data", domains, gsd=0.27, crop=128)
+            >>> model = SemiMTL.for_data(data, encoder=Encoder("resnet18", weights=None))
+            >>> model.card.gsd, model.domains
+            (0.27, ['city_a', 'city_b'])
+        """
+        return cls(
+            tasks=list(tasks),
+            domains=data.supervised,
+            system=system,
+            gsd=data.gsd,
+            crop=data.crop,
+            mean=data.fill,
+            **settings,
+        )
+
+    @property
+    def system(self) -> str:
+        """Name of the system; the data module reads only what it learns from."""
+        return self.card.system
+
     def on_fit_start(self) -> None:
-        """Settle the seed of all iterations: that of a run that is continued, or the global one."""
+        """Set the seed of all iterations, unless a checkpoint or the caller has set it."""
         if self.unsyncable and any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
             fault = "would drop the activations in the encoder's BatchNorm layers"
-            raise InputError("trainer.sync_batchnorm", fault, "leave it out, or take a ResNet")
+            raise InputError("trainer.sync_batchnorm", fault, "leave it out, or use a ResNet")
         if self.seed is None:
             self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Refuse labels that are none, while they are still on the CPU.
+        """Check labels while they are still on the CPU, and seed the iteration.
 
-        All random numbers of an iteration come after this: augmentation, and dropout.
+        All random numbers of an iteration are drawn later, by augmentation and dropout.
+
+        Raises:
+            InputError: If labels have values that no pixel can have.
         """
         for domain, data in batch.items():
             for task in self.tasks:
-                if task.label in data and (fault := task.check(data[task.label])):
-                    raise InputError(
-                        f"{task.label} of {domain}", fault, "correct the labels, or mark as nodata"
-                    )
+                if task.label in data and (fault := task.label_fault(data[task.label])):
+                    remedy = "correct the labels, or mark as nodata"
+                    raise InputError(f"{task.label} of {domain}", fault, remedy)
         if self.trainer.training and self.seed is not None:
             reseed(self.seed, self.trainer.global_step, self.trainer.global_rank)
         return batch
@@ -158,24 +218,24 @@ class SemiMTL(lightning.LightningModule):
     # --- Algorithm 1 ---------------------------------------------------------------------------
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One iteration of Algorithm 1.
+        """Run one iteration of Algorithm 1.
 
-        For each mini-batch (a domain; where BatchNorm mixes the domains, all of them at once), G is
-        stepped with D frozen. Then each D is stepped, on ground truth and on the predictions that
-        were made. Both look at the same answers of D, see :meth:`Adversary.judge`.
+        For each mini-batch (one domain, or all of them if BatchNorm mixes the domains), G makes a
+        step with D frozen. Then each D makes a step, on ground truth and on the predictions of G.
+        Both steps use the same outputs of D, see :meth:`Adversary.judge`.
         """
-        # Cached: D's weights change at the end, so that one power iteration of their spectral norms
-        # will do (Miyato et al., ICLR 2018, algorithm 1).
+        # D's weights change only at the end, so one power iteration of their spectral norms
+        # suffices, and is cached (Miyato et al., ICLR 2018, algorithm 1).
         with without_reducer(self.trainer.strategy.model), parametrize.cached():
             log: dict[str, Tensor | float] = {**self._iterate(batch)}
-        for name, optimizer in zip(STEPPED, self._optimizers(), strict=False):
+        for name, optimizer in zip(OPTIMIZED, self._optimizers(), strict=False):
             log[f"lr/{name}"] = optimizer.param_groups[0]["lr"]
         self._schedule().step()
         if logs_now(self.trainer):
             self.log_dict(log)
 
     def _iterate(self, batch: Batch) -> dict[str, Tensor]:
-        """Step G and D; returns every loss term, and how D confused its sources."""
+        """Step G and D, and return every loss term and the confusion matrix of D."""
         generator_step, *discriminator_step = self._optimizers()
         discriminator_losses: list[Tensor] = []
         log: dict[str, Tensor] = {}
@@ -196,14 +256,14 @@ class SemiMTL(lightning.LightningModule):
                     if self.adversary is not None:
                         discriminator = self.discriminators[task.name]
                         verdict = self.adversary.judge(task, discriminator, k, output, target)
-                        generator_losses.append(verdict.fooling)
-                        discriminator_losses.append(verdict.telling)
+                        generator_losses.append(verdict.generator_term)
+                        discriminator_losses.append(verdict.discriminator_loss)
                         log |= {f"{terms}/{name}": value for name, value in verdict.parts.items()}
-                        confusion.add(task.name, verdict.taken)
+                        confusion.add(task.name, verdict.confusion_counts)
                 if self.consistency is not None and (
-                    found := self.consistency(outputs, mini_batch[domain])
+                    consistency := self.consistency(outputs, mini_batch[domain])
                 ):
-                    taught, loss = found
+                    taught, loss = consistency
                     generator_losses.append(taught.weight * self.consistency.prior.weight * loss)
                     log[f"train/{domain}/{taught.name}/consistency"] = loss
             self._step(
@@ -218,13 +278,16 @@ class SemiMTL(lightning.LightningModule):
         return {name: value.detach() for name, value in log.items()} | confusion.shares()
 
     def _mini_batches(self, batch: Batch) -> list[Batch]:
-        """What is forwarded together."""
+        """Split a batch into the domains that are forwarded together."""
         if self.batchnorm == "mixed":
             return [batch]
         return [{domain: data} for domain, data in batch.items()]
 
     def _predict(self, mini_batch: Batch) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Forward all tasks, also those without a loss: their decoders' statistics need it."""
+        """Yield each domain and its outputs by task.
+
+        Tasks without a loss are forwarded, too, because their decoders' statistics need it.
+        """
         self.generator.use_domain(self.domains.index(next(iter(mini_batch))))
         images = [data["image"] for data in mini_batch.values()]
         outputs = self.generator(torch.cat(images))
@@ -233,76 +296,18 @@ class SemiMTL(lightning.LightningModule):
         for i, domain in enumerate(mini_batch):
             yield domain, {name: split[i] for name, split in parts.items()}
 
-    def _step(
-        self,
-        optimizer: LightningOptimizer,
-        losses: list[Tensor],
-        clip: float | None = None,
-        counts: bool = False,
-    ) -> None:
-        optimizer.zero_grad()
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        self.manual_backward(torch.stack(losses).sum(), inputs=weights)
-        average_gradients(optimizer.optimizer)
-        if clip is not None:
-            self.clip_gradients(optimizer.optimizer, clip, "norm")
-        # Lightning counts every step that is made through it, and takes the count for the number of
-        # iterations (max_steps, checkpoints, logs): one step of an iteration goes through it.
-        if counts:
-            optimizer.step()
-        else:
-            optimizer.optimizer.step()
-
-    def _schedule(self) -> LRScheduler:
-        schedule = self.lr_schedulers()
-        assert isinstance(schedule, LRScheduler)  # noqa: S101 - configure_optimizers makes one
-        return schedule
-
-    def _optimizers(self) -> list[LightningOptimizer]:
-        optimizers = self.optimizers()
-        return optimizers if isinstance(optimizers, list) else [optimizers]
-
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
-        """One optimiser for G, and one for all D where the system has any (section 4.1)."""
-        if self.trainer.precision == "16-mixed":
-            # Its loss scaling reaches an optimiser only by Lightning's step, see _step.
-            raise InputError("precision 16-mixed", "is not supported", "use bf16-mixed")
-        if self.trainer.max_epochs == -1 and self.trainer.max_steps == -1:
-            raise InputError(
-                "trainer", "the run has no end", "give max_steps or max_epochs, for the schedule"
-            )
-        generator = self.optimisation.of_generator(self.generator.parameters())
-        # Asked for when it is needed: asked now, Lightning would begin to draw chips before it
-        # knows where a resumed run goes on.
-        schedule = self.optimisation.schedule(
-            generator, lambda: int(self.trainer.estimated_stepping_batches)
-        )
-        if not len(self.discriminators):
-            return [generator], [schedule]
-        discriminators = self.optimisation.of_discriminators(self.discriminators.parameters())
-        return [generator, discriminators], [schedule]
-
     # --- Validation, on the labels that may be used --------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score the supervised tasks of one domain's validation chips."""
         for domain, data in batch.items():
             self.generator.use_domain(self.domains.index(domain))
-            outputs = self.generator(data["image"])
-            for task in self.tasks:
-                if task.label in data:
-                    scores = self.validation.setdefault(
-                        (domain, task.name), task.scores().to(self.device)
-                    )
-                    decision = task.decide(task.estimate(outputs[task.name]))
-                    scores.update(decision, task.target(data[task.label]))
+            self.validation.update(domain, self.generator(data["image"]), data)
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/<domain>/<task>/<score>``."""
-        for (domain, task), scores in self.validation.items():
-            for name, value in scores.compute().items():
-                self.log(f"val/{domain}/{task}/{name}", value.float())
-        self.validation.clear()
+        for name, score in self.validation.pop():
+            self.log(f"val/{name}", score)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the model card, which is all that mapping needs besides the weights, and the seed."""
@@ -310,5 +315,5 @@ class SemiMTL(lightning.LightningModule):
         checkpoint[SEED] = self.seed
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A run that is continued keeps its seed."""
+        """Keep the seed of a run that is resumed."""
         self.seed = checkpoint.get(SEED)

@@ -32,7 +32,7 @@ def make_tasks() -> list[Task]:
 
 @pytest.fixture
 def make_model() -> Callable[..., SemiMTL]:
-    """A network small enough for a test; settings as keywords."""
+    """Return a function that makes a small model with the settings given as keywords."""
 
     def make(**settings: object) -> SemiMTL:
         torch.manual_seed(int(settings.pop("seed", 0)))  # type: ignore[call-overload]
@@ -50,7 +50,7 @@ def make_model() -> Callable[..., SemiMTL]:
 
 
 def make_batch(domains: dict[str, list[str]], size: int = 32, count: int = 2) -> Batch:
-    """Random images and labels, a tenth of the labels unknown."""
+    """Make random images and labels, of which a tenth are unknown."""
     generator = torch.Generator().manual_seed(1)
     batch: Batch = {}
     for name, supervised in domains.items():

@@ -55,6 +55,33 @@ def test_map_an_orthophoto(printed: list[str], image: Path) -> None:
     assert any("re-estimated on" in line for line in printed)
 
 
+def test_map_a_whole_area(run: Run, image: Path, tmp_path: Path) -> None:
+    other = min((run.cities / "city_a" / "test" / "image").glob("*.tif"))
+    lines = call("map_a_whole_area.py", tmp_path, run.checkpoint, "maps", image, other)
+    assert sorted(path.name for path in (tmp_path / "maps").glob("*.tif")) == sorted(
+        f"{raster.stem}_{name}.tif" for raster in (image, other) for name in ("landcover", "height")
+    )
+    for line, raster in zip(lines[:2], (image, other), strict=True):
+        with rasterio.open(tmp_path / "maps" / f"{raster.stem}_height.tif") as made:
+            mean = made.read(1, masked=True).mean(dtype=float)
+        assert line == f"{raster.stem}: mean height {mean:.1f} m"
+    (comment,) = lines[2:]
+    assert "of 2 rasters, without labels" in comment
+
+
+def test_predict_an_xarray_image(run: Run, image: Path, printed: list[str], tmp_path: Path) -> None:
+    """A quarter of the map of the whole."""
+    lines = call("predict_an_xarray_image.py", tmp_path, run.checkpoint, image, "height.tif")
+    with rasterio.open(printed[-1].removeprefix("height: ")) as file:
+        rows, columns = file.height // 2, file.width // 2
+        want, transform = file.read(1, masked=True)[:rows, :columns].filled(np.nan), file.transform
+    with rasterio.open(tmp_path / "height.tif") as made:
+        np.testing.assert_array_equal(made.read(1), want)
+        assert made.transform.almost_equals(transform, 1e-9)
+        assert made.crs is not None
+    assert lines[-1] == f"tallest: {np.nanmax(want):.1f} m"
+
+
 def test_buildings_with_heights(printed: list[str], image: Path, tmp_path: Path) -> None:
     """On true maps, for a network of two iterations knows no building."""
     named = Path(printed[-2].split(": ", 1)[1] + ".aux.xml")

@@ -5,26 +5,28 @@ May import the nouns at the root of ``tiles`` and :mod:`tiles.reading`.
 
 from __future__ import annotations
 
-from tiles.datasets.samplers import GridChips, RandomChips, Turns
+from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
 from tiles.datasets.scenes import (
     ClassRasters,
-    LabelKind,
     Orthophotos,
     Scenes,
     ValueRasters,
     raster_files,
     scene_dataset,
 )
+from tiles.datasets.torchgeo_export import to_torchgeo
+from tiles.datasets.torchgeo_import import from_torchgeo
 
 __all__ = [
     "ClassRasters",
+    "DistributedSlice",
     "GridChips",
-    "LabelKind",
     "Orthophotos",
     "RandomChips",
     "Scenes",
-    "Turns",
     "ValueRasters",
+    "from_torchgeo",
     "raster_files",
     "scene_dataset",
+    "to_torchgeo",
 ]

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 
 from tiles.errors import InputError
 from tiles.reading.raster import all_known, known_pixels
-from tiles.reading.warp import warped
+from tiles.reading.warped_vrt import warped_vrt
 from tiles.types import BoolArray
 
 TOUCH = 1e-3
@@ -182,7 +182,7 @@ class ChipReader:
             except RasterioError as error:
                 raise _unreadable(path, error) from error
             if source.crs != self.crs:
-                source = warped(source, crs=self.crs, resampling=self.finer)
+                source = warped_vrt(source, crs=self.crs, resampling=self.finer)
             self._open_files[path] = source
         return self._open_files[path]
 

@@ -31,8 +31,16 @@ class _Chips(GeoSampler):
     def __init__(self, dataset: GeoDataset, size: int) -> None:
         super().__init__(dataset)
         self.size = size
-        self.scenes = _extents(self.index.geometry.bounds.to_numpy(), TOUCH * self.res[0])
-        self.time = slice(self.index.index.left.min(), self.index.index.right.max())
+        margin = TOUCH * self.res[0]
+        extents, times = [], []
+        # Scenes of the same place at another time are scenes of their own.
+        for time in self.index.index.unique():
+            at_time = self.index.geometry[self.index.index == time]
+            distinct = _extents(at_time.bounds.to_numpy(), margin)
+            extents.append(distinct)
+            times += [slice(time.left, time.right)] * len(distinct)
+        self.scenes = np.concatenate(extents)
+        self.times = times
 
     def pixels(self, scene: int) -> tuple[float, float]:
         """Rows and columns of a scene; what is left of a pixel counts as its part."""
@@ -44,7 +52,7 @@ class _Chips(GeoSampler):
         xres, yres = self.res
         left, _, _, top = self.scenes[scene]
         x, y = float(left + column * xres), float(top - row * yres)
-        return slice(x, x + self.size * xres), slice(y - self.size * yres, y), self.time
+        return slice(x, x + self.size * xres), slice(y - self.size * yres, y), self.times[scene]
 
 
 class RandomChips(_Chips):
@@ -101,7 +109,7 @@ class RandomChips(_Chips):
         return self.length
 
 
-class Turns(Sampler[Any]):
+class DistributedSlice(Sampler[Any]):
     """The share of one of several processes in what a sampler draws; they take turns.
 
     So the processes' batches together are those that one process would draw. A run that is resumed

@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from torch import Tensor
@@ -28,9 +29,8 @@ from torchgeo.datasets import GeoDataset, IntersectionDataset, RasterDataset
 
 from tiles.datasets.chip_reader import TOUCH, ChipReader
 from tiles.errors import InputError
-from tiles.types import UNKNOWN_CLASS
+from tiles.types import UNKNOWN_CLASS, LabelKind
 
-LabelKind = Literal["classes", "values"]
 Sample = dict[str, Any]
 
 
@@ -244,11 +244,8 @@ def scene_dataset(
     """
     root = Path(root)
     images = Orthophotos(root / "image", bands, gsd)
-    if gsd is not None and images.crs.is_geographic:
-        remedy = "warp it to a projected CRS, with gdalwarp -t_srs for example"
-        raise InputError(
-            raster_files(root / "image")[0], f"lies in degrees, not metres as gsd {gsd:g}", remedy
-        )
+    if gsd is not None:
+        check_metres(images.crs, gsd, raster_files(root / "image")[0])
     dataset: GeoDataset = images
     for name, kind in labels.items():
         label = LABELS[kind](root / name, name, gsd=images.res[0], crs=images.crs)
@@ -256,16 +253,38 @@ def scene_dataset(
     return dataset
 
 
+def check_metres(crs: CRS, gsd: float, source: str | PathLike[str]) -> None:
+    """Check that a ground sampling distance in metres suits a CRS.
+
+    Args:
+        crs: Coordinate reference system of the data.
+        gsd: Ground sampling distance.
+        source: The file or argument that has this CRS.
+
+    Raises:
+        InputError: If the CRS is in degrees.
+    """
+    if crs.is_geographic:
+        remedy = "warp it to a projected CRS, with gdalwarp -t_srs for example"
+        raise InputError(source, f"lies in degrees, not metres as gsd {gsd:g}", remedy)
+
+
+def hide_labels(sample: Sample) -> Sample:
+    """Return a sample whose labels are unknown (255 or NaN) wherever the image is."""
+    known = ~torch.isnan(sample["image"]).any(dim=0)
+    return {
+        key: data
+        if key == "image"
+        else torch.where(known, data, torch.nan if data.is_floating_point() else UNKNOWN_CLASS)
+        for key, data in sample.items()
+    }
+
+
 def _join(samples: Sequence[Sample]) -> Sample:
     joined: Sample = {}
     for sample in samples:
         joined |= sample
-    known = ~torch.isnan(joined["image"]).any(dim=0)
-    for key, data in joined.items():
-        if key != "image":
-            unknown = torch.nan if data.is_floating_point() else UNKNOWN_CLASS
-            joined[key] = torch.where(known, data, unknown)
-    return joined
+    return hide_labels(joined)
 
 
 def _check_file(file: Path) -> None:

@@ -16,9 +16,9 @@ from tiles.elevation.model import Elevation
 from tiles.elevation.scratch import Plane
 from tiles.elevation.smrf import fill, objects, outliers
 from tiles.errors import InputError
-from tiles.files import Closing
+from tiles.files import Closeable
 from tiles.grid import BLOCK
-from tiles.reading.resample import Taps, make_taps, resample
+from tiles.reading.resample import ResamplingWeights, resample, resampling_weights
 from tiles.types import Float64Array, Span
 
 # Radius in cells of the largest window; blocks with their overlap then stay below 200 MB.
@@ -61,7 +61,7 @@ class GroundFilter:
         return {"ELEVATION_METHOD": "simple morphological filter (Pingel et al. 2013)", **made}
 
 
-class Ground(Closing):
+class Ground(Closeable):
     """The ground below a surface model.
 
     Cells are whole pixels, about `cell` metres wide. The work goes in blocks whose overlap is as
@@ -106,7 +106,7 @@ class Ground(Closing):
         self._reach = 4 * self._radius
         self._shape = -(-grid.height // self._factors[0]), -(-grid.width // self._factors[1])
         self._taps = [
-            make_taps(cells, cells * factor)
+            resampling_weights(cells, cells * factor)
             for cells, factor in zip(self._shape, self._factors, strict=True)
         ]
         self._base = 0.0
@@ -256,7 +256,7 @@ class Ground(Closing):
 
     def _sample(self, plane: Plane, rows: Span, columns: Span) -> tuple[Float64Array, Float64Array]:
         row, column = (
-            taps.reach(*span) for taps, span in zip(self._taps, (rows, columns), strict=True)
+            taps.source_range(*span) for taps, span in zip(self._taps, (rows, columns), strict=True)
         )
         wide, _ = self._around((row, column), 1)
         cells = plane.read(wide)
@@ -270,7 +270,7 @@ class Ground(Closing):
             for span, factor, (first, _) in zip((rows, columns), self._factors, wide, strict=True)
         )
         tolerance = self._settings.threshold + self._settings.scaling * slope
-        taps: list[Taps] = [
+        taps: list[ResamplingWeights] = [
             axis.local(*span, first, stop - first)
             for axis, span, (first, stop) in zip(self._taps, (rows, columns), wide, strict=True)
         ]

@@ -16,8 +16,8 @@ from tiles.elevation.model import Elevation
 from tiles.elevation.terrain import Terrain
 from tiles.errors import InputError
 from tiles.grid import BLOCK, PixelGrid
-from tiles.maps.cog import MapWriter, check_target
 from tiles.maps.layers import ValueMap
+from tiles.maps.writer import MapWriter, check_target
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import Float64Array, ProgressCallback, Span
 
@@ -93,7 +93,7 @@ def heights_above_ground(
                 return terrain.heights(rows, columns), 0.0
 
         writer = stack.enter_context(MapWriter(file, HEIGHT, surface.grid, tags))
-        sheet = stack.enter_context(writer.work.sheet(0))
+        sheet = stack.enter_context(writer.work_folder.panel_file(0))
         known = deep = 0
         for rows, columns in windows:
             ground_heights, tolerance = below(rows, columns)

@@ -1,11 +1,24 @@
 """Maps as files: what a layer shows, how it is styled, and how it is written and resumed.
 
-May import the nouns at the root of ``tiles``, and no other room.
+:class:`MapWriter` writes a map in a :class:`MapFormat`, of which :class:`CloudOptimizedGeoTiff` is
+the one implementation. This package may import the modules at the root of ``tiles`` and no other
+package of the project.
 """
 
 from __future__ import annotations
 
-from tiles.maps.cog import MapWriter
+from tiles.maps.cog import CloudOptimizedGeoTiff
 from tiles.maps.layers import ClassMap, Layer, PercentMap, ValueMap
+from tiles.maps.map_format import MapFormat
+from tiles.maps.writer import MapWriter, check_target
 
-__all__ = ["ClassMap", "Layer", "MapWriter", "PercentMap", "ValueMap"]
+__all__ = [
+    "ClassMap",
+    "CloudOptimizedGeoTiff",
+    "Layer",
+    "MapFormat",
+    "MapWriter",
+    "PercentMap",
+    "ValueMap",
+    "check_target",
+]

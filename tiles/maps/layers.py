@@ -1,4 +1,4 @@
-"""What a map shows: classes, values or percentages, and how each is stored and styled."""
+"""Layers: maps of classes, values or percentages, and how each is stored and styled."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from tiles.errors import InvalidValueError
 from tiles.maps.qgis import category_names, class_style, value_style
-from tiles.types import Color
+from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, Color
 
 
 @dataclass(frozen=True)
 class ClassMap:
-    """A map of classes: the pixel value is the number of the likeliest class.
+    """A map of classes, whose pixel value is the number of the class with the highest score.
 
     Attributes:
         name: Name of the layer.
         classes: Names of the classes 0, 1, ...
-        colors: Their colours (red, green, blue), 0..255.
+        colors: Colours of the classes.
+
+    Example:
+        >>> layer = ClassMap("landcover", ["road", "tree"], [(255, 255, 255), (0, 255, 0)])
+        >>> layer.channels, layer.dtype, layer.nodata
+        (2, 'uint8', 255)
     """
 
     name: str
@@ -28,37 +34,41 @@ class ClassMap:
     colors: Sequence[Color]
 
     dtype: ClassVar[str] = "uint8"
-    nodata: ClassVar[float] = 255
+    nodata: ClassVar[float] = UNKNOWN_CLASS
     unit: ClassVar[str] = ""
     overviews: ClassVar[str] = "MODE"
-    # Differences of class numbers mean nothing and compress worse.
+    # Differences between class numbers have no meaning and compress worse.
     predictor: ClassVar[str] = "NO"
 
     def __post_init__(self) -> None:
         """Check that every class has a value and a colour."""
         if not 1 <= len(self.classes) <= self.nodata or len(self.colors) != len(self.classes):
-            raise ValueError(f"{self.name}: give 1 to 255 classes, and a colour for each")
+            fault = (
+                f"must have 1 to 255 classes and a colour for each, got {len(self.classes)} classes"
+            )
+            fault += f" and {len(self.colors)} colours"
+            raise InvalidValueError(f"layer {self.name}", fault, "give a colour for each class")
 
     @property
     def channels(self) -> int:
-        """Channels that `predict` answers: one per class."""
+        """Channels that the network predicts: one per class."""
         return len(self.classes)
 
     @property
     def description(self) -> str:
-        """What the band is called."""
+        """Description of the band."""
         return self.name
 
     def style(self) -> str:
-        """Text of the QGIS style."""
+        """Return the text of the QGIS style."""
         return class_style(self.classes, self.colors)
 
     def auxiliary(self) -> str | None:
-        """Text of GDAL's auxiliary file."""
+        """Return the text of GDAL's auxiliary file, which names the classes."""
         return category_names(self.classes)
 
     def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
-        """Colour table (red, green, blue, alpha)."""
+        """Return the colour table (red, green, blue, alpha)."""
         return {value: (*color, 255) for value, color in enumerate(self.colors)}
 
 
@@ -69,16 +79,21 @@ class ValueMap:
     Attributes:
         name: Name of the layer.
         unit: Unit of the values, such as m.
-        description: What the band is called.
+        description: Description of the band.
         nodata: Value of unknown pixels.
-        low: Value at the foot of the style's colour ramp.
-        high: Value at its top.
+        low: Value of the first colour of the style's ramp.
+        high: Value of the last colour of the style's ramp.
+
+    Example:
+        >>> layer = ValueMap("height", unit="m", high=30.0)
+        >>> layer.channels, layer.dtype, layer.nodata
+        (1, 'float32', -9999.0)
     """
 
     name: str
     unit: str = ""
     description: str = ""
-    nodata: float = -9999.0
+    nodata: float = VALUE_NODATA
     low: float = 0.0
     high: float = 1.0
 
@@ -90,18 +105,20 @@ class ValueMap:
     def __post_init__(self) -> None:
         """Check the range and that nodata can be stored."""
         if not self.low < self.high or float(np.float32(self.nodata)) != self.nodata:
-            raise ValueError(f"{self.name}: low < high, and nodata a float32 number")
+            fault = f"must have low < high and nodata exact in float32, got {self.low:g}, "
+            fault += f"{self.high:g} and {self.nodata!r}"
+            raise InvalidValueError(f"layer {self.name}", fault, "change the layer")
 
     def style(self) -> str:
-        """Text of the QGIS style."""
+        """Return the text of the QGIS style."""
         return value_style(self.low, self.high, self.unit)
 
     def auxiliary(self) -> str | None:
-        """Text of GDAL's auxiliary file: none, the GeoTIFF says it all."""
+        """Return None: a map of this kind needs no auxiliary file."""
         return None
 
     def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
-        """Colour table: none, real values have a ramp in the style."""
+        """Return None: the colour ramp is in the style."""
         return None
 
 
@@ -111,9 +128,13 @@ class PercentMap:
 
     Attributes:
         name: Name of the layer.
-        description: What the band is called.
-        of: Name of a class map whose highest score it shows (which must be a probability then);
-            by default `predict` answers it, as one channel from 0 to 1.
+        description: Description of the band.
+        of: Name of a class map whose highest score it shows; scores of that map must be
+            probabilities. By default the network predicts a channel from 0 to 1.
+
+    Example:
+        >>> PercentMap("certainty", of="landcover").channels
+        0
     """
 
     name: str
@@ -121,40 +142,52 @@ class PercentMap:
     of: str | None = None
 
     dtype: ClassVar[str] = "uint8"
-    nodata: ClassVar[float] = 255
+    nodata: ClassVar[float] = UNKNOWN_CLASS
     unit: ClassVar[str] = "%"
     overviews: ClassVar[str] = "AVERAGE"
     predictor: ClassVar[str] = "YES"
 
     @property
     def channels(self) -> int:
-        """Channels that `predict` answers: one, or none if it shows a class map's scores."""
+        """Channels that the network predicts: one, or none if it shows a class map's scores."""
         return 1 if self.of is None else 0
 
     def style(self) -> str:
-        """Text of the QGIS style."""
+        """Return the text of the QGIS style."""
         return value_style(0, 100, self.unit)
 
     def auxiliary(self) -> str | None:
-        """Text of GDAL's auxiliary file: none, the GeoTIFF says it all."""
+        """Return None: a map of this kind needs no auxiliary file."""
         return None
 
     def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
-        """Colour table: none, percentages have a ramp in the style."""
+        """Return None: the colour ramp is in the style."""
         return None
 
 
 Layer = ClassMap | ValueMap | PercentMap
+"""Any kind of map."""
 
 
 def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: torch.Tensor) -> None:
-    """Turn blended scores into pixels of a map.
+    """Convert blended scores to pixels of a map.
 
     Args:
         layer: The map.
-        values: float32 [K, h, w].
-        unknown: bool [h, w].
-        target: [h, w] of the layer's type, written to.
+        values: Scores, float32 [K, h, w].
+        unknown: Which pixels are unknown, bool [h, w].
+        target: Pixels [h, w] of the layer's type, which are overwritten.
+
+    Raises:
+        ValueError: If a known pixel has a score of NaN.
+
+    Example:
+        >>> layer = ClassMap("landcover", ["road", "tree"], [(255, 255, 255), (0, 255, 0)])
+        >>> scores = torch.tensor([[[0.1, 0.9]], [[0.9, 0.1]]])
+        >>> unknown = torch.tensor([[False, True]])
+        >>> encode(layer, scores, unknown, target := torch.zeros(1, 2, dtype=torch.uint8))
+        >>> target
+        tensor([[  1, 255]], dtype=torch.uint8)
     """
     best = values[0].clone()
     if isinstance(layer, ClassMap):
@@ -165,7 +198,7 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
         torch.maximum(best, score, out=best)
     best.masked_fill_(unknown, layer.nodata)
     if bool(best.isnan().any()):
-        raise ValueError(f"predict answered NaN for {layer.name!r}")
+        raise ValueError(f"the network predicted NaN for layer {layer.name!r}")
     if isinstance(layer, ValueMap):
         target.copy_(best)
         return

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET  # only writes, so nothing hostile is pa
 
 from tiles.types import Color
 
-# viridis, from low to high
+# Five colours of matplotlib's viridis, from low to high.
 RAMP: tuple[Color, ...] = (
     (68, 1, 84),
     (59, 82, 139),
@@ -35,7 +35,7 @@ def _document(renderer: ET.Element) -> str:
 
 
 def _renderer(kind: str, **attributes: str) -> ET.Element:
-    # An empty nodataColor leaves the file's nodata transparent.
+    # With an empty nodataColor, QGIS shows the file's nodata as transparent.
     common = {"band": "1", "opacity": "1", "alphaBand": "-1", "nodataColor": ""}
     renderer = ET.Element("rasterrenderer", {"type": kind, **common, **attributes})
     ET.SubElement(renderer, "rasterTransparency")
@@ -46,14 +46,18 @@ def _renderer(kind: str, **attributes: str) -> ET.Element:
 
 
 def class_style(names: Sequence[str], colors: Sequence[Color]) -> str:
-    """A QGIS style with one legend entry per class.
+    """Return a QGIS style with one legend entry per class.
 
     Args:
-        names: What the pixel values 0, 1, ... mean.
-        colors: Their colours (red, green, blue), 0..255.
+        names: Names of the classes with the pixel values 0, 1, ...
+        colors: Colours of the classes.
 
     Returns:
         The text of a `.qml` file.
+
+    Example:
+        >>> 'label="tree" color="#00ff00"' in class_style(["tree"], [(0, 255, 0)])
+        True
     """
     renderer = _renderer("paletted")
     palette = ET.SubElement(renderer, "colorPalette")
@@ -64,15 +68,19 @@ def class_style(names: Sequence[str], colors: Sequence[Color]) -> str:
 
 
 def value_style(low: float, high: float, unit: str) -> str:
-    """A QGIS style with a continuous colour ramp.
+    """Return a QGIS style with a continuous colour ramp.
 
     Args:
-        low: Value at the ramp's foot.
-        high: Value at its top.
-        unit: Written behind the legend's numbers.
+        low: Value of the ramp's first colour.
+        high: Value of the ramp's last colour.
+        unit: Unit that follows the numbers of the legend.
 
     Returns:
         The text of a `.qml` file.
+
+    Example:
+        >>> 'label="30 m" color="#fde725"' in value_style(0, 30, "m")
+        True
     """
     span = {"classificationMin": f"{low:g}", "classificationMax": f"{high:g}"}
     renderer = _renderer("singlebandpseudocolor", **span)
@@ -94,13 +102,17 @@ def value_style(low: float, high: float, unit: str) -> str:
 
 
 def category_names(names: Sequence[str]) -> str:
-    """GDAL's auxiliary metadata that names the values of band 1.
+    """Return GDAL's auxiliary metadata with the names of the values of band 1.
 
     Args:
-        names: What the pixel values 0, 1, ... mean.
+        names: Names of the classes with the pixel values 0, 1, ...
 
     Returns:
         The text of an `.aux.xml` file.
+
+    Example:
+        >>> "<Category>tree</Category>" in category_names(["tree"])
+        True
     """
     root = ET.Element("PAMDataset")
     categories = ET.SubElement(ET.SubElement(root, "PAMRasterBand", band="1"), "CategoryNames")

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from tiles.grid import PixelGrid
 from tiles.mosaic.tiling import Panel, Plan
 from tiles.reading.resample import resample
-from tiles.reading.source import Source
-from tiles.types import BoolArray
+from tiles.types import BoolArray, Span
 
 T = TypeVar("T")
+
+
+class PixelSource(Protocol):
+    """What tiles are cut from: a raster, several as if they were one, or an array."""
+
+    @property
+    def grid(self) -> PixelGrid:
+        """Grid of the pixels."""
+
+    @property
+    def bands(self) -> Sequence[int]:
+        """Numbers of the bands that are read."""
+
+    def grid_at(self, gsd: float | None) -> PixelGrid:
+        """Return the grid that a network of some ground sampling distance sees."""
+
+    def read(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
+        """Return values [C, H, W] of a window, and which pixels are known, bool [H, W]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +86,7 @@ class Feed:
 
     def __init__(
         self,
-        source: Source,
+        source: PixelSource,
         plan: Plan,
         panel: Panel,
         size: int,
@@ -92,7 +110,7 @@ class Feed:
         known: BoolArray = np.zeros((0, right - left), bool)
         top = bottom = seen = plan.rows[self._first[0]]
         if plan.returns:
-            seen = plan.into_work[0].reach(top, top + 1)[0]
+            seen = plan.into_work[0].source_range(top, top + 1)[0]
         for row in range(self._first[0], plan.tile_rows.stop):
             start = plan.rows[row]
             end = min(start + plan.tile, plan.work.height)
@@ -127,8 +145,8 @@ class Feed:
         plan, panel, (left, right) = self._plan, self._panel, self._columns
         rows, columns = (start, stop), (left, right)
         if plan.resamples:
-            rows = plan.into_work[0].reach(start, stop)
-            columns = plan.into_work[1].reach(left, right)
+            rows = plan.into_work[0].source_range(start, stop)
+            columns = plan.into_work[1].source_range(left, right)
         if plan.returns:
             columns = min(columns[0], panel.start), max(columns[1], panel.stop)
         values, source = self._source.read(rows, columns)

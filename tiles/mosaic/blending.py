@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tiles.maps.journal import Mark, Sheet
 from tiles.maps.layers import Layer, PercentMap, encode
+from tiles.maps.panel_store import PanelProgress, PanelStore
 from tiles.mosaic.batches import Strip
 from tiles.mosaic.tiling import Panel, Plan
 from tiles.reading.resample import resample
@@ -66,9 +66,9 @@ class Band:
         self,
         plan: Plan,
         panel: Panel,
-        mark: Mark,
+        mark: PanelProgress,
         layers: Sequence[Layer],
-        sheets: Mapping[str, Sheet],
+        sheets: Mapping[str, PanelStore],
     ) -> None:
         self.mark = mark
         self._plan, self._panel, self._layers, self._sheets = plan, panel, layers, sheets
@@ -177,7 +177,7 @@ class Band:
                 self._sheets[layer.name].write(target, at - self._first, 0)
             self.mark = replace(self.mark, row=stop, tile=self._first_tile(stop))
             for sheet in self._sheets.values():
-                sheet.done(self.mark)
+                sheet.record(self.mark)
 
     def _block(self, row: int) -> int:
         """First row of the block that a row of the map lies in."""
@@ -198,7 +198,7 @@ class Band:
         if not plan.returns:
             return sums[:, start - self._top : stop - self._top]
         rows, columns = plan.onto_target
-        first, end = rows.reach(start, stop)
+        first, end = rows.source_range(start, stop)
         known = self._work_known.get(first, end).copy()
         made, _ = resample(
             sums[:, first - self._top : end - self._top],

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from tiles.errors import InputError
-from tiles.maps.journal import disk_faults
+from tiles.files import write_errors
 from tiles.mosaic.panels import Desk, Job, Predict, work_on
 from tiles.types import ProgressCallback
 
@@ -167,7 +167,7 @@ def run_cluster(job: Job, predict: Predict, client: Any, progress: ProgressCallb
     distributed: Any = importlib.import_module("distributed")
 
     run = uuid4().hex
-    with disk_faults(job.ticket):
+    with write_errors(job.ticket):
         job.ticket.write_text(run)
     (network,) = client.scatter([predict], broadcast=True, hash=False)
     futures = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +18,10 @@ import rasterio
 
 from tiles.errors import InputError
 from tiles.grid import BLOCK, PixelGrid
-from tiles.maps.cog import MapWriter, check_target
 from tiles.maps.layers import ClassMap, Layer, PercentMap
-from tiles.maps.workdir import kept_panel
+from tiles.maps.map_format import MapFormat
+from tiles.maps.work_folder import PANEL_WIDTH, unfinished_panel_width
+from tiles.maps.writer import DEFAULT_FORMAT, MapWriter, check_target
 from tiles.mosaic.executors import run_cluster, run_here, run_processes
 from tiles.mosaic.panels import Desk, Job, Predict
 from tiles.mosaic.tiling import PANEL, Plan
@@ -50,6 +49,7 @@ def mosaic(
     panel: int | None = None,
     tags: Mapping[str, str] | None = None,
     token: str | None = None,
+    map_format: MapFormat = DEFAULT_FORMAT,
     client: Any = None,
     progress: ProgressCallback | None = None,
 ) -> dict[str, Path]:
@@ -93,6 +93,7 @@ def mosaic(
         tags: Where the maps come from; written into every file.
         token: What `predict` is, such as a hash of the network's weights: only with one, and only
             with the same, is work gone on with that another run kept.
+        map_format: Format of the files, by default Cloud Optimized GeoTIFF.
         client: The `distributed.Client` of a dask cluster to work on, whose workers see the same
             files.
         progress: Called with the pixels of the map that are done, and with all of them.
@@ -119,31 +120,44 @@ def mosaic(
         wanted = None if area is None else read_area(area, target)
         window = None if wanted is None else wanted.window
         filling = _fill(fill, len(source.bands))
-        fingerprint = _fingerprint(
-            *(source.state(), repr(source.grid), repr(work), repr(target), window, tile, overlap),
-            *(
-                BLOCK,
-                batch_size,
-                source.bands,
-                filling.tolist(),
-                uuid4() if token is None else token,
-            ),
-            None if wanted is None else wanted.digest,
-            *((asdict(layer), type(layer), files[layer.name].resolve()) for layer in layers),
-            sorted((tags or {}).items()),
-        )
+        settings = {
+            "sources": source.file_stats(),
+            "grids": [repr(source.grid), repr(work), repr(target)],
+            "window": window,
+            "tile": tile,
+            "overlap": overlap,
+            "block": BLOCK,
+            "batch_size": batch_size,
+            "bands": source.bands,
+            "fill": filling.tolist(),
+            "network": str(uuid4()) if token is None else token,
+            "area": None if wanted is None else wanted.digest,
+            "layers": [
+                {"kind": type(layer).__name__, "file": files[layer.name].resolve(), **asdict(layer)}
+                for layer in layers
+            ],
+            "tags": dict(tags or {}),
+        }
         if panel is None:
             workers = len(predicts) if client is None else sum(client.nthreads().values())
             width = target.width if window is None else window[1][1] - window[1][0]
-            kept = kept_panel(next(iter(files.values())), fingerprint)
-            panel = kept or min(PANEL, -(-width // max(workers, 1)))
+            unfinished = unfinished_panel_width(next(iter(files.values())), settings)
+            panel = unfinished or min(PANEL, -(-width // max(workers, 1)))
         plan = Plan(source.grid, work, tile, overlap, panel, BLOCK, target, window)
-        fingerprint = f"{fingerprint} {panel}"
+        settings[PANEL_WIDTH] = panel
         left = plan.span[1][0]
         columns = [(part.start - left, part.stop - left) for part in plan.panels]
         writers = {
             layer.name: stack.enter_context(
-                MapWriter(files[layer.name].absolute(), layer, plan.map, tags, columns, fingerprint)
+                MapWriter(
+                    files[layer.name].absolute(),
+                    layer,
+                    plan.map,
+                    tags,
+                    columns,
+                    settings,
+                    map_format,
+                )
             )
             for layer in layers
         }
@@ -154,19 +168,19 @@ def mosaic(
             plan,
             layers,
             [
-                {name: writer.work.sheet(number) for name, writer in writers.items()}
+                {name: writer.work_folder.panel_file(number) for name, writer in writers.items()}
                 for number in range(len(columns))
             ],
             # As few batches as can be, none of them much fuller than the others.
             -(-plan.count // -(-plan.count // batch_size)),
             filling,
-            next(iter(writers.values())).work.folder / "run",
+            next(iter(writers.values())).work_folder.path / "run",
             wanted,
-            None if wanted is None else wanted.at(work, _margin(work, target)),
+            None if wanted is None else wanted.on_grid(work, _margin(work, target)),
         )
         if token is None:
             for writer in writers.values():
-                writer.work.drop()
+                writer.work_folder.discard()
         if client is not None:
             found = run_cluster(job, predicts[0], client, progress)
         elif len(predicts) > 1:
@@ -176,7 +190,7 @@ def mosaic(
             found = run_here(job, desk, predicts[0], progress)
         if not found:
             for writer in writers.values():
-                writer.work.drop()
+                writer.work_folder.discard()
             where = "" if area is None else f" in {area}"
             raise InputError(
                 source.name, f"has no known pixel{where}", "check its nodata value or mask"
@@ -192,11 +206,6 @@ def _margin(work: PixelGrid, target: PixelGrid) -> int:
     """Pixels of the work grid around an area that its pixels are made from."""
     size = max(work.width / target.width, work.height / target.height)
     return 2 + math.ceil(size * math.sqrt(0.5))
-
-
-def _fingerprint(*parts: object) -> str:
-    """A hash of all that decides over the pixels."""
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
 def _everywhere(name: RasterName) -> RasterName:

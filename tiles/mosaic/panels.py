@@ -15,9 +15,9 @@ import numpy.typing as npt
 import rasterio
 import torch
 
-from tiles.maps.journal import Mark, Sheet, resume
 from tiles.maps.layers import Layer
-from tiles.mosaic.batches import Batch, Feed, Strip, ahead
+from tiles.maps.panel_store import PanelProgress, PanelStore, resume
+from tiles.mosaic.batches import Batch, Feed, PixelSource, Strip, ahead
 from tiles.mosaic.blending import Band
 from tiles.mosaic.tiling import Plan
 from tiles.reading.area import Area
@@ -32,7 +32,7 @@ Predict = Callable[[torch.Tensor], Answer]
 class Desk:
     """Where panels are worked on: the rasters, opened, and the thread that reads them."""
 
-    source: Source
+    source: PixelSource
     reader: Executor
 
 
@@ -61,7 +61,7 @@ class Job:
     crs: str | None
     plan: Plan
     layers: Sequence[Layer]
-    sheets: Sequence[Mapping[str, Sheet]]
+    sheets: Sequence[Mapping[str, PanelStore]]
     batch_size: int
     fill: npt.NDArray[np.float32]
     ticket: Path
@@ -88,7 +88,7 @@ class Job:
 
     def made(self, number: int) -> int:
         """Pixels of a panel that are finished, as its journals say."""
-        marks = [sheet.last() for sheet in self.sheets[number].values()]
+        marks = [sheet.last_progress() for sheet in self.sheets[number].values()]
         panel, top = self.plan.panels[number], self.plan.span[0][0]
         return min((panel.stop - panel.start) * (mark.row - top if mark else 0) for mark in marks)
 
@@ -118,7 +118,7 @@ def work_on(
     with ExitStack() as stack:
         sheets = {name: stack.enter_context(sheet) for name, sheet in job.sheets[number].items()}
         marks = resume(list(sheets.values()))
-        start = Mark(plan.span[0][0], (plan.tile_rows[0], panel.tiles[0]))
+        start = PanelProgress(plan.span[0][0], (plan.tile_rows[0], panel.tiles[0]))
         mark = marks[-1] if marks else start
         if mark.row == plan.span[0][1]:
             return mark.predicted

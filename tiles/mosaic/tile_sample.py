@@ -11,9 +11,9 @@ import rasterio
 import torch
 from rasterio.crs import CRS
 
-from tiles.mosaic.batches import Batch, Choice, Feed
+from tiles.mosaic.batches import Batch, Choice, Feed, PixelSource
 from tiles.mosaic.tiling import Panel, Plan
-from tiles.reading.area import OutsideError, read_area
+from tiles.reading.area import NoOverlapError, read_area
 from tiles.reading.raster import GDAL_CACHE
 from tiles.reading.source import Source
 from tiles.types import RasterName
@@ -53,26 +53,39 @@ def survey(
         InputError: If the raster cannot be read.
     """
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), Source(raster, bands, crs) as source:
-        work = source.grid_at(gsd)
-        plan = Plan(source.grid, work, tile, 0, target=work)
-        try:
-            near = None if area is None else read_area(area, work).inside
-        except OutsideError:
-            return []
-        colour = np.broadcast_to(np.asarray(fill, np.float32), (len(source.bands),))
-        tiles: list[torch.Tensor] = []
-        # In a fixed disorder, and on until there are enough: any regular choice could meet with
-        # what the raster shows, or lacks, at regular places.
-        for number in np.random.default_rng(0).permutation(len(plan.rows) * len(plan.columns)):
-            place = divmod(int(number), len(plan.columns))
-            tiles += _tile(source, plan, place, colour, near)
-            if len(tiles) == count:
-                break
+        return sample_source(source, tile, count, gsd, area, fill, batch_size)
+
+
+def sample_source(
+    source: PixelSource,
+    tile: int,
+    count: int,
+    gsd: float | None = None,
+    area: RasterName | None = None,
+    fill: Sequence[float] = (0.0,),
+    batch_size: int = 8,
+) -> list[torch.Tensor]:
+    """Read `count` tiles from all over what is open already; see :func:`survey`."""
+    work = source.grid_at(gsd)
+    plan = Plan(source.grid, work, tile, 0, target=work)
+    try:
+        near = None if area is None else read_area(area, work).inside
+    except NoOverlapError:
+        return []
+    colour = np.broadcast_to(np.asarray(fill, np.float32), (len(source.bands),))
+    tiles: list[torch.Tensor] = []
+    # In a fixed disorder, and on until there are enough: any regular choice could meet with what
+    # the raster shows, or lacks, at regular places.
+    for number in np.random.default_rng(0).permutation(len(plan.rows) * len(plan.columns)):
+        place = divmod(int(number), len(plan.columns))
+        tiles += _tile(source, plan, place, colour, near)
+        if len(tiles) == count:
+            break
     return [torch.cat(tiles[i : i + batch_size]) for i in range(0, len(tiles), batch_size)]
 
 
 def _tile(
-    source: Source,
+    source: PixelSource,
     plan: Plan,
     place: tuple[int, int],
     fill: npt.NDArray[np.float32],

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from tiles.errors import InputError
 from tiles.grid import BLOCK, PixelGrid, tile_starts
-from tiles.reading.resample import Taps, make_taps
+from tiles.reading.resample import ResamplingWeights, resampling_weights
 
 # Columns of a panel unless something else is asked for.
 PANEL = 8192
@@ -105,16 +105,20 @@ class Plan:
         return tile_starts(self.work.width, self.tile, self.overlap)
 
     @cached_property
-    def into_work(self) -> tuple[Taps, Taps]:
+    def into_work(self) -> tuple[ResamplingWeights, ResamplingWeights]:
         """Taps (rows, columns) from the source grid to the work grid."""
         source, work = self.source, self.work
-        return make_taps(source.height, work.height), make_taps(source.width, work.width)
+        return resampling_weights(source.height, work.height), resampling_weights(
+            source.width, work.width
+        )
 
     @cached_property
-    def onto_target(self) -> tuple[Taps, Taps]:
+    def onto_target(self) -> tuple[ResamplingWeights, ResamplingWeights]:
         """Taps (rows, columns) from the work grid to the target grid."""
         target, work = self.whole, self.work
-        return make_taps(work.height, target.height), make_taps(work.width, target.width)
+        return resampling_weights(work.height, target.height), resampling_weights(
+            work.width, target.width
+        )
 
     def tile_row(self, row: int) -> int:
         """Number of the first row of tiles that a row of the target grid needs."""
@@ -125,7 +129,7 @@ class Plan:
     def tile_rows(self) -> range:
         """Numbers of the rows of tiles that the map needs."""
         top, bottom = self.span[0]
-        end = self.onto_target[0].reach(top, bottom)[1] if self.returns else bottom
+        end = self.onto_target[0].source_range(top, bottom)[1] if self.returns else bottom
         return range(self.tile_row(top), bisect_right(self.rows, end - 1))
 
     @cached_property
@@ -138,7 +142,7 @@ class Plan:
         left, right = self.span[1]
         for number, start in enumerate(range(left, right, step)):
             stop = min(start + step, right)
-            work = self.onto_target[1].reach(start, stop) if self.returns else (start, stop)
+            work = self.onto_target[1].source_range(start, stop) if self.returns else (start, stop)
             touching = [
                 number
                 for number, first in enumerate(self.columns)

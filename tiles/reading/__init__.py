@@ -1,27 +1,34 @@
 """Reading rasters: windows of one file or of several, in any CRS, with masks of known pixels.
 
-May import the nouns at the root of ``tiles``, and no other room.
+:class:`Raster` reads one file and :class:`Source` several as if they were one; :func:`resample` and
+:func:`warped_vrt` change the grid; :func:`read_area` reads polygons. This package may import the
+modules at the root of ``tiles`` and no other package of the project.
 """
 
 from __future__ import annotations
 
-from tiles.reading.area import Area, OutsideError, read_area
+from tiles.reading.area import Area, NoOverlapError, read_area
 from tiles.reading.band_names import band_numbers, find_bands
-from tiles.reading.overlay import Overlay
+from tiles.reading.overlay import Overlay, Placement
 from tiles.reading.raster import Raster
-from tiles.reading.resample import resample
+from tiles.reading.resample import ResamplingWeights, resample, resampling_weights
 from tiles.reading.source import Source
-from tiles.reading.warp import warped
+from tiles.reading.warp import WarpedOverlay
+from tiles.reading.warped_vrt import warped_vrt
 
 __all__ = [
     "Area",
-    "OutsideError",
+    "NoOverlapError",
     "Overlay",
+    "Placement",
     "Raster",
+    "ResamplingWeights",
     "Source",
+    "WarpedOverlay",
     "band_numbers",
     "find_bands",
     "read_area",
     "resample",
-    "warped",
+    "resampling_weights",
+    "warped_vrt",
 ]

@@ -1,11 +1,11 @@
-"""An area of interest: which pixels of a grid lie inside polygons that a user brought."""
+"""An area of interest: which pixels of a grid lie inside the polygons of a file."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
-from os import PathLike, fspath
+from os import fspath
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,45 @@ import shapely
 from rasterio import Affine
 from rasterio.features import rasterize
 
-from tiles.errors import InputError, path_faults
+from tiles.errors import InputError, MissingFileError, input_errors
+from tiles.files import path_errors
 from tiles.grid import BLOCK, PixelGrid
-from tiles.types import BoolArray
+from tiles.types import BoolArray, RasterName, Span
 
-# A side of a polygon gets a vertex every so many pixels before it is brought to another CRS, in
-# which straight lines are bent.
-_STRAIGHT = 64
-# Blocks of pixels that are remembered: neighbouring tiles ask for the same ones.
-_REMEMBERED = 256
+# Edges of polygons get a vertex every so many pixels before they are transformed to another CRS,
+# because straight lines become curves there.
+_VERTEX_SPACING = 64
+# Rasterised blocks that are cached: neighbouring tiles need the same ones.
+_CACHED_BLOCKS = 256
 
 
-class OutsideError(InputError):
-    """An area has no pixel of a raster."""
+class NoOverlapError(InputError):
+    """An area of interest contains no pixel of the raster.
+
+    Example:
+        >>> try:
+        ...     raise NoOverlapError("area.gpkg", "lies outside the raster", "give another one")
+        ... except InputError as error:
+        ...     print(error)
+        area.gpkg: lies outside the raster; give another one
+    """
 
 
 class Area:
-    """The pixels of a grid that lie inside polygons: those whose centres do.
+    """The pixels of a grid whose centres lie inside polygons.
 
     Args:
-        polygons: In pixels of the grid (column, row).
+        polygons: Polygons in pixels of the grid (column, row).
         grid: The grid.
-        margin: Pixels that are added all around.
+        margin: Pixels by which the polygons are enlarged.
+
+    Example:
+        >>> import shapely
+        >>> from tiles.reading import Raster
+        >>> with Raster("ortho.tif") as ortho:
+        ...     area = Area([shapely.box(0, 0, 48, 96)], ortho.grid)
+        >>> area.window, int(area.inside((0, 10), (0, 96)).sum())
+        (((0, 96), (0, 48)), 480)
     """
 
     def __init__(self, polygons: Sequence[Any], grid: PixelGrid, margin: float = 0) -> None:
@@ -49,132 +66,159 @@ class Area:
         shape = shape.buffer(self._margin) if self._margin else shape
         shapely.prepare(shape)
         self._shape = shape
-        self._block = lru_cache(_REMEMBERED)(self._rasterise)
+        self._block = lru_cache(_CACHED_BLOCKS)(self._rasterise)
 
     def __getstate__(self) -> tuple[Any, ...]:
-        """What crosses to another process."""
+        """Return what is sent to another process: not the cache, nor the prepared polygons."""
         return self._polygons, self._grid, self._margin
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """Undo `__getstate__`."""
+        """Restore the area from what `__getstate__` returned."""
         self._polygons, self._grid, self._margin = state
         self._prepare()
 
-    def at(self, grid: PixelGrid, margin: float = 0) -> Area:
-        """The same area in another grid over the same extent."""
-        x, y = grid.width / self._grid.width, grid.height / self._grid.height
-        moved = shapely.transform(self._polygons, lambda points: points * (x, y))
-        return Area(list(moved), grid, margin)
+    def on_grid(self, grid: PixelGrid, margin: float = 0) -> Area:
+        """Return the same area on another grid over the same extent.
+
+        Args:
+            grid: The other grid.
+            margin: Pixels of that grid by which the polygons are enlarged.
+        """
+        scale = grid.width / self._grid.width, grid.height / self._grid.height
+        polygons = shapely.transform(self._polygons, lambda points: points * scale)
+        return Area(list(polygons), grid, margin)
 
     @property
     def digest(self) -> str:
-        """A hash of the polygons."""
+        """SHA-256 of the polygons, as hexadecimal digits."""
         return hashlib.sha256(b"".join(map(shapely.to_wkb, self._polygons))).hexdigest()
 
     @property
-    def window(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Rows (start, stop) and columns (start, stop) of the grid that hold it."""
+    def window(self) -> tuple[Span, Span]:
+        """Rows and columns of the grid that contain the area."""
         left, top, right, bottom = self._shape.bounds
         rows = max(0, int(np.floor(top))), min(self._grid.height, int(np.ceil(bottom)))
         columns = max(0, int(np.floor(left))), min(self._grid.width, int(np.ceil(right)))
         return rows, columns
 
-    def inside(self, rows: tuple[int, int], columns: tuple[int, int]) -> BoolArray:
-        """Which pixels of a window lie inside, bool [H, W]."""
+    def inside(self, rows: Span, columns: Span) -> BoolArray:
+        """Return which pixels of a window lie inside.
+
+        Args:
+            rows: First row, and one past the last.
+            columns: First column, and one past the last.
+
+        Returns:
+            bool [H, W].
+        """
         (top, bottom), (left, right) = rows, columns
-        found = np.zeros((bottom - top, right - left), bool)
-        # Always the same blocks, so that no pixel depends on the window that asks for it.
+        inside = np.zeros((bottom - top, right - left), bool)
+        # Rasterise fixed blocks, so that no pixel depends on the window.
         for y in range(top // BLOCK * BLOCK, bottom, BLOCK):
             for x in range(left // BLOCK * BLOCK, right, BLOCK):
                 low, high = max(x, left), min(x + BLOCK, right)
                 first, last = max(y, top), min(y + BLOCK, bottom)
                 block = self._block(y, x)[first - y : last - y, low - x : high - x]
-                found[first - top : last - top, low - left : high - left] = block
-        return found
+                inside[first - top : last - top, low - left : high - left] = block
+        return inside
 
     def _rasterise(self, row: int, column: int) -> BoolArray:
-        """One block."""
+        """Rasterise the block that begins at a row and column, bool [BLOCK, BLOCK]."""
         frame = shapely.box(column, row, column + BLOCK, row + BLOCK)
         if not self._shape.intersects(frame):
             return np.broadcast_to(np.False_, (BLOCK, BLOCK))
         if self._shape.contains(frame):
             return np.broadcast_to(np.True_, (BLOCK, BLOCK))
-        part = shapely.intersection(self._shape, frame.buffer(1))
-        shapes = _polygons(part)
+        shapes = _polygons(shapely.intersection(self._shape, frame.buffer(1)))
         if not shapes:
             return np.broadcast_to(np.False_, (BLOCK, BLOCK))
-        made = rasterize(shapes, (BLOCK, BLOCK), transform=Affine(1, 0, column, 0, 1, row))
-        return np.asarray(made, bool)
+        block = rasterize(shapes, (BLOCK, BLOCK), transform=Affine(1, 0, column, 0, 1, row))
+        return np.asarray(block, bool)
 
 
-def read_area(path: str | PathLike[str], grid: PixelGrid) -> Area:
-    """Read polygons.
+def read_area(path: RasterName, grid: PixelGrid) -> Area:
+    """Read the polygons of a file as an area on a grid.
 
     Args:
-        path: Anything that geopandas reads, in any CRS.
-        grid: The grid whose pixels are wanted.
+        path: Path of the file, or anything else that geopandas reads, in any CRS.
+        grid: The grid.
 
     Raises:
-        InputError: The file cannot be read, has no CRS or no polygons, or misses the grid.
+        MissingFileError: If the file does not exist.
+        NoOverlapError: If no polygon meets the grid.
+        InputError: If the file cannot be read, or has no CRS or no polygons.
+
+    Example:
+        >>> from tiles.reading import Raster
+        >>> with Raster("ortho.tif") as ortho:
+        ...     read_area("area.gpkg", ortho.grid).window
+        ((0, 96), (0, 48))
     """
     name = fspath(path)
     virtual = "://" in name or name.startswith("/vsi")
-    with path_faults(name):
+    with path_errors(name):
         if not virtual and not Path(name).exists():
-            raise InputError(name, "does not exist", "check the path")
-    try:
+            raise MissingFileError(name)
+    # The drivers of the many formats raise exceptions of many kinds.
+    remedy = "give a file that geopandas reads"
+    with input_errors(name, "cannot be read as polygons", remedy, Exception):
         frame = geopandas.read_file(name, columns=[])
-    except Exception as error:  # whatever the drivers of so many formats raise
-        fault = f"cannot be read as polygons ({' '.join(str(error).split())[:200]})"
-        raise InputError(name, fault, "give a file that geopandas reads") from error
     if not isinstance(frame, geopandas.GeoDataFrame):
         raise InputError(name, "has no polygons", "give a layer of polygons")
     if frame.crs is None:
-        fault = "has no coordinate reference system"
-        raise InputError(name, fault, "assign one, for example with ogr2ogr -a_srs")
+        remedy = "assign one, for example with ogr2ogr -a_srs"
+        raise InputError(name, "has no coordinate reference system", remedy)
     polygons = _polygons(frame.geometry.dropna().to_numpy())
     if not polygons:
         raise InputError(name, "has no polygons", "give a layer of polygons")
-    pixels = _to_pixels(polygons, frame.crs, grid)
-    frame_of_grid = shapely.box(0, 0, grid.width, grid.height)
-    met = _polygons(shapely.intersection(shapely.make_valid(pixels), frame_of_grid))
-    if not met:
-        raise OutsideError(name, "lies outside the raster", "give an area that meets it")
-    return Area(met, grid)
+    pixels = shapely.make_valid(_to_pixels(polygons, frame.crs, grid))
+    clipped = _polygons(shapely.intersection(pixels, shapely.box(0, 0, grid.width, grid.height)))
+    if not clipped:
+        raise NoOverlapError(name, "lies outside the raster", "give an area that overlaps it")
+    return Area(clipped, grid)
 
 
 def _polygons(shapes: Any) -> list[Any]:
-    """The polygons in any shapes; lines and points that are left of a cut have no pixels."""
-    parts = shapely.get_parts(shapely.get_parts(shapes))  # collections of several polygons
+    """Return the polygons of any shapes; lines and points that a cut leaves have no pixels."""
+    parts = shapely.get_parts(shapely.get_parts(shapes))  # collections may hold multipolygons
     return [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
 
 
 def _to_pixels(polygons: list[Any], crs: Any, grid: PixelGrid) -> list[Any]:
-    """The polygons in pixels (column, row) of a grid."""
-    target = pyproj.CRS.from_user_input(grid.crs)
-    to_pixel = ~grid.transform
-    if crs != target:
-        there = pyproj.Transformer.from_crs(target, crs, always_xy=True)
-        west, south, east, north = grid.bounds
-        # One pixel in the file's units, at the raster's middle.
-        x, y = (west + east) / 2, (south + north) / 2
-        ends = there.transform([x, x + (east - west) / grid.width], [y, y])
-        step = float(np.hypot(ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]))
-        if np.isfinite(step) and step > 0:
-            # Only near the raster, lest a polygon of a continent get millions of vertices.
-            near = shapely.box(*there.transform_bounds(*grid.bounds, densify_pts=21))
-            near = near.buffer(_STRAIGHT * step)
-            clipped = _polygons(shapely.intersection(shapely.make_valid(polygons), near))
-            polygons = list(shapely.segmentize(clipped, _STRAIGHT * step))
-        back = pyproj.Transformer.from_crs(crs, target, always_xy=True)
+    """Transform polygons to pixels (column, row) of a grid."""
+    grid_crs = pyproj.CRS.from_user_input(grid.crs)
+    if crs != grid_crs:
+        polygons = _add_vertices(
+            polygons, pyproj.Transformer.from_crs(grid_crs, crs, always_xy=True), grid
+        )
+        to_grid = pyproj.Transformer.from_crs(crs, grid_crs, always_xy=True)
         polygons = [
-            shapely.transform(polygon, lambda p: np.column_stack(back.transform(*p.T)))
+            shapely.transform(polygon, lambda p: np.column_stack(to_grid.transform(*p.T)))
             for polygon in polygons
         ]
+    to_pixel = ~grid.transform
 
     def pixels(points: Any) -> Any:
         x, y = points.T
         return np.column_stack([to_pixel.a * x + to_pixel.c, to_pixel.e * y + to_pixel.f])
 
-    moved = [shapely.transform(polygon, pixels) for polygon in polygons]
-    return [polygon for polygon in moved if np.isfinite(polygon.bounds).all()]
+    in_pixels = [shapely.transform(polygon, pixels) for polygon in polygons]
+    return [polygon for polygon in in_pixels if np.isfinite(polygon.bounds).all()]
+
+
+def _add_vertices(polygons: list[Any], from_grid: pyproj.Transformer, grid: PixelGrid) -> list[Any]:
+    """Clip polygons to the surroundings of a grid and subdivide their edges.
+
+    Clipping keeps the polygon of a continent from getting millions of vertices.
+    """
+    west, south, east, north = grid.bounds
+    # The size of a pixel at the grid's centre, in units of the polygons' CRS.
+    x, y = (west + east) / 2, (south + north) / 2
+    ends = from_grid.transform([x, x + (east - west) / grid.width], [y, y])
+    pixel = float(np.hypot(ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]))
+    if not np.isfinite(pixel) or pixel <= 0:
+        return polygons
+    surroundings = shapely.box(*from_grid.transform_bounds(*grid.bounds, densify_pts=21))
+    surroundings = surroundings.buffer(_VERTEX_SPACING * pixel)
+    clipped = _polygons(shapely.intersection(shapely.make_valid(polygons), surroundings))
+    return list(shapely.segmentize(clipped, _VERTEX_SPACING * pixel))

@@ -1,4 +1,4 @@
-"""Bands by name: as a file describes them, or by the colour it says they are."""
+"""Bands by name: by a file's descriptions of its bands, or by their colour interpretation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from rasterio.enums import ColorInterp
 
-from tiles.errors import InputError
+from tiles.errors import InvalidValueError
 from tiles.types import BandSelection
 
-_SAME = {
+_SYNONYMS = {
     "r": "red",
     "g": "green",
     "b": "blue",
@@ -24,34 +24,35 @@ _SAME = {
     "coastalaerosol": "coastal",
     "coastalblue": "coastal",
 }
-_NAMELESS = {ColorInterp.undefined, ColorInterp.palette}
+_NO_COLOR = {ColorInterp.undefined, ColorInterp.palette}
 
 
-def _plain(name: str) -> str:
-    """One spelling of all those of a name: `Near-Infrared`, `IR` and `nir` are `nir`."""
+def _normalise(name: str) -> str:
+    """Return one spelling of a band's name: `Near-Infrared`, `IR` and `nir` become `nir`."""
     plain = "".join(letter for letter in name.lower() if letter.isalnum())
-    return _SAME.get(plain, plain)
+    return _SYNONYMS.get(plain, plain)
 
 
-_COLOURS = {_plain(meaning.name) for meaning in ColorInterp if meaning not in _NAMELESS}
+_COLORS = {_normalise(color.name) for color in ColorInterp if color not in _NO_COLOR}
 
 
 def _names(file: Any) -> tuple[list[str], list[str]]:
-    """What each band is called by its description, and by its colour; empty if nothing."""
-    described = [text or "" for text in file.descriptions]
-    # A description that is a colour overrules the other: many an infrared image that was saved as
-    # an ordinary picture says of its bands that they are red, green and blue.
-    coloured = [
-        "" if meaning in _NAMELESS or _plain(text) in _COLOURS else meaning.name
-        for text, meaning in zip(described, file.colorinterp, strict=True)
+    """Return each band's name by its description and by its colour; empty if it has none."""
+    descriptions = [text or "" for text in file.descriptions]
+    # A description that is a colour overrules the colour interpretation: infrared images that were
+    # saved as ordinary pictures often interpret their bands as red, green and blue.
+    colors = [
+        "" if color in _NO_COLOR or _normalise(text) in _COLORS else color.name
+        for text, color in zip(descriptions, file.colorinterp, strict=True)
     ]
-    return described, coloured
+    return descriptions, colors
 
 
 def _candidates(file: Any, name: str) -> list[int]:
-    """Numbers of the bands of a name."""
+    """Return the numbers of all bands of a name."""
+    wanted = _normalise(name)
     for names in _names(file):
-        if found := [i for i, text in enumerate(names, 1) if text and _plain(text) == _plain(name)]:
+        if found := [i for i, text in enumerate(names, 1) if text and _normalise(text) == wanted]:
             return found
     return []
 
@@ -60,27 +61,40 @@ def find_bands(file: Any, names: Sequence[str]) -> list[int] | None:
     """Look for bands by name, first among descriptions, then among colours.
 
     Args:
-        file: An open raster.
-        names: What they are called, in any case and common spelling: `red`, `R`, `Near Infrared`.
+        file: An open raster (``rasterio.DatasetReader``).
+        names: Names in any case and common spelling, such as `red`, `R` or `Near Infrared`.
 
     Returns:
-        Their numbers, from 1; None unless every name is that of just one band, another each time.
+        Numbers of the bands, from 1. None if a name fits no band or several, or two names fit the
+        same band.
+
+    Example:
+        >>> import rasterio
+        >>> with rasterio.open("ortho.tif") as ortho:
+        ...     find_bands(ortho, ["Near Infrared", "R"]), find_bands(ortho, ["blue"])
+        ([1, 2], None)
     """
-    found = [_candidates(file, name) for name in names]
-    numbers = [candidates[0] for candidates in found if len(candidates) == 1]
+    candidates = [_candidates(file, name) for name in names]
+    numbers = [found[0] for found in candidates if len(found) == 1]
     return numbers if len(set(numbers)) == len(names) else None
 
 
 def band_numbers(file: Any, source: str, wanted: BandSelection) -> list[int]:
-    """Numbers of bands that are wanted by number or name.
+    """Return the numbers of bands that are given by number or by name.
 
     Args:
-        file: An open raster.
-        source: What it is called in errors.
-        wanted: Numbers, from 1, which are not checked, or names as in :func:`find_bands`.
+        file: An open raster (``rasterio.DatasetReader``).
+        source: What error messages call it.
+        wanted: Numbers, from 1, which are not checked, or names as for :func:`find_bands`.
 
     Raises:
-        InputError: If a name is that of no band, or of several.
+        InvalidValueError: If a name fits no band, or several.
+
+    Example:
+        >>> import rasterio
+        >>> with rasterio.open("ortho.tif") as ortho:
+        ...     band_numbers(ortho, "ortho.tif", ["green", 1])
+        [3, 1]
     """
     numbers = []
     for band in wanted:
@@ -89,12 +103,14 @@ def band_numbers(file: Any, source: str, wanted: BandSelection) -> list[int]:
             continue
         found = _candidates(file, band)
         if len(found) > 1:
-            fault = f"calls {' and '.join(f'band {i}' for i in found)} {band}"
-            raise InputError(source, fault, "choose one by its number")
+            fault = f"has several bands named {band}: {' and '.join(map(str, found))}"
+            raise InvalidValueError(source, fault, "choose one by its number")
         if not found:
-            both = zip(*_names(file), strict=True)
-            called = ", ".join(f"{i} {a or b or 'nameless'}" for i, (a, b) in enumerate(both, 1))
-            fault = f"calls no band {band}, but its bands {called}"
-            raise InputError(source, fault, "give band numbers, from 1")
+            names = zip(*_names(file), strict=True)
+            each = ", ".join(
+                f"{i} {a or b or 'without a name'}" for i, (a, b) in enumerate(names, 1)
+            )
+            fault = f"has no band named {band}; its bands are {each}"
+            raise InvalidValueError(source, fault, "give band numbers, from 1")
         numbers.append(found[0])
     return numbers

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tiles.errors import InputError
 from tiles.grid import PixelGrid
-from tiles.reading.raster import Raster
 from tiles.types import BoolArray, Span
-
-# Files that are open at once: a process may not open many more than a thousand.
-OPEN_FILES = 64
 
 
 @dataclass(frozen=True)
-class Cover:
-    """What covers a part of a grid.
+class Placement:
+    """A part of a grid and the function that reads it.
 
     Attributes:
-        rows: Rows (start, stop) of the grid that it covers.
-        columns: Columns likewise.
-        read: From rows and columns of the grid within these, to values and known pixels.
+        rows: Rows of the grid that are covered.
+        columns: Columns of the grid that are covered.
+        read: Function from rows and columns of the grid, within these, to values [C, H, W] and
+            known pixels [H, W].
+
+    Example:
+        >>> import numpy as np
+        >>> def zeros(rows, columns):
+        ...     shape = rows[1] - rows[0], columns[1] - columns[0]
+        ...     return np.zeros((1, *shape)), np.ones(shape, bool)
+        >>> placement = Placement((0, 96), (0, 48), zeros)
     """
 
     rows: Span
@@ -34,17 +36,29 @@ class Cover:
 
 
 class Overlay:
-    """Rasters laid over one another: the first that knows a pixel has its say.
+    """Rasters laid over one another: the uppermost that knows a pixel gives its value.
 
     Args:
-        name: What it is called in errors.
-        grid: The grid of all.
-        bands: Numbers of the bands that are read, C of them.
+        name: What error messages call it.
+        grid: The grid of all rasters.
+        bands: Numbers of the C bands that are read.
         dtype: Type of the values.
-        covers: The rasters, the uppermost first.
+        placements: The rasters, the uppermost first.
 
     Attributes:
-        name: As above; so are `grid`, `bands` and `dtype`.
+        name: What error messages call it.
+        grid: The grid of all rasters.
+        bands: Numbers of the C bands that are read.
+        dtype: Type of the values.
+
+    Example:
+        >>> from tiles.reading import Raster
+        >>> with Raster("ortho.tif") as ortho:
+        ...     west = Placement((0, 96), (0, 48), ortho.read)
+        ...     overlay = Overlay("west", ortho.grid, ortho.bands, ortho.dtype, [west])
+        ...     values, known = overlay.read((0, 96), (0, 96))
+        >>> values.shape, int(known.sum())
+        ((3, 96, 96), 4608)
     """
 
     def __init__(
@@ -53,101 +67,49 @@ class Overlay:
         grid: PixelGrid,
         bands: tuple[int, ...],
         dtype: np.dtype[Any],
-        covers: Sequence[Cover],
+        placements: Sequence[Placement],
     ) -> None:
         self.name, self.grid, self.bands, self.dtype = name, grid, bands, dtype
-        self._covers = covers
-        self._spans = np.array([(*cover.rows, *cover.columns) for cover in covers])
+        self._placements = placements
+        self._spans = np.array([(*part.rows, *part.columns) for part in placements])
 
     def read(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
-        """Read one window, as a `Raster` does; of all covers only those that lie in it."""
+        """Read a window from those rasters only that lie in it.
+
+        Args:
+            rows: First row, and one past the last.
+            columns: First column, and one past the last.
+
+        Returns:
+            Values [C, H, W], 0 where no raster lies, and which pixels are known, bool [H, W].
+        """
         shape = rows[1] - rows[0], columns[1] - columns[0]
         top, bottom, left, right = self._spans.T
         hit = (top < rows[1]) & (bottom > rows[0]) & (left < columns[1]) & (right > columns[0])
-        touched = [self._covers[number] for number in np.flatnonzero(hit).tolist()]
+        placements = [self._placements[number] for number in np.flatnonzero(hit).tolist()]
         values: Any = None
         known = np.zeros(shape, bool)
-        for cover in touched:
-            high, wide = _shared(cover.rows, rows), _shared(cover.columns, columns)
+        for placement in placements:
+            shared_rows = _intersection(placement.rows, rows)
+            shared_columns = _intersection(placement.columns, columns)
             part = (
-                slice(high[0] - rows[0], high[1] - rows[0]),
-                slice(wide[0] - columns[0], wide[1] - columns[0]),
+                slice(shared_rows[0] - rows[0], shared_rows[1] - rows[0]),
+                slice(shared_columns[0] - columns[0], shared_columns[1] - columns[0]),
             )
             missing = ~known[part]
             if not missing.any():
                 continue
-            found, there = cover.read(high, wide)
+            part_values, part_known = placement.read(shared_rows, shared_columns)
             if values is None:
-                if there.shape == shape and (len(touched) == 1 or there.all()):
-                    return found, there
+                if part_known.shape == shape and (len(placements) == 1 or part_known.all()):
+                    return part_values, part_known
                 values = np.zeros((len(self.bands), *shape), self.dtype)
-            np.copyto(values[:, *part], found, where=missing & there)
-            known[part] |= there
+            np.copyto(values[:, *part], part_values, where=missing & part_known)
+            known[part] |= part_known
         if values is None:
             values = np.zeros((len(self.bands), *shape), self.dtype)
         return values, known
 
 
-def _shared(one: Span, other: Span) -> Span:
+def _intersection(one: Span, other: Span) -> Span:
     return max(one[0], other[0]), min(one[1], other[1])
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """One of several files.
-
-    Attributes:
-        name: Its name.
-        bands: Numbers of the bands to read.
-        dtype: Type of their values.
-        grid: Its own grid.
-    """
-
-    name: str
-    bands: tuple[int, ...]
-    dtype: np.dtype[Any]
-    grid: PixelGrid
-
-    def cover(self, shelf: Shelf, rows: Span, columns: Span) -> Cover:
-        """Its pixels as they are, as pixels of a grid that it is part of."""
-        (top, _), (left, _) = rows, columns
-
-        def read(high: Span, wide: Span) -> tuple[Any, BoolArray]:
-            moved = (high[0] - top, high[1] - top), (wide[0] - left, wide[1] - left)
-            return shelf.take(self).read(*moved)
-
-        return Cover(rows, columns, read)
-
-
-class Shelf:
-    """Files that are opened when they are read, only so many at a time."""
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[Piece, Raster] = OrderedDict()
-
-    def take(self, piece: Piece) -> Raster:
-        """The file, open.
-
-        Raises:
-            InputError: If it is not any more what it was.
-        """
-        if piece in self._open:
-            self._open.move_to_end(piece)
-            return self._open[piece]
-        if len(self._open) >= OPEN_FILES:
-            self._open.popitem(last=False)[1].close()
-        try:
-            file = Raster(piece.name, piece.bands)
-        except InputError as error:
-            fault = f"cannot be read any more ({error.fault})"
-            raise InputError(piece.name, fault, "put it back") from error
-        self._open[piece] = file
-        if (file.grid, file.dtype) != (piece.grid, piece.dtype):
-            fault = "cannot be read any more (it was replaced)"
-            raise InputError(piece.name, fault, "start anew")
-        return file
-
-    def close(self) -> None:
-        """Close all files."""
-        while self._open:
-            self._open.popitem()[1].close()

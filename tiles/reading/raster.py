@@ -14,30 +14,35 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from tiles.errors import InputError, path_faults
-from tiles.files import Closing
+from tiles.errors import InputError, InvalidValueError, MissingFileError, input_errors
+from tiles.files import Closeable, path_errors
 from tiles.grid import PixelGrid
 from tiles.reading.band_names import band_numbers
-from tiles.types import BandSelection, BoolArray, RasterName
+from tiles.types import BandSelection, BoolArray, RasterName, Span
 
-# Megabytes that GDAL may keep of blocks; by default it takes a share of the machine's memory.
+# Megabytes of GDAL's block cache; by default it takes a share of the machine's memory.
 GDAL_CACHE = 128
+
+FileStats = tuple[str, int, int]
+"""Path, bytes and modification time (ns) of a file."""
 
 
 def known_pixels(source: Any, bands: Sequence[int], **window: Any) -> BoolArray:
-    """Which pixels an open raster knows, bool [H, W], by its nodata, mask or alpha.
+    """Read which pixels of an open raster are known, by its nodata value, mask or alpha band.
 
-    A pixel of integers is unknown if all bands are nodata, for 0 may be a dark colour and nodata at
-    once. A pixel of floats is unknown if any band is, for nodata is no colour then. A band that is
-    read as a colour is no mask, whatever the file says: GDAL takes the infrared of many a file for
-    alpha.
+    A pixel of integers is unknown if all bands are nodata, because 0 may be both a dark colour and
+    nodata. A pixel of floats is unknown if any band is nodata. A band that is read as a colour is
+    not used as a mask: GDAL takes the infrared band of many files for alpha.
 
     Args:
-        source: The raster.
-        bands: The bands that are read.
-        **window: What part, as rasterio's read_masks takes it.
+        source: The open raster (``rasterio.DatasetReader``).
+        bands: Numbers of the bands that are read.
+        **window: The part to read, as ``source.read_masks`` takes it.
+
+    Returns:
+        bool [H, W].
     """
-    alphas = [i for i, meaning in enumerate(source.colorinterp, 1) if meaning == ColorInterp.alpha]
+    alphas = [i for i, color in enumerate(source.colorinterp, 1) if color == ColorInterp.alpha]
     if set(alphas) & set(bands):
         nodata = np.nan if source.nodata is None else source.nodata
         known = (source.read(list(bands), **window) != nodata).any(axis=0)
@@ -45,70 +50,75 @@ def known_pixels(source: Any, bands: Sequence[int], **window: Any) -> BoolArray:
         known = (source.read_masks(list(bands), **window) > 0).all(axis=0)
     else:
         known = source.dataset_mask(**window) > 0
-    # GDAL takes alpha for a mask only as the second or the fourth of as many bands.
+    # GDAL uses alpha as a mask only if it is the second of two bands or the fourth of four.
     for alpha in set(alphas) - set(bands):
         known = known & (source.read(alpha, **window) > 0)
     return np.asarray(known)
 
 
 def all_known(source: Any) -> bool:
-    """Whether an open raster knows every pixel, NaN apart, so that no mask need be read."""
-    plain = all(flags == [MaskFlags.all_valid] for flags in source.mask_flag_enums)
-    return plain and ColorInterp.alpha not in source.colorinterp
+    """Return whether every pixel of an open raster is known, except NaN, without reading masks."""
+    unmasked = all(flags == [MaskFlags.all_valid] for flags in source.mask_flag_enums)
+    return unmasked and ColorInterp.alpha not in source.colorinterp
 
 
-def at_gsd(name: str, grid: PixelGrid, gsd: float | None) -> PixelGrid:
-    """A raster's grid at some ground sampling distance; see `Raster.grid_at`."""
+def grid_at_gsd(name: str, grid: PixelGrid, gsd: float | None) -> PixelGrid:
+    """Return a raster's grid at another ground sampling distance; see :meth:`Raster.grid_at`."""
     try:
         if gsd is None or grid.has_gsd(gsd):
             return grid
         return grid.resampled(gsd)
     except InputError as error:
-        raise InputError(f"{name}: {error.source}", error.fault, error.remedy) from error
+        raise type(error)(f"{name}: {error.source}", error.fault, error.remedy) from error
 
 
-class Raster(Closing):
-    """An orthophoto opened for reading.
+class Raster(Closeable):
+    """A raster file opened for reading.
 
     Args:
-        path: Anything that GDAL reads.
-        bands: Numbers of the bands wanted, from 1, or their names; by default all that are not
-            alpha.
+        path: Path of the file, or anything else that GDAL opens.
+        bands: Numbers of the bands wanted, from 1, or their names; by default all except alpha.
 
     Attributes:
-        name: What it is called in errors.
+        name: What error messages call it.
         grid: Where its pixels lie.
-        bands: The bands that are read, in this order.
+        bands: Numbers of the bands that are read, in this order.
         dtype: Type of their values.
 
     Raises:
-        InputError: If it cannot be read, or has not these bands.
+        MissingFileError: If the file does not exist.
+        InvalidValueError: If it lacks one of the bands.
+        InputError: If it cannot be read as a georeferenced raster.
+
+    Example:
+        >>> with Raster("ortho.tif", bands=["red"]) as ortho:
+        ...     values, known = ortho.read((0, 32), (0, 64))
+        >>> ortho.bands, ortho.dtype, values.shape
+        ((2,), dtype('uint8'), (1, 32, 64))
     """
 
     def __init__(self, path: RasterName, bands: BandSelection | None = None) -> None:
         self.name = fspath(path)
         virtual = "://" in self.name or self.name.startswith("/vsi") or ":" in self.name[2:]
         if not virtual and not self.name.lstrip().startswith("<"):
-            with path_faults(self.name):
+            with path_errors(self.name):
                 if Path(self.name).is_dir():
                     raise InputError(self.name, "is a folder", "name a raster file")
                 if not Path(self.name).exists():
-                    raise InputError(self.name, "does not exist", "check the path")
+                    raise MissingFileError(self.name)
         with ExitStack() as stack:
-            try:
-                # Not entered: that would tie it to this thread, and another may close it.
+            remedy = "give a file that GDAL reads"
+            with input_errors(self.name, "cannot be read as a raster", remedy, RasterioError):
+                # Entering its context would tie it to this thread, and another may close it.
                 self._file: Any = rasterio.open(self.name)
-                stack.callback(self._file.close)
-            except RasterioError as error:
-                fault = f"cannot be read as a raster ({error})"
-                raise InputError(self.name, fault, "give a file that GDAL reads") from error
-            self.grid = self._check()
+            stack.callback(self._file.close)
+            self.grid = self._read_grid()
             self._masked = not all_known(self._file)
-            self.bands = self._choose(bands)
-            self.dtype = self._kind()
+            self.bands = self._select(bands)
+            self.dtype = self._common_dtype()
             stack.pop_all()
 
-    def _check(self) -> PixelGrid:
+    def _read_grid(self) -> PixelGrid:
         file = self._file
         if file.count == 0:
             raise InputError(self.name, "has no bands of its own", "name one of its subdatasets")
@@ -118,60 +128,63 @@ class Raster(Closing):
                 "has no coordinate reference system",
                 "assign one, for example with gdal_edit -a_srs",
             )
-        if file.transform.is_identity:  # what rasterio says of none
-            fault, remedy = "has no geotransform", "georeference it, as by a world file beside it"
-            raise InputError(self.name, fault, remedy)
-        if any(np.dtype(kind).kind == "c" for kind in file.dtypes):
+        if file.transform.is_identity:  # rasterio's transform of a file without one
+            remedy = "georeference it, for example with a world file beside it"
+            raise InputError(self.name, "has no geotransform", remedy)
+        if any(np.dtype(dtype).kind == "c" for dtype in file.dtypes):
             raise InputError(self.name, "has complex values", "convert them to real ones")
         try:
             return PixelGrid(file.crs, file.transform, file.width, file.height)
         except InputError as error:
             raise InputError(self.name, f"its geotransform {error.fault}", error.remedy) from error
 
-    def _choose(self, bands: BandSelection | None) -> tuple[int, ...]:
+    def _select(self, bands: BandSelection | None) -> tuple[int, ...]:
         file = self._file
         if bands is None:
             pairs = zip(file.indexes, file.colorinterp, strict=True)
-            numbers = [band for band, meaning in pairs if meaning != ColorInterp.alpha]
+            numbers = [band for band, color in pairs if color != ColorInterp.alpha]
         else:
             numbers = band_numbers(file, self.name, bands)
-        missing = [band for band in numbers if band not in file.indexes]
+        missing = [str(band) for band in numbers if band not in file.indexes]
         if missing or not numbers:
-            fault = f"has {file.count} bands, but {', '.join(map(str, missing)) or 'none'} is asked"
-            raise InputError(self.name, fault, "choose bands that it has, counted from 1")
+            requested = f"band {', '.join(missing)}" if missing else "no band"
+            fault = f"has {file.count} bands, but {requested} is requested"
+            raise InvalidValueError(self.name, fault, "choose bands that it has, counted from 1")
         return tuple(numbers)
 
-    def _kind(self) -> np.dtype[Any]:
-        kinds = {band: self._file.dtypes[band - 1] for band in self.bands}
-        if len(set(kinds.values())) > 1:
-            each = ", ".join(f"{band} {kind}" for band, kind in kinds.items())
+    def _common_dtype(self) -> np.dtype[Any]:
+        dtypes = {band: self._file.dtypes[band - 1] for band in self.bands}
+        if len(set(dtypes.values())) > 1:
+            each = ", ".join(f"{band} {dtype}" for band, dtype in dtypes.items())
             fault = f"its bands differ in type ({each})"
             raise InputError(self.name, fault, "choose bands of one type")
-        kind: np.dtype[Any] = np.dtype(kinds[self.bands[0]])
-        return kind
+        dtype: np.dtype[Any] = np.dtype(dtypes[self.bands[0]])
+        return dtype
 
-    def state(self) -> list[tuple[str, int, int]]:
-        """What tells this raster from another: path, bytes and time (ns) of each file it needs."""
+    def file_stats(self) -> list[FileStats]:
+        """Return path, bytes and modification time of each file that the raster consists of."""
         found = [(self.name, 0, 0)]
         for name in self._file.files:
-            with suppress(OSError, ValueError):  # no file of this machine
-                facts = Path(name).stat()
-                found.append((name, facts.st_size, facts.st_mtime_ns))
+            with suppress(OSError, ValueError):  # not every one is a file of this machine
+                stat = Path(name).stat()
+                found.append((name, stat.st_size, stat.st_mtime_ns))
         return found
 
     def grid_at(self, gsd: float | None) -> PixelGrid:
-        """The grid that a network of some ground sampling distance sees.
+        """Return the grid over the same extent at another ground sampling distance.
 
         Args:
-            gsd: In metres; None, and within 1 %, gives the raster's own grid.
+            gsd: Ground sampling distance in metres. None, and a value within 1 % of the raster's,
+                give the raster's own grid.
 
         Raises:
-            InputError: If the raster's pixels have no size in metres.
+            InvalidValueError: If `gsd` is not > 0.
+            InputError: If the size of the raster's pixels in metres is unknown.
         """
-        return at_gsd(self.name, self.grid, gsd)
+        return grid_at_gsd(self.name, self.grid, gsd)
 
-    def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Any, BoolArray]:
-        """Read one window.
+    def read(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
+        """Read a window.
 
         Args:
             rows: First row, and one past the last.
@@ -179,19 +192,22 @@ class Raster(Closing):
 
         Returns:
             Values [C, H, W] as stored, and which pixels are known, bool [H, W].
+
+        Raises:
+            InputError: If the file is damaged.
         """
         (top, bottom), (left, right) = rows, columns
         window = Window(left, top, right - left, bottom - top)
-        # Takes no memory where all is known.
+        # A broadcast array takes no memory.
         known: BoolArray = np.broadcast_to(np.True_, (bottom - top, right - left))
         try:
             values = self._file.read(self.bands, window=window)
             if self._masked:
                 known = known_pixels(self._file, self.bands, window=window)
         except RasterioError as error:
-            # Rasterio's own says no more than that there is a cause.
+            # Rasterio's own message only refers to its cause.
             fault = f"cannot be read in rows {top} to {bottom - 1} ({error.__cause__ or error})"
-            raise InputError(self.name, fault, "check that the file is whole") from error
+            raise InputError(self.name, fault, "check that the file is complete") from error
         if self.dtype.kind == "f":
             known = known & ~np.isnan(values).any(axis=0)
         return values, known

@@ -1,7 +1,7 @@
-"""Between two grids of one extent: average when going coarser, bilinear when going finer.
+"""Resampling between two grids of one extent: averages to coarser, bilinear to finer pixels.
 
-GDAL's own resampling reads overviews where it finds them and depends on the window that is asked
-for. Here every new pixel is made from fixed neighbours with fixed weights, so that it covers
+GDAL's own resampling uses overviews if a file has them, and its pixels depend on the window that is
+read. Here every new pixel is computed from fixed neighbours with fixed weights, so that it covers
 exactly its ground and is the same whatever else is read with it.
 """
 
@@ -10,51 +10,74 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
+
+from tiles.types import Float32Array, Int64Array, Span
 
 
 @dataclass(frozen=True, eq=False)
-class Taps:
-    """What the new pixels along one axis are made from.
+class ResamplingWeights:
+    """Weights with which the new pixels along one axis are computed from old pixels.
 
     Attributes:
-        index: int64 [T, N], old pixels that the N new pixels are made from.
-        weight: float32 [T, N], their weights, which sum to 1 for each new pixel; unused ones 0.
-        first: int64 [N], the lowest old pixel with a weight.
-        stop: int64 [N], one past the highest.
+        index: int64 [K, N], up to K old pixels for each of N new pixels.
+        weight: float32 [K, N], weights of these, which sum to 1 for each new pixel; unused ones
+            are 0.
+        first: int64 [N], the first old pixel with a weight.
+        stop: int64 [N], one past the last old pixel with a weight.
+
+    Example:
+        >>> weights = resampling_weights(old=4, new=2)
+        >>> weights.weight.tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
+        >>> weights.source_range(1, 2)
+        (2, 4)
     """
 
-    index: npt.NDArray[np.int64]
-    weight: npt.NDArray[np.float32]
-    first: npt.NDArray[np.int64]
-    stop: npt.NDArray[np.int64]
+    index: Int64Array
+    weight: Float32Array
+    first: Int64Array
+    stop: Int64Array
 
-    def reach(self, start: int, stop: int) -> tuple[int, int]:
-        """Old pixels (start, stop) that the new pixels [start, stop) need."""
+    def source_range(self, start: int, stop: int) -> Span:
+        """Return the old pixels (start, stop) that the new pixels [start, stop) need."""
         return int(self.first[start]), int(self.stop[stop - 1])
 
-    def local(self, start: int, stop: int, origin: int, length: int) -> Taps:
-        """The taps of the new pixels [start, stop) into `length` old pixels from `origin` on."""
-        part = slice(start, stop)
-        # Unused taps may point outside; they have no weight.
-        index = np.clip(self.index[:, part] - origin, 0, length - 1)
-        return Taps(index, self.weight[:, part], self.first[part], self.stop[part])
+    def local(self, start: int, stop: int, origin: int, length: int) -> ResamplingWeights:
+        """Return the weights within a window.
+
+        Args:
+            start: First new pixel of the window.
+            stop: One past the last new pixel.
+            origin: First old pixel that was read.
+            length: Number of old pixels that were read.
+        """
+        window = slice(start, stop)
+        # Indices without a weight may lie outside of the window.
+        index = np.clip(self.index[:, window] - origin, 0, length - 1)
+        return ResamplingWeights(
+            index, self.weight[:, window], self.first[window], self.stop[window]
+        )
 
 
-def make_taps(old: int, new: int) -> Taps:
-    """Taps from `old` pixels along an axis to `new` pixels over the same extent.
+def resampling_weights(old: int, new: int) -> ResamplingWeights:
+    """Compute the weights from `old` pixels along an axis to `new` pixels over the same extent.
 
     Args:
         old: Number of pixels that there are.
-        new: Number of pixels wanted.
+        new: Number of pixels wanted. Fewer than `old` are area-weighted averages; others are
+            interpolated linearly.
 
     Returns:
-        The taps; positions are exact, for they are computed in integers.
+        The weights. Positions are exact, because they are computed in integers.
+
+    Example:
+        >>> resampling_weights(old=3, new=1).index.ravel().tolist()
+        [0, 1, 2]
     """
     pixel = np.arange(new, dtype=np.int64)
     if new < old:
-        # In units of 1 / new of an old pixel, both pixels' borders are integers.
+        # In units of 1 / new of an old pixel, the borders of both kinds of pixels are integers.
         start = pixel * old // new
         ends = -(-(pixel + 1) * old // new)
         number = start + np.arange(int((ends - start).max()), dtype=np.int64)[:, None]
@@ -71,47 +94,58 @@ def make_taps(old: int, new: int) -> Taps:
     used = weight > 0
     first = np.where(used, index, old).min(axis=0)
     stop = np.where(used, index, -1).max(axis=0) + 1
-    return Taps(index, weight.astype(np.float32), first, stop)
+    return ResamplingWeights(index, weight.astype(np.float32), first, stop)
 
 
-def _apply(values: torch.Tensor, taps: Taps, axis: int) -> torch.Tensor:
+def _apply(values: torch.Tensor, weights: ResamplingWeights, axis: int) -> torch.Tensor:
     shape = [1] * values.ndim
     shape[axis] = -1
     total: torch.Tensor | None = None
-    for index, weight in zip(taps.index, taps.weight, strict=True):
-        # Multiplied and added apart: a fused operation rounds differently in vector tails, and
-        # then pixels would depend on how the raster was cut.
+    for index, weight in zip(weights.index, weights.weight, strict=True):
+        # Multiply and add separately: a fused operation rounds differently in vector tails, and
+        # pixels would depend on how the raster was cut.
         part = values.index_select(axis, torch.from_numpy(index))
         part *= torch.from_numpy(np.ascontiguousarray(weight)).view(shape)
         total = part if total is None else total.add_(part)
-    assert total is not None  # noqa: S101 - there is at least one tap
+    assert total is not None  # noqa: S101 - each new pixel has at least one weight
     return total
 
 
 def resample(
-    values: torch.Tensor, known: torch.Tensor, rows: Taps, columns: Taps
+    values: torch.Tensor,
+    known: torch.Tensor,
+    rows: ResamplingWeights,
+    columns: ResamplingWeights,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Resample layers from their known pixels only.
 
     Args:
         values: float32 [K, H, W].
         known: bool [H, W]; values elsewhere have no influence, NaN included.
-        rows: Local taps from H rows.
-        columns: Local taps from W columns.
+        rows: Local weights from H to h rows.
+        columns: Local weights from W to w columns.
 
     Returns:
-        Values float32 [K, h, w], and known bool [h, w]: made from at least one known pixel.
+        Values, float32 [K, h, w], and which of them come from at least one known pixel, bool
+        [h, w].
+
+    Example:
+        >>> values, known = torch.tensor([[[1.0, 3.0]]]), torch.tensor([[True, False]])
+        >>> halves = resampling_weights(1, 1), resampling_weights(2, 1)
+        >>> resample(values, known, *halves)
+        (tensor([[[1.]]]), tensor([[True]]))
     """
 
-    def both(layers: torch.Tensor) -> torch.Tensor:
+    def apply_both(layers: torch.Tensor) -> torch.Tensor:
         return _apply(_apply(layers, rows, -2), columns, -1)
 
     if bool(known.all()):
-        made = both(values)
-        return made, torch.ones(made.shape[-2:], dtype=torch.bool)
-    made = both(torch.where(known, values, 0.0))
-    share = both(known.float())
-    found = share > 0
-    # Exactly 1 where nothing is missing, so that a pixel is the same here as in the branch above.
-    share = torch.where(~found | (both((~known).float()) == 0), 1.0, share)
-    return made.div_(share), found
+        resampled = apply_both(values)
+        return resampled, torch.ones(resampled.shape[-2:], dtype=torch.bool)
+    resampled = apply_both(torch.where(known, values, 0.0))
+    share = apply_both(known.float())
+    resampled_known = share > 0
+    # Exactly 1 where nothing is missing, so that a pixel equals that of the branch above.
+    complete = apply_both((~known).float()) == 0
+    share = torch.where(~resampled_known | complete, 1.0, share)
+    return resampled.div_(share), resampled_known

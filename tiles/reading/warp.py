@@ -1,163 +1,101 @@
-"""Rasters on another grid, and unknown where they have no pixels."""
+"""Rasters resampled to another grid, in which no pixel depends on the window that is read.
+
+GDAL's warper computes different float32 values for the same pixel in different windows if the CRSs
+differ (``tests/tiles/reading/test_warp.py``); its uint8 values, and those in the same CRS, agree.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
-import pyproj
 import torch
-from pyproj.exceptions import ProjError
-from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
-from rasterio.vrt import WarpedVRT
 
-from tiles.errors import InputError
 from tiles.grid import PixelGrid
+from tiles.reading.crs import transformer
 from tiles.reading.overlay import Overlay
-from tiles.reading.resample import make_taps, resample
-from tiles.types import BoolArray, Float64Array
+from tiles.reading.resample import resample, resampling_weights
+from tiles.types import BoolArray, Float64Array, Span
 
-# Where pixels lie in the raster is computed for every so many of them, and interpolated between:
-# wrong by less than 0.01 px even with pixels of 1 km.
-NODE = 16
-# Pixels worked on at a time, along an axis; it bounds memory.
+# Positions in the raster are transformed exactly at nodes so many pixels apart, and interpolated
+# between them, which is wrong by less than 0.01 px even for pixels of 1 km.
+NODE_SPACING = 16
+# Pixels along each axis of the parts that are computed at a time, which bounds memory.
 CHUNK = 512
-# A grid whose pixels are larger by more than this is coarser, and gets averages.
-COARSER = 1.05
-# Grids that differ by less than this part of a pixel are one.
-SLACK = 0.01
+# Pixels are averaged if those of the grid are larger than the raster's by more than this factor.
+COARSER_RATIO = 1.05
+# Positions that differ by less than this part of a pixel are taken to be the same.
+PIXEL_TOLERANCE = 0.01
 
 
-def warped(source: Any, **settings: Any) -> Any:
-    """Show an open raster on another grid, with GDAL.
+class WarpedOverlay:
+    """Rasters resampled to another grid, in the same or another CRS.
 
-    Args:
-        source: The raster.
-        **settings: The grid, as rasterio's WarpedVRT wants it.
-
-    Returns:
-        An open raster, to be closed before the source is.
-    """
-    # Without nodata, GDAL would have the ground beyond the raster's edge be zero, and known.
-    if source.nodata is None and ColorInterp.alpha not in source.colorinterp:
-        kind = np.dtype(source.dtypes[0])
-        if kind in (np.uint8, np.uint16):  # of these GDAL knows alpha
-            settings["add_alpha"] = True
-        else:
-            unused = math.nan if kind.kind == "f" else np.iinfo(kind).max
-            settings |= {"src_nodata": unused, "nodata": unused}
-    return WarpedVRT(source, **settings)
-
-
-def transformer(name: str, start: CRS, end: CRS) -> pyproj.Transformer | None:
-    """The way from one CRS to another, always x before y; None if they are one.
+    Interpolation is bilinear. Where the grid is coarser than the raster, it takes place between
+    averages of the raster's pixels. Each pixel is computed from fixed neighbours with fixed
+    weights, so that it has the same bits whatever window it is read in. Unknown pixels have no
+    influence; a pixel is known if the raster's pixel in which its centre lies is known.
 
     Args:
-        name: The raster for which it is.
-        start: From here.
-        end: To here.
-
-    Raises:
-        InputError: If there is none.
-    """
-    if start == end:
-        return None
-    try:
-        return _transformer(start, end)
-    except ProjError as error:
-        fault = f"cannot be brought from {_called(start)} to {_called(end)}"
-        raise InputError(name, fault, "assign it a coordinate reference system on earth") from error
-
-
-@cache  # making one takes longer than looking at a file
-def _transformer(start: CRS, end: CRS) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(
-        pyproj.CRS.from_user_input(start), pyproj.CRS.from_user_input(end), always_xy=True
-    )
-
-
-def _called(crs: CRS) -> str:
-    return str(pyproj.CRS.from_user_input(crs).name)
-
-
-def reach(
-    name: str, own: PixelGrid, grid: PixelGrid
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Rows (start, stop) and columns (start, stop) of a grid that a raster covers, unrounded.
-
-    Raises:
-        InputError: If the grid's CRS does not reach there.
-    """
-    bounds = own.bounds
-    there = transformer(name, own.crs, grid.crs)
-    if there is not None:
-        try:
-            bounds = there.transform_bounds(*bounds, densify_pts=50)
-        except ProjError:
-            bounds = (math.inf,) * 4
-        # Across the 180th meridian, west is greater than east.
-        finite = all(map(math.isfinite, bounds))
-        if not finite or bounds[0] >= bounds[2] or bounds[1] >= bounds[3]:
-            fault = f"reaches beyond where {_called(grid.crs)} is defined"
-            raise InputError(name, fault, "choose a coordinate reference system for its place")
-    west, south, east, north = bounds
-    t = grid.transform
-    columns = [(x - t.c) / t.a for x in (west, east)]
-    rows = [(y - t.f) / t.e for y in (south, north)]
-    return (min(rows), max(rows)), (min(columns), max(columns))
-
-
-class Warped:
-    """Rasters seen on another grid.
-
-    Bilinear, of averages where that grid is coarser. Each pixel is made from fixed neighbours with
-    fixed weights, which GDAL's warper does not promise: a pixel is the same, bit for bit, whatever
-    else is read with it. Unknown pixels have no influence; a pixel is known if the one that its
-    centre falls in is.
-
-    Args:
-        raster: One or more of one grid, which stay the caller's to close.
+        raster: One or more rasters on one grid. The caller closes them.
         grid: The other grid.
 
     Raises:
-        InputError: If there is no way from one CRS to the other.
+        InputError: If there is no transformation between the two CRSs.
+
+    Example:
+        >>> from tiles.reading import Placement, Raster
+        >>> ortho = Raster("ortho.tif")
+        >>> whole = Placement((0, 96), (0, 96), ortho.read)
+        >>> overlay = Overlay("ortho", ortho.grid, ortho.bands, ortho.dtype, [whole])
+        >>> coarse = WarpedOverlay(overlay, ortho.grid.resampled(1.0))
+        >>> coarse.read((0, 48), (0, 48))[0].shape
+        (3, 48, 48)
     """
 
     def __init__(self, raster: Overlay, grid: PixelGrid) -> None:
         self._raster, self._grid = raster, grid
-        own = raster.grid
-        self._back = transformer(raster.name, grid.crs, own.crs)
-        west, south, east, north = own.bounds
-        turns = own.crs.is_geographic and east - west < 180
-        self._middle = (west + east) / 2 if turns else None
-        # Its pixels per pixel of the grid, along its own axes and at its centre.
+        source = raster.grid
+        self._to_source = transformer(raster.name, grid.crs, source.crs)
+        west, south, east, north = source.bounds
+        wraps = source.crs.is_geographic and east - west < 180
+        self._middle_longitude = (west + east) / 2 if wraps else None
+        # The raster's pixels per pixel of the grid, along the raster's axes and at its centre.
         x, y = (west + east) / 2, (south + north) / 2
-        there = transformer(raster.name, own.crs, grid.crs)
-        if there is not None:
-            x, y = there.transform(x, y)
+        to_grid = transformer(raster.name, source.crs, grid.crs)
+        if to_grid is not None:
+            x, y = to_grid.transform(x, y)
         column = (x - grid.transform.c) / grid.transform.a
         row = (y - grid.transform.f) / grid.transform.e
-        columns, rows = self._seek(
+        columns, rows = self._source_positions(
             np.array([column - 1, column + 1, column, column]),
             np.array([row, row, row - 1, row + 1]),
         )
-        steps = [math.hypot(at[1] - at[0], at[3] - at[2]) / 2 for at in (rows, columns)]
-        sizes = (own.height, own.width)
+        steps = [math.hypot(p[1] - p[0], p[3] - p[2]) / 2 for p in (rows, columns)]
+        sizes = (source.height, source.width)
         self._size = tuple(
-            max(1, round(size / step)) if step > COARSER else size
+            max(1, round(size / step)) if step > COARSER_RATIO else size
             for size, step in zip(sizes, steps, strict=True)
         )
         self._coarser = self._size != sizes
-        self._taps = [make_taps(*pair) for pair in zip(sizes, self._size, strict=True)]
-        most = max(size / coarse for size, coarse in zip(sizes, self._size, strict=True))
-        self._chunk = max(NODE, int(CHUNK / most))
+        pairs = list(zip(sizes, self._size, strict=True))
+        self._weights = [resampling_weights(size, coarse) for size, coarse in pairs]
+        ratio = max(size / coarse for size, coarse in pairs)
+        self._chunk = max(NODE_SPACING, int(CHUNK / ratio))
 
-    def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Any, BoolArray]:
-        """Read a window of the grid, as a `Raster` does; unknown pixels are 0."""
+    def read(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
+        """Read a window of the grid.
+
+        Args:
+            rows: First row, and one past the last.
+            columns: First column, and one past the last.
+
+        Returns:
+            Values [C, H, W] of the raster's type, 0 in unknown pixels, and which pixels are known,
+            bool [H, W].
+        """
         shape = rows[1] - rows[0], columns[1] - columns[0]
         values = np.zeros((len(self._raster.bands), *shape), self._raster.dtype)
         known = np.zeros(shape, bool)
@@ -170,106 +108,114 @@ class Warped:
                 self._fill(values[:, *part], known[part], (top, bottom), (left, right))
         return values, known
 
-    def _fill(
-        self, values: Any, known: BoolArray, rows: tuple[int, int], columns: tuple[int, int]
-    ) -> None:
+    def _fill(self, values: Any, known: BoolArray, rows: Span, columns: Span) -> None:
         """Fill in the values [C, h, w] and known pixels [h, w] of one chunk."""
-        places, inside = self._places(rows, columns)
+        positions, inside = self._positions(rows, columns)
         if not inside.any():
             return
-        # Enough for the integers of two bytes; longer ones and doubles are worked on as doubles.
-        kind = np.result_type(self._raster.dtype, np.float32)
-        nearest, before, after, share, reach = [], [], [], [], []
-        for at, size in zip(places, self._size, strict=True):
-            at = np.where(inside, at, at[inside][0])
-            low = np.floor(at - 0.5)
-            pair = [np.clip(low + i, 0, size - 1).astype(np.int64) for i in (0, 1)]
+        # float32 is exact for integers of two bytes; longer ones and doubles need float64.
+        dtype = np.result_type(self._raster.dtype, np.float32)
+        nearest, lower, upper, share, spans = [], [], [], [], []
+        for position, size in zip(positions, self._size, strict=True):
+            position = np.where(inside, position, position[inside][0])
+            floor = np.floor(position - 0.5)
+            pair = [np.clip(floor + i, 0, size - 1).astype(np.int64) for i in (0, 1)]
             start, stop = int(pair[0].min()), int(pair[1].max()) + 1
-            nearest.append(np.clip(np.floor(at), 0, size - 1).astype(np.int64) - start)
-            before.append(pair[0] - start)
-            after.append(pair[1] - start)
-            share.append((at - 0.5 - low).astype(kind))
-            reach.append((start, stop))
-        found, there = self._fetch(*reach)
-        known[...] = inside & there[tuple(nearest)]
+            nearest.append(np.clip(np.floor(position), 0, size - 1).astype(np.int64) - start)
+            lower.append(pair[0] - start)
+            upper.append(pair[1] - start)
+            share.append((position - 0.5 - floor).astype(dtype))
+            spans.append((start, stop))
+        source, source_known = self._read_source(*spans)
+        known[...] = inside & source_known[tuple(nearest)]
         if not known.any():
             return
-        total = np.zeros(values.shape, kind)
-        weights = np.zeros(known.shape, kind)
-        whole = np.ones(known.shape, bool)
-        if not there.all():
-            found = np.where(there, found, 0)
-        for y, height in ((before[0], 1 - share[0]), (after[0], share[0])):
-            for x, width in ((before[1], 1 - share[1]), (after[1], share[1])):
-                weight = height * width * there[y, x]
-                total += found[:, y, x] * weight
+        total = np.zeros(values.shape, dtype)
+        weights = np.zeros(known.shape, dtype)
+        all_known = np.ones(known.shape, bool)
+        if not source_known.all():
+            source = np.where(source_known, source, 0)
+        for y, height in ((lower[0], 1 - share[0]), (upper[0], share[0])):
+            for x, width in ((lower[1], 1 - share[1]), (upper[1], share[1])):
+                weight = height * width * source_known[y, x]
+                total += source[:, y, x] * weight
                 weights += weight
-                whole &= there[y, x]
-        # Where all four are known their weights are 1 but for rounding.
-        total /= np.where(whole | ~known, 1, weights)
+                all_known &= source_known[y, x]
+        # The weights of four known neighbours sum to 1 but for rounding.
+        total /= np.where(all_known | ~known, 1, weights)
         if self._raster.dtype.kind in "iu":
             limits = np.iinfo(self._raster.dtype)
             total = np.clip(np.rint(total), limits.min, limits.max)
         values[:, known] = total[:, known].astype(values.dtype)
 
-    def _fetch(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Any, BoolArray]:
-        """A window of the raster, or of its averages."""
+    def _read_source(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
+        """Read a window of the raster, or of its averages if the grid is coarser."""
         if not self._coarser:
             return self._raster.read(rows, columns)
-        spans = [taps.reach(*span) for taps, span in zip(self._taps, (rows, columns), strict=True)]
+        spans = [
+            weights.source_range(*span)
+            for weights, span in zip(self._weights, (rows, columns), strict=True)
+        ]
         values, known = self._raster.read(*spans)
-        made, found = resample(
+        averages, averages_known = resample(
             torch.from_numpy(values.astype(np.float32)),
             torch.from_numpy(known.copy()),
-            self._taps[0].local(*rows, spans[0][0], known.shape[0]),
-            self._taps[1].local(*columns, spans[1][0], known.shape[1]),
+            self._weights[0].local(*rows, spans[0][0], known.shape[0]),
+            self._weights[1].local(*columns, spans[1][0], known.shape[1]),
         )
-        return made.numpy(), found.numpy()
+        return averages.numpy(), averages_known.numpy()
 
-    def _places(
-        self, rows: tuple[int, int], columns: tuple[int, int]
+    def _positions(
+        self, rows: Span, columns: Span
     ) -> tuple[tuple[Float64Array, Float64Array], BoolArray]:
-        """Where pixels' centres lie: (row, column) [h, w] in averages, and which are inside."""
-        nodes = [np.arange(a // NODE, (b - 1) // NODE + 2) * NODE for a, b in (rows, columns)]
+        """Locate the centres of the grid's pixels in the raster, or in its averages.
+
+        Returns:
+            Rows and columns, float64 [h, w] each, and which of the pixels lie inside, bool [h, w].
+        """
+        step = NODE_SPACING
+        nodes = [np.arange(a // step, (b - 1) // step + 2) * step for a, b in (rows, columns)]
         y, x = np.meshgrid(nodes[0].astype(float), nodes[1].astype(float), indexing="ij")
-        places = []
+        positions = []
         inside = np.ones((rows[1] - rows[0], columns[1] - columns[0]), bool)
-        own = self._raster.grid
-        for at, size, scale in zip(
-            reversed(self._seek(x, y)),
-            (own.height, own.width),
-            (self._size[0] / own.height, self._size[1] / own.width),
+        source = self._raster.grid
+        for position, size, scale in zip(
+            reversed(self._source_positions(x, y)),
+            (source.height, source.width),
+            (self._size[0] / source.height, self._size[1] / source.width),
             strict=True,
         ):
-            at = _between(_between(at, rows).T, columns).T
-            # Infinite, or no number, where a CRS does not reach; neither lies inside.
-            inside &= (at > -SLACK) & (at < size + SLACK)
-            places.append(at * scale)
-        return (places[0], places[1]), inside
+            position = _interpolate(_interpolate(position, rows).T, columns).T
+            # Infinity and NaN, where a CRS is not defined, compare as outside.
+            inside &= (position > -PIXEL_TOLERANCE) & (position < size + PIXEL_TOLERANCE)
+            positions.append(position * scale)
+        return (positions[0], positions[1]), inside
 
-    def _seek(self, columns: Float64Array, rows: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """The raster's columns and rows of columns and rows of the grid, borders being whole."""
+    def _source_positions(
+        self, columns: Float64Array, rows: Float64Array
+    ) -> tuple[Float64Array, Float64Array]:
+        """Transform columns and rows of the grid to those of the raster; borders are integers."""
         t = self._grid.transform
         x, y = t.c + columns * t.a, t.f + rows * t.e
-        if self._back is not None:
-            x, y = self._back.transform(x, y)
-        if self._middle is not None:  # the turn of longitude that the raster is in
-            x = self._middle + (x - self._middle + 180) % 360 - 180
+        if self._to_source is not None:
+            x, y = self._to_source.transform(x, y)
+        if self._middle_longitude is not None:  # choose the turn that the raster lies in
+            x = self._middle_longitude + (x - self._middle_longitude + 180) % 360 - 180
         t = self._raster.grid.transform
         return (x - t.c) / t.a, (y - t.f) / t.e
 
 
-def _between(nodes: Float64Array, span: tuple[int, int]) -> Float64Array:
-    """Interpolate from nodes [N, M], down the first axis, to the centres of pixels of a span."""
+def _interpolate(nodes: Float64Array, span: Span) -> Float64Array:
+    """Interpolate from nodes [N, M], along the first axis, to the pixel centres of a span."""
     pixels = np.arange(*span)
-    lower = pixels // NODE - span[0] // NODE
-    share = ((pixels % NODE + 0.5) / NODE)[:, None]
-    with np.errstate(invalid="ignore"):  # of infinite ones
+    lower = pixels // NODE_SPACING - span[0] // NODE_SPACING
+    share = ((pixels % NODE_SPACING + 0.5) / NODE_SPACING)[:, None]
+    with np.errstate(invalid="ignore"):  # nodes may be infinite
         return nodes[lower] * (1 - share) + nodes[lower + 1] * share
 
 
-def _cut(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
-    """Pieces (start, stop) between multiples of a step."""
+def _cut(start: int, stop: int, step: int) -> Iterator[Span]:
+    """Cut a range at the multiples of a step."""
     first = start - start % step
     for low in range(first, stop, step):
         yield max(start, low), min(stop, low + step)

@@ -11,7 +11,8 @@ import numpy as np
 import rasterio
 import shapely
 
-from tiles.errors import InputError, path_faults
+from tiles.errors import InputError
+from tiles.files import path_errors
 from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
@@ -136,7 +137,7 @@ def buildings_of_folder(
         InputError: Something that the user can mend, also that there is no pair of maps.
     """
     source = Path(folder)
-    with path_faults(source):
+    with path_errors(source):
         if not source.is_dir():
             raise InputError(source, "is no folder", "name the folder with the maps")
     pairs = [

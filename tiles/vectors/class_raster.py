@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyproj
 
 from tiles.errors import InputError
-from tiles.files import Closing
+from tiles.files import Closeable
 from tiles.grid import PixelGrid
 from tiles.reading.raster import Raster
 from tiles.types import UNKNOWN_CLASS, RasterName, Span
@@ -22,7 +22,7 @@ from tiles.types import UNKNOWN_CLASS, RasterName, Span
 _AREA_ERROR = 0.02
 
 
-class ClassRaster(Closing):
+class ClassRaster(Closeable):
     """A map of classes opened for reading.
 
     Args:

@@ -15,14 +15,14 @@ import shapely
 from rasterio.crs import CRS
 
 from tiles.errors import InputError
-from tiles.files import Closing, check_place
+from tiles.files import Closeable, check_writable
 
 Column = npt.NDArray[Any]
 # Features that are written at a time.
 BATCH = 20_000
 
 
-class GeoPackage(Closing):
+class GeoPackage(Closeable):
     """Writes a GeoPackage aside and gives it its name when it is whole.
 
     Features are put off on disk as they are found, and only 60 bytes or so of each are held; when
@@ -52,7 +52,7 @@ class GeoPackage(Closing):
         path = self.path
         if path.suffix.lower() != ".gpkg":
             raise InputError(path, "is no name of a GeoPackage", "let it end in .gpkg")
-        check_place(path)
+        check_writable(path)
         if path.exists() and any(file.exists() and path.samefile(file) for file in inputs):
             raise InputError(path, "is the map itself", "choose another name")
 

@@ -12,12 +12,23 @@ from typing import Any, Final
 from rasterio.crs import CRS
 
 from semimtl_geo.prepare.adapter import Item
-from semimtl_geo.prepare.archive import Member, Raw
-from semimtl_geo.prepare.isprs.common import Heights, Scene, first, needed, opened, splits, targets
-from semimtl_geo.prepare.rasters.raw_raster import Picture, place
-from semimtl_geo.prepare.rasters.resampling import ROWS
-from semimtl_geo.prepare.summary import describe
-from tiles.errors import InputError
+from semimtl_geo.prepare.archive import RawFile, RawFolder
+from semimtl_geo.prepare.isprs.common import (
+    HeightSource,
+    SceneSources,
+    assign_splits,
+    find_first,
+    label_suffix,
+    labels_option,
+    open_role,
+    require,
+    target_files,
+)
+from semimtl_geo.prepare.options import option, parse_names
+from semimtl_geo.prepare.rasters.raw_raster import RawRaster, find_grid
+from semimtl_geo.prepare.rasters.resampling import WINDOW_ROWS
+from semimtl_geo.prepare.summary import describe_scenes
+from tiles.errors import InputError, InvalidValueError
 from tiles.types import ProgressCallback
 
 TRAIN: Final = (
@@ -29,58 +40,74 @@ TEST: Final = (
     *("2_13", "2_14", "3_13", "3_14", "4_13", "4_14", "4_15", "5_13", "5_14", "5_15", "6_13"),
     *("6_14", "6_15", "7_13"),
 )
+
 EPSG: Final = 32633
-STEP: Final = 0.1
-"""Metres per unit of the normalised surface models (8-bit JPEG)."""
-INFRARED: Final = (4, 1, 2)
-"""NIR, red and green in the RGBIR files, whose NIR may be tagged as alpha."""
+
+HEIGHT_SCALE: Final = 0.1
+"""Metres per unit of the normalised surface models, which are JPEGs of 8 bits."""
+
+RGBIR_BANDS: Final = (4, 1, 2)
+"""NIR, red and green in the RGBIR files, some of which declare NIR as alpha."""
 
 
 @dataclass(frozen=True)
 class Potsdam:
-    """The adapter.
+    """Adapter of ISPRS Potsdam.
 
     Attributes:
-        labels: ``full`` or ``eroded``.
-        heights: ``lastools`` or ``ownapproach``, or ``none``.
-        gsd: Ground sampling distance to resample to, in metres (section 4.1).
-        val: Training scenes that are held out, or ``("none",)``: the official split has none.
+        labels: Label version: ``full`` or ``eroded``.
+        heights: Normalised surface model: ``lastools``, ``ownapproach`` or ``none``.
+        gsd: Ground sampling distance of the scenes in metres; the paper's by default (section 4.1).
+        val: Official training scenes that are held out for validation; ``("none",)`` for none.
+
+    Example:
+        >>> Potsdam(heights="none").settings["val"]
+        ('2_11', '4_10', '5_11', '7_8')
     """
 
-    labels: str = "full"
-    heights: str = "lastools"
-    gsd: float = 0.09
-    val: tuple[str, ...] = ("2_11", "4_10", "5_11", "7_8")
+    labels: str = labels_option()
+    heights: str = option(
+        "lastools",
+        "normalised surface model to take",
+        choices=("lastools", "ownapproach", "none"),
+    )
+    gsd: float = option(0.09, "ground sampling distance in metres")
+    val: tuple[str, ...] = option(
+        ("2_11", "4_10", "5_11", "7_8"),
+        "scenes held out of the 24 for validation, such as 2_11,4_10; or none",
+        parse=parse_names,
+        metavar="NAMES",
+    )
 
     def __post_init__(self) -> None:
         """Check the options."""
-        splits(TRAIN, TEST, self.val, "2_11")
+        assign_splits(TRAIN, TEST, self.val, "2_11")
         if not 0 < self.gsd <= 10:
-            raise InputError("--gsd", f"{self.gsd} m is none for a city", "give one such as 0.09")
+            fault = f"must be > 0 m and <= 10 m, got {self.gsd}"
+            raise InvalidValueError("--gsd", fault, "give one such as 0.09")
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them."""
+        """All options."""
         return asdict(self)
 
-    def plan(self, raw: Raw) -> list[Item]:
-        """The 38 scenes.
+    def plan(self, raw: RawFolder) -> list[Item]:
+        """List the 38 scenes.
 
-        Where there is no label of any test scene, these have none: so it is in the participants'
-        archive.
+        If no test scene has a label, as in the archive for participants, test scenes get none.
 
         Raises:
-            InputError: A file is missing.
+            InputError: If a file is missing.
         """
-        split = splits(TRAIN, TEST, self.val, "2_11")
-        labelled = any(self._label(raw, scene) for scene in TEST)
+        split_of = assign_splits(TRAIN, TEST, self.val, "2_11")
+        test_labels = any(self._label(raw, scene) for scene in TEST)
         items = []
-        for scene, part in split.items():
+        for scene, split in split_of.items():
             files = {"image": self._image(raw, scene)}
-            files |= self._world(raw, scene, files["image"])
-            if part != "test" or labelled:
-                suffix = "" if self.labels == "full" else "_noBoundary"
-                files["landcover"] = needed(
+            files |= self._world_file(raw, scene, files["image"])
+            if split != "test" or test_labels:
+                suffix = label_suffix(self.labels)
+                files["landcover"] = require(
                     self._label(raw, scene),
                     raw,
                     f"top_potsdam_{scene}_label{suffix}.tif",
@@ -88,113 +115,122 @@ class Potsdam:
                     f"{suffix and '_no_Boundary'}.zip) of ISPRS Potsdam",
                 )
             if self.heights != "none":
-                files |= self._heights(raw, scene)
+                files |= self._height_files(raw, scene)
             name = f"potsdam_{scene}"
-            items.append(Item("potsdam", part, name, files, targets(part, name, files)))
+            items.append(Item("potsdam", split, name, files, target_files(split, name, files)))
         return items
 
     def make(self, item: Item, files: Mapping[str, Path], folder: Path) -> None:
         """Write one scene.
 
         Raises:
-            InputError: A file cannot be used.
+            InputError: If a file cannot be used.
         """
         with ExitStack() as stack:
-            image = stack.enter_context(Picture(files["image"], item.files["image"].path))
-            if image.count == len(INFRARED) + 1:
-                image.choose(INFRARED)
-            elif image.count != len(INFRARED):
-                fault = f"has {image.count} bands, not NIR, red, green (3) or RGBIR (4)"
-                raise InputError(image.name, fault, "fetch it anew")
+            image = stack.enter_context(RawRaster(files["image"], item.files["image"].path))
+            if image.count == len(RGBIR_BANDS) + 1:
+                image.select_bands(RGBIR_BANDS)
+            elif image.count != len(RGBIR_BANDS):
+                fault = f"must have the bands NIR, red, green (3) or RGBIR (4), has {image.count}"
+                raise InputError(image.name, fault, "download it again")
             world = (files["world"], item.files["world"].path) if "world" in files else None
-            grid = place(image, world, CRS.from_epsg(EPSG))
+            grid = find_grid(image, world, CRS.from_epsg(EPSG))
             if grid is None:
-                fault = "has no georeference, and no world file (.tfw) is there"
-                raise InputError(image.name, fault, "fetch it anew, with its .tfw")
-            scene = Scene(
+                fault = "has no georeference, and there is no world file (.tfw)"
+                raise InputError(image.name, fault, "download it again, with its .tfw")
+            sources = SceneSources(
                 item.name,
                 item.split,
                 image,
                 grid,
-                opened(stack, files, item.files, "landcover"),
+                open_role(stack, files, item.files, "landcover"),
                 self.labels == "eroded",
-                self._chosen(stack, files, item.files),
+                self._open_heights(stack, files, item.files),
                 {"DATASET": "ISPRS Potsdam", "LABELS": self.labels, "SCENE": item.name},
             )
-            scene.write(folder, grid if grid.has_gsd(self.gsd) else grid.resampled(self.gsd))
+            sources.write(folder, grid if grid.has_gsd(self.gsd) else grid.resampled(self.gsd))
 
     def summary(self, folder: Path, progress: ProgressCallback) -> str:
-        """What was made, from the files."""
-        held = ", ".join(self.val) or "none"
+        """Describe the scenes in Markdown."""
+        held_out = ", ".join(self.val) or "none"
         notes = [
-            f"Labels: {self.labels}. Clutter is a class. Heights: {self.heights}, {STEP} m steps, "
-            "unknown from 25.5 m on.",
-            f"Split: the official one; of its training scenes, validation has: {held}.",
+            f"Labels: {self.labels}. Clutter is a class. Heights: {self.heights}, "
+            f"{HEIGHT_SCALE} m steps, unknown from 25.5 m on.",
+            f"Split: the official one; training scenes held out for validation: {held_out}.",
         ]
-        return describe(folder, "ISPRS Potsdam", notes, progress)
+        return describe_scenes(folder, "ISPRS Potsdam", notes, progress)
 
-    def _image(self, raw: Raw, scene: str) -> Member:
-        names = (f"top_potsdam_{n}_{kind}.tif" for kind in ("IRRG", "RGBIR") for n in _spell(scene))
-        return needed(
-            first(raw, names),
+    def _image(self, raw: RawFolder, scene: str) -> RawFile:
+        names = (
+            f"top_potsdam_{number}_{bands}.tif"
+            for bands in ("IRRG", "RGBIR")
+            for number in _spellings(scene)
+        )
+        return require(
+            find_first(raw, names),
             raw,
             f"top_potsdam_{scene}_IRRG.tif",
             "3_Ortho_IRRG.zip (or 4_Ortho_RGBIR.zip) of ISPRS Potsdam",
         )
 
-    def _world(self, raw: Raw, scene: str, image: Member) -> dict[str, Member]:
-        # Any of its rasters has the same.
+    def _world_file(self, raw: RawFolder, scene: str, image: RawFile) -> dict[str, RawFile]:
+        # The world files of all rasters of a scene are alike.
         stems = [image.name.rpartition(".")[0]]
-        for number in _spell(scene):
+        for number in _spellings(scene):
             stems += [f"top_potsdam_{number}_{kind}" for kind in ("IRRG", "RGBIR", "RGB", "label")]
             stems.append(f"dsm_potsdam_{number}")
-        found = first(raw, (f"{stem}.tfw" for stem in stems))
+        found = find_first(raw, (f"{stem}.tfw" for stem in stems))
         return {} if found is None else {"world": found}
 
-    def _label(self, raw: Raw, scene: str) -> Member | None:
-        suffix = "" if self.labels == "full" else "_noBoundary"
-        return first(raw, (f"top_potsdam_{n}_label{suffix}.tif" for n in _spell(scene)))
+    def _label(self, raw: RawFolder, scene: str) -> RawFile | None:
+        ending = f"label{label_suffix(self.labels)}.tif"
+        return find_first(raw, (f"top_potsdam_{number}_{ending}" for number in _spellings(scene)))
 
-    def _heights(self, raw: Raw, scene: str) -> dict[str, Member]:
-        def find(kind: str) -> Member | None:
-            return first(raw, (f"dsm_potsdam_{n}_normalized_{kind}.jpg" for n in _spell(scene)))
+    def _height_files(self, raw: RawFolder, scene: str) -> dict[str, RawFile]:
+        def find(kind: str) -> RawFile | None:
+            numbers = _spellings(scene)
+            return find_first(raw, (f"dsm_potsdam_{n}_normalized_{kind}.jpg" for n in numbers))
 
         x, y = scene.split("_")
         name = f"dsm_potsdam_{x:0>2}_{y:0>2}_normalized_{self.heights}.jpg"
-        found = needed(find(self.heights), raw, name, "1_DSM_normalisation.zip of ISPRS Potsdam")
-        other = find("lastools") if self.heights == "ownapproach" else None
-        return {"height": found} if other is None else {"height": found, "instead": other}
+        archive = "1_DSM_normalisation.zip of ISPRS Potsdam"
+        files = {"height": require(find(self.heights), raw, name, archive)}
+        if self.heights == "ownapproach" and (lastools := find("lastools")) is not None:
+            files["lastools"] = lastools
+        return files
 
-    def _chosen(
-        self, stack: ExitStack, files: Mapping[str, Path], members: Mapping[str, Member]
-    ) -> Heights | None:
-        """Heights; of an empty ownapproach file those of lastools instead."""
-        if "height" not in files:
+    def _open_heights(
+        self, stack: ExitStack, paths: Mapping[str, Path], files: Mapping[str, RawFile]
+    ) -> HeightSource | None:
+        """Open the heights; some ownapproach files are empty, and lastools' replace them."""
+        if "height" not in paths:
             return None
-        if members["height"].size:
-            picture = stack.enter_context(Picture(files["height"], members["height"].path, [1]))
-            if self.heights == "lastools" or not _blank(picture):
-                return Heights(picture, STEP)
-        instead = opened(stack, files, members, "instead", [1])
-        if instead is None:
-            fault, remedy = "is empty", "fetch it anew, or the lastools file of this scene too"
-            raise InputError(members["height"].path, fault, remedy)
-        return Heights(instead, STEP, "heights by lastools, for the ownapproach file is empty")
+        if files["height"].size:
+            raster = stack.enter_context(RawRaster(paths["height"], files["height"].path, [1]))
+            if self.heights == "lastools" or not _is_constant(raster):
+                return HeightSource(raster, HEIGHT_SCALE)
+        lastools = open_role(stack, paths, files, "lastools", [1])
+        if lastools is None:
+            remedy = "download it again, or the lastools file of this scene too"
+            raise InputError(files["height"].path, "is empty", remedy)
+        remark = "heights by lastools, because the ownapproach file is empty"
+        return HeightSource(lastools, HEIGHT_SCALE, remark)
 
 
-def _spell(scene: str) -> Iterator[str]:
-    """Both numbers of a scene as they are, or with a zero before."""
+def _spellings(scene: str) -> Iterator[str]:
+    """Iterate over the spellings of a scene's two numbers, with and without leading zeros."""
     x, y = scene.split("_")
     for pair in product(dict.fromkeys((x, f"{x:0>2}")), dict.fromkeys((y, f"{y:0>2}"))):
         yield "_".join(pair)
 
 
-def _blank(picture: Picture) -> bool:
-    """Whether a raster says nothing at all: one value everywhere."""
-    seen: set[int] = set()
-    for top in range(0, picture.height, ROWS):
-        values, _ = picture.read((top, min(top + ROWS, picture.height)), (0, picture.width))
-        seen |= {int(values.min()), int(values.max())}
-        if len(seen) > 1:
+def _is_constant(raster: RawRaster) -> bool:
+    """Return whether all pixels of a raster have one value."""
+    extremes: set[int] = set()
+    for top in range(0, raster.height, WINDOW_ROWS):
+        rows = top, min(top + WINDOW_ROWS, raster.height)
+        values, _ = raster.read(rows, (0, raster.width))
+        extremes |= {int(values.min()), int(values.max())}
+        if len(extremes) > 1:
             return False
     return True

@@ -14,22 +14,25 @@ import rasterio.shutil
 from rasterio.transform import from_origin
 
 from semimtl_geo.prepare.adapter import Item
-from semimtl_geo.prepare.archive import Member, Raw
+from semimtl_geo.prepare.archive import RawFile, RawFolder
 from semimtl_geo.prepare.isprs.common import (
     BANDS,
-    Heights,
-    Scene,
-    first,
-    needed,
-    opened,
+    HeightSource,
+    SceneSources,
+    assign_splits,
+    find_first,
+    label_suffix,
+    labels_option,
+    open_role,
     parse_crs,
-    splits,
-    targets,
+    require,
+    target_files,
 )
-from semimtl_geo.prepare.rasters.raw_raster import Picture, place
-from semimtl_geo.prepare.summary import describe
+from semimtl_geo.prepare.options import option, parse_names
+from semimtl_geo.prepare.rasters.raw_raster import RawRaster, find_grid
+from semimtl_geo.prepare.summary import describe_scenes
 from tiles.elevation.ndsm import heights_above_ground
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError, MissingFileError
 from tiles.grid import PixelGrid
 from tiles.types import ProgressCallback
 
@@ -40,86 +43,98 @@ TEST: Final = (
     *("2", "4", "6", "8", "10", "12", "14", "16", "20", "22", "24", "27", "29", "31", "33", "35"),
     "38",
 )
+
 GSD: Final = 0.09
-APART: Final = 1000.0
-"""Metres from one scene's corner to the next one's, where their places are not known."""
+
+UNPLACED_STEP: Final = 1000.0
+"""Metres between the corners of neighbouring scenes that have no known place."""
+
 ARCHIVE: Final = "ISPRS_semantic_labeling_Vaihingen.zip"
 
 
 @dataclass(frozen=True)
 class Vaihingen:
-    """The adapter.
+    """Adapter of ISPRS Vaihingen.
 
     Attributes:
-        labels: ``full`` or ``eroded``.
-        heights: ``dsm``: made from the surface model; ``ndsm``: read; or ``none``.
-        ndsm_pattern: Names of the normalised surface models; ``{N}`` is the area's number.
-        ndsm_scale: Metres per unit of these. Nobody says it of the JPEGs that go round.
-        crs: Of the world files.
-        unplaced: Whether to do without world files.
-        val: Training areas that are held out, or ``("none",)``: the official split has none.
+        labels: Label version: ``full`` or ``eroded``.
+        heights: ``dsm`` computes heights above ground from the surface model, ``ndsm`` reads a
+            third party's normalised surface model, ``none`` writes no heights.
+        ndsm_pattern: File names of the normalised surface models; ``{N}`` is the area's number.
+        ndsm_scale: Metres per unit of the normalised surface models. No publisher states it for the
+            JPEGs in circulation.
+        crs: Coordinate reference system of the world files.
+        unplaced: Whether to lay the scenes side by side instead of reading world files.
+        val: Official training areas that are held out for validation; ``("none",)`` for none.
+
+    Example:
+        >>> Vaihingen(heights="ndsm", ndsm_scale=0.1).settings["crs"]
+        'EPSG:32632'
     """
 
-    labels: str = "full"
-    heights: str = "dsm"
-    ndsm_pattern: str = "dsm_09cm_matching_area{N}_normalized.jpg"
-    ndsm_scale: float | None = None
-    crs: str = "EPSG:32632"
-    unplaced: bool = False
-    val: tuple[str, ...] = ("11", "28", "34")
+    labels: str = labels_option()
+    heights: str = option(
+        "dsm",
+        "made from the surface model (dsm), or read from a third party's normalised one (ndsm)",
+        choices=("dsm", "ndsm", "none"),
+    )
+    ndsm_pattern: str = option(
+        "dsm_09cm_matching_area{N}_normalized.jpg",
+        "names of the normalised surface models; {N} is the area's number",
+    )
+    ndsm_scale: float | None = option(
+        None, "metres per unit of these; needed if they are integers", parse=float
+    )
+    crs: str = option("EPSG:32632", "coordinate reference system of the world files")
+    unplaced: bool = option(
+        False, "without world files: lay the scenes side by side, at no place on earth"
+    )
+    val: tuple[str, ...] = option(
+        ("11", "28", "34"),
+        "areas held out of the 16 for validation, such as 11,28; or none",
+        parse=parse_names,
+        metavar="NAMES",
+    )
 
     def __post_init__(self) -> None:
         """Check the options."""
-        splits(TRAIN, TEST, self.val, "11")
+        assign_splits(TRAIN, TEST, self.val, "11")
         parse_crs(self.crs)
         if "{N}" not in self.ndsm_pattern:
-            remedy = "write {N} for the area's number"
-            raise InputError("--ndsm-pattern", f"{self.ndsm_pattern} is one file", remedy)
+            fault = f"must contain {{N}}, got {self.ndsm_pattern}"
+            raise InvalidValueError("--ndsm-pattern", fault, "write {N} for the area's number")
         if self.ndsm_scale is not None and not 0 < self.ndsm_scale < float("inf"):
-            raise InputError("--ndsm-scale", f"{self.ndsm_scale} is no scale", "give metres > 0")
+            fault = f"must be > 0 m and finite, got {self.ndsm_scale}"
+            raise InvalidValueError("--ndsm-scale", fault, "give metres per unit")
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them."""
+        """All options."""
         return asdict(self)
 
-    def plan(self, raw: Raw) -> list[Item]:
-        """The 33 scenes.
+    def plan(self, raw: RawFolder) -> list[Item]:
+        """List the 33 scenes.
 
-        Where there is no label of any test scene, these have none: so it is in the participants'
-        folder.
+        If no test scene has a label, as in the folder for participants, test scenes get none.
 
         Raises:
-            InputError: A file is missing.
+            InputError: If a file is missing.
         """
-        labelled = any(self._label(raw, area) for area in TEST)
+        test_labels = any(self._label(raw, area) for area in TEST)
         items = []
-        for area, part in splits(TRAIN, TEST, self.val, "11").items():
-            top = f"top_mosaic_09cm_area{area}"
-            image = raw.find(f"top/{top}.tif")
-            files = {"image": needed(image, raw, f"top/{top}.tif", ARCHIVE)}
-            dsm = f"dsm_09cm_matching_area{area}"
-            if not self.unplaced:
-                # The separate archive's come under the names of the surface models.
-                world = first(raw, (f"{top}.tfw", f"{dsm}.tfw"))
-                files |= {} if world is None else {"world": world}
-            if part != "test" or labelled:
-                suffix = "" if self.labels == "full" else "_noBoundary"
-                files["landcover"] = needed(
+        for area, split in assign_splits(TRAIN, TEST, self.val, "11").items():
+            files = self._image_files(raw, area)
+            if split != "test" or test_labels:
+                files["landcover"] = require(
                     self._label(raw, area),
                     raw,
-                    f"{top}{suffix}.tif (label image)",
+                    f"top_mosaic_09cm_area{area}{label_suffix(self.labels)}.tif (label image)",
                     "the ground truth of ISPRS Vaihingen",
                 )
-            if self.heights == "dsm":
-                files["dsm"] = needed(raw.find(f"{dsm}.tif"), raw, f"dsm/{dsm}.tif", ARCHIVE)
-            elif self.heights == "ndsm":
-                name = self.ndsm_pattern.replace("{N}", area)
-                found = raw.find(name)
-                files["height"] = needed(found, raw, name, "the normalised surface models")
+            files |= self._height_files(raw, area)
             name = f"vaihingen_area{area}"
             roles = [*files, *(["height"] if "dsm" in files else [])]
-            items.append(Item("vaihingen", part, name, files, targets(part, name, roles)))
+            items.append(Item("vaihingen", split, name, files, target_files(split, name, roles)))
         self._check_places(raw, items)
         return items
 
@@ -127,93 +142,109 @@ class Vaihingen:
         """Write one scene.
 
         Raises:
-            InputError: A file cannot be used.
+            InputError: If a file cannot be used.
         """
         with ExitStack() as stack:
-            image = stack.enter_context(Picture(files["image"], item.files["image"].path))
+            image = stack.enter_context(RawRaster(files["image"], item.files["image"].path))
             if image.count != len(BANDS):
-                fault = f"has {image.count} bands, not NIR, red, green"
-                raise InputError(image.name, fault, "fetch it anew")
+                fault = f"must have the bands NIR, red, green, has {image.count} bands"
+                raise InputError(image.name, fault, "download it again")
             grid = self._grid(item, files, image)
             heights = None
             if "dsm" in files:
-                made = stack.enter_context(_height_file(files["dsm"], item, grid, folder))
-                heights = Heights(made, 1.0)
-            elif ndsm := opened(stack, files, item.files, "height", [1]):
-                heights = Heights(ndsm, self._scale(ndsm))
-            scene = Scene(
+                computed = stack.enter_context(_computed_heights(files["dsm"], item, grid, folder))
+                heights = HeightSource(computed, 1.0)
+            elif ndsm := open_role(stack, files, item.files, "height", [1]):
+                heights = HeightSource(ndsm, self._scale(ndsm))
+            sources = SceneSources(
                 item.name,
                 item.split,
                 image,
                 grid,
-                opened(stack, files, item.files, "landcover"),
+                open_role(stack, files, item.files, "landcover"),
                 self.labels == "eroded",
                 heights,
                 {"DATASET": "ISPRS Vaihingen", "LABELS": self.labels, "SCENE": item.name},
             )
-            scene.write(folder, grid)
+            sources.write(folder, grid)
 
     def summary(self, folder: Path, progress: ProgressCallback) -> str:
-        """What was made, from the files."""
+        """Describe the scenes in Markdown."""
         heights = {
             "dsm": "made from the surface model (simple morphological filter)",
             "ndsm": f"{self.ndsm_pattern}, {self.ndsm_scale or 1:g} m per unit",
             "none": "none",
         }[self.heights]
-        where = "laid side by side, at no place on earth" if self.unplaced else "by world files"
+        places = "laid side by side, at no place on earth" if self.unplaced else "by world files"
+        held_out = ", ".join(self.val) or "none"
         notes = [
             f"Labels: {self.labels}. Clutter is a class. Heights: {heights}.",
-            f"Places: {where}, in {self.crs}.",
-            f"Split: the official one; of its training scenes, validation has: "
-            f"{', '.join(self.val) or 'none'}.",
+            f"Places: {places}, in {self.crs}.",
+            f"Split: the official one; training scenes held out for validation: {held_out}.",
         ]
-        return describe(folder, "ISPRS Vaihingen", notes, progress)
+        return describe_scenes(folder, "ISPRS Vaihingen", notes, progress)
 
-    def _label(self, raw: Raw, area: str) -> Member | None:
-        """The label image, which if full is called as the orthophoto, but is not in ``top``."""
-        suffix = "" if self.labels == "full" else "_noBoundary"
-        name = f"top_mosaic_09cm_area{area}{suffix}.tif"
-        return raw.find(name, lambda member: member.folder.lower() != "top")
+    def _image_files(self, raw: RawFolder, area: str) -> dict[str, RawFile]:
+        top = f"top_mosaic_09cm_area{area}"
+        files = {"image": require(raw.find(f"top/{top}.tif"), raw, f"top/{top}.tif", ARCHIVE)}
+        if not self.unplaced:
+            # The separate archive of world files names them after the surface models.
+            world = find_first(raw, (f"{top}.tfw", f"dsm_09cm_matching_area{area}.tfw"))
+            files |= {} if world is None else {"world": world}
+        return files
 
-    def _check_places(self, raw: Raw, items: list[Item]) -> None:
-        """Say that a world file is missing before scenes are made for an hour."""
-        lost = [item for item in items if "world" not in item.files]
-        # If all are missing, the first scene to be made says so.
-        if self.unplaced or len(lost) == len(items):
+    def _height_files(self, raw: RawFolder, area: str) -> dict[str, RawFile]:
+        if self.heights == "dsm":
+            name = f"dsm_09cm_matching_area{area}.tif"
+            return {"dsm": require(raw.find(name), raw, f"dsm/{name}", ARCHIVE)}
+        if self.heights == "ndsm":
+            name = self.ndsm_pattern.replace("{N}", area)
+            return {"height": require(raw.find(name), raw, name, "the normalised surface models")}
+        return {}
+
+    def _label(self, raw: RawFolder, area: str) -> RawFile | None:
+        # Full labels have the names of the orthophotos, which lie in the folder `top`.
+        name = f"top_mosaic_09cm_area{area}{label_suffix(self.labels)}.tif"
+        return raw.find(name, lambda file: file.folder.lower() != "top")
+
+    def _check_places(self, raw: RawFolder, items: list[Item]) -> None:
+        """Report a missing world file before scenes are made for an hour."""
+        without_world = [item for item in items if "world" not in item.files]
+        # If all are missing, the first scene to be made reports it.
+        if self.unplaced or len(without_world) == len(items):
             return
-        for item in lost:
+        for item in without_world:
             roles = [role for role in ("image", "dsm") if role in item.files]
-            files = {role: raw.path(item.files[role]) for role in roles}
-            with Picture(files["image"], item.files["image"].path) as image:
+            files = {role: raw.local_path(item.files[role]) for role in roles}
+            with RawRaster(files["image"], item.files["image"].path) as image:
                 self._grid(item, files, image)
 
-    def _grid(self, item: Item, files: Mapping[str, Path], image: Picture) -> PixelGrid:
-        crs = parse_crs(self.crs)
+    def _grid(self, item: Item, files: Mapping[str, Path], image: RawRaster) -> PixelGrid:
+        """Determine the pixel grid of an orthophoto."""
+        crs, area = parse_crs(self.crs), item.name.removeprefix("vaihingen_area")
         if self.unplaced:
-            order = [*TRAIN, *TEST].index(item.name.removeprefix("vaihingen_area"))
-            west, north = 500_000 + APART * order, 5_400_000
-            transform = from_origin(west, north, GSD, GSD)
+            west = 500_000 + UNPLACED_STEP * [*TRAIN, *TEST].index(area)
+            transform = from_origin(west, 5_400_000, GSD, GSD)
             return PixelGrid(crs, transform, image.width, image.height)
         world = (files["world"], item.files["world"].path) if "world" in files else None
-        grid = place(image, world, crs)
-        if grid is None and "dsm" in files:  # which some copies have tagged
-            with Picture(files["dsm"], item.files["dsm"].path) as dsm:
-                if (transform_ := dsm.transform) is not None:
-                    grid = PixelGrid(crs, transform_, image.width, image.height)
+        grid = find_grid(image, world, crs)
+        if grid is None and "dsm" in files:  # some copies of it have a georeference
+            with RawRaster(files["dsm"], item.files["dsm"].path) as dsm:
+                if (dsm_transform := dsm.transform) is not None:
+                    grid = PixelGrid(crs, dsm_transform, image.width, image.height)
         if grid is None:
-            number = item.name.removeprefix("vaihingen_area")
-            raise InputError(
-                f"dsm_09cm_matching_area{number}.tfw",
+            raise MissingFileError(
+                f"dsm_09cm_matching_area{area}.tfw",
                 f"is missing, and {image.name} has no georeference of its own",
                 "put the archive of world files into the --raw folder, or give --unplaced",
             )
         if not grid.has_gsd(GSD):
-            fault = f"has pixels of {grid.gsd:g} m, not {GSD} m"
+            fault = f"must have pixels of {GSD} m, has {grid.gsd:g} m"
             raise InputError(image.name, fault, "check its world file and --crs")
         return grid
 
-    def _scale(self, ndsm: Picture) -> float:
-        """Metres per unit: never guessed where they are integers."""
+    def _scale(self, ndsm: RawRaster) -> float:
+        """Return metres per unit, which cannot be guessed for integers."""
         if self.ndsm_scale is None and ndsm.dtype.kind != "f":
             fault = f"has heights of {ndsm.dtype}, which are not metres"
             raise InputError(ndsm.name, fault, "give --ndsm-scale, metres per unit, such as 0.1")
@@ -221,23 +252,23 @@ class Vaihingen:
 
 
 @contextmanager
-def _height_file(dsm: Path, item: Item, grid: PixelGrid, folder: Path) -> Iterator[Picture]:
-    """Heights above ground of a surface model, which need not say where it is."""
+def _computed_heights(dsm: Path, item: Item, grid: PixelGrid, folder: Path) -> Iterator[RawRaster]:
+    """Compute heights above ground from a surface model, which may lack a georeference."""
     work = folder / f".{item.name}.heights"
-    shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(work, ignore_errors=True)  # a killed run leaves it
     work.mkdir()
     try:
-        with Picture(dsm, item.files["dsm"].path, [1]) as surface:
+        with RawRaster(dsm, item.files["dsm"].path, [1]) as surface:
             surface.check_size(grid.height, grid.width, item.files["image"].path)
         placed = work / f"{item.name}_dsm.vrt"
         rasterio.shutil.copy(dsm, placed, driver="VRT")
         with rasterio.open(placed, "r+") as file:
             file.crs, file.transform = grid.crs, grid.transform
         try:
-            made = heights_above_ground(placed, work / "height.tif")
+            heights = heights_above_ground(placed, work / "height.tif")
         except InputError as error:
             raise InputError(item.files["dsm"].path, error.fault, error.remedy) from error
-        with Picture(made, item.files["dsm"].path) as heights:
-            yield heights
+        with RawRaster(heights, item.files["dsm"].path) as raster:
+            yield raster
     finally:
         shutil.rmtree(work, ignore_errors=True)

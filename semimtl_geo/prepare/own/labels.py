@@ -9,108 +9,115 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from semimtl_geo.prepare.own.schema import Config
-from semimtl_geo.prepare.rasters.colour_code import ColourCode
-from semimtl_geo.prepare.rasters.raw_raster import Picture
-from semimtl_geo.prepare.summary import HeightTally
+from semimtl_geo.prepare.own.schema import FolderSettings
+from semimtl_geo.prepare.rasters.colour_code import ColourCode, unmatched_remark
+from semimtl_geo.prepare.rasters.raw_raster import RawRaster
+from semimtl_geo.prepare.summary import HeightHistogram
 from tiles.errors import InputError
 from tiles.reading.raster import Raster
 from tiles.types import UNKNOWN_CLASS, BoolArray, Span, UInt8Array
 
-LOWEST, HIGHEST = -100.0, 1000.0
-"""Nothing stands so far below or above the ground; what does is an undeclared nodata."""
-GROUND, MIDDLE = 25.0, 60.0
-"""If one pixel in 20 at most is lower than that, or half of them are higher, no ground is seen."""
+LOWEST_HEIGHT: Final = -100.0
+HIGHEST_HEIGHT: Final = 1000.0
+"""Heights above ground, in metres, outside of which values are an undeclared nodata."""
+
+MAX_LOW_HEIGHT: Final = 25.0
+MAX_MEDIAN_HEIGHT: Final = 60.0
+"""If the 5 % quantile or the median, in metres, is higher, the raster is a surface model: heights
+above ground include ground, at 0."""
 
 METRES: Final = ("", "m", "metre", "metres", "meter", "meters")
 
 
 class ClassFile(Raster):
-    """Land cover, opened for reading.
+    """Raster of land cover, opened for reading.
 
     Args:
-        path: A raster of values (one band) or of colours (three).
-        config: What they mean.
+        path: Raster of values (one band) or of colours (three bands).
+        settings: Values and colours of the classes.
 
     Attributes:
-        remark: What is odd about it.
+        remark: Remark for the summary; empty if there is none.
 
     Raises:
-        InputError: It is neither.
+        InputError: If the raster has another number of bands, or values without any class.
     """
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, settings: FolderSettings) -> None:
         super().__init__(path)
         self.remark = ""
-        self._some = False
         self._code: ColourCode | None = None
         try:
             if len(self.bands) == 3:
-                self._code = self._colours(path, config)
+                self._code = self._colour_code(path, settings)
             elif len(self.bands) != 1:
-                fault = f"has {len(self.bands)} bands, neither one of values nor three of colour"
-                raise InputError(self.name, fault, "give it as classes alone")
+                fault = f"must have one band of values or three of colour, has {len(self.bands)}"
+                raise InputError(self.name, fault, "give a raster of classes alone")
+            classes = {
+                value: number
+                for number, entry in enumerate(settings.classes)
+                for value in entry.values
+            }
+            classes |= {
+                value: UNKNOWN_CLASS for value in settings.unknown if isinstance(value, int)
+            }
+            if self._code is None and not classes:
+                remedy = "give each class its values in scenes.yaml"
+                raise InputError(self.name, "has values, but no class has any", remedy)
         except BaseException:
             self.close()
             raise
-        table = {v: number for number, entry in enumerate(config.classes) for v in entry.values}
-        table |= {value: UNKNOWN_CLASS for value in config.unknown if isinstance(value, int)}
-        if self._code is None and not table:
-            self.close()
-            remedy = "give each class its values in scenes.yaml"
-            raise InputError(self.name, "has values, but no class has any", remedy)
-        self._keys = np.array(sorted(table), np.int64)
-        self._numbers = np.array([table[int(key)] for key in self._keys], np.uint8)
+        self._values = np.array(sorted(classes), np.int64)
+        self._classes = np.array([classes[int(value)] for value in self._values], np.uint8)
 
-    def _colours(self, path: Path, config: Config) -> ColourCode:
-        unknown = [value for value in config.unknown if isinstance(value, tuple)]
-        code = ColourCode([entry.color for entry in config.classes], unknown)
-        with Picture(path, self.name, self.bands) as picture:
-            strange = code.check(picture, "give each class its colour in scenes.yaml")
-        self.remark = f"{strange} px had a colour of no class" if strange else ""
+    def _colour_code(self, path: Path, settings: FolderSettings) -> ColourCode:
+        unknown = [color for color in settings.unknown if isinstance(color, tuple)]
+        code = ColourCode([entry.color for entry in settings.classes], unknown)
+        with RawRaster(path, self.name, self.bands) as raster:
+            unmatched = code.check(raster, "give each class its colour in scenes.yaml")
+        self.remark = unmatched_remark(unmatched)
         return code
 
-    def classes(self, rows: Span, columns: Span) -> UInt8Array:
-        """Classes [H, W] of a window, 255 where unknown.
+    def read_classes(self, rows: Span, columns: Span) -> UInt8Array:
+        """Read a window.
+
+        Returns:
+            Classes, uint8 [H, W], 255 where unknown.
 
         Raises:
-            InputError: A value has no class.
+            InputError: If a value is that of no class.
         """
         values, known = self.read(rows, columns)
         if self._code is not None:
             return np.where(known, self._code.decode(values), np.uint8(UNKNOWN_CLASS))
-        place = np.clip(np.searchsorted(self._keys, values[0]), 0, self._keys.size - 1)
-        strange = known & (self._keys[place] != values[0])
-        if strange.any():
-            value = values[0][strange][0]
+        index = np.clip(np.searchsorted(self._values, values[0]), 0, self._values.size - 1)
+        unmatched = known & (self._values[index] != values[0])
+        if unmatched.any():
+            value = values[0][unmatched][0]
             fault = f"has the value {value:g}, which scenes.yaml gives no class"
             raise InputError(self.name, fault, "add it to the values of a class, or to unknown")
-        return np.where(known, self._numbers[place], np.uint8(UNKNOWN_CLASS))
-
-    def check(self, known: npt.NDArray[Any] | None) -> None:
-        """Check that anything was found, as `scenes.write_landcover` calls it."""
-        self._some = _check_some(self, self._some, known)
+        return np.where(known, self._classes[index], np.uint8(UNKNOWN_CLASS))
 
 
 class HeightFile(Raster):
-    """Heights above ground, opened for reading.
+    """Raster of heights above ground, opened for reading.
 
     Args:
-        path: A raster of one band.
-        config: Its scale, offset, and what means unknown.
+        path: Raster of one band.
+        settings: Its scale, offset and nodata.
 
     Raises:
-        InputError: It has more bands, or a unit other than the metre.
+        InputError: If the raster has more bands, or a unit other than the metre and no scale.
     """
 
-    def __init__(self, path: str | PathLike[str], config: Config) -> None:
+    def __init__(self, path: str | PathLike[str], settings: FolderSettings) -> None:
         super().__init__(path)
         try:
             if len(self.bands) != 1:
-                fault = f"has {len(self.bands)} bands, but heights are one"
+                fault = f"must have one band of heights, has {len(self.bands)} bands"
                 raise InputError(self.name, fault, "give the heights alone")
             band = self.bands[0] - 1
-            self._scale, self._offset = config.scale, config.offset
+            self._scale, self._offset = settings.scale, settings.offset
             if self._scale is None:
                 unit = (self._file.units[band] or "").strip().lower()
                 if unit not in METRES:
@@ -121,48 +128,78 @@ class HeightFile(Raster):
         except BaseException:
             self.close()
             raise
-        self._nodata = config.nodata
-        if self._nodata is not None and self.dtype.kind == "f":  # as it was rounded in the file
+        self._nodata = settings.nodata
+        if self._nodata is not None and self.dtype.kind == "f":  # the file holds it rounded
             self._nodata = float(np.asarray(self._nodata).astype(self.dtype))
-        self._some = False
-        self._tally = HeightTally()
 
-    def heights(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
-        """Heights [1, H, W] of a window in metres, and which are known.
+    def read_heights(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
+        """Read a window.
+
+        Returns:
+            Heights in metres, float64 [1, H, W], and known pixels, bool [H, W].
 
         Raises:
-            InputError: A height is none.
+            InputError: If a height is impossible.
         """
         values, known = self.read(rows, columns)
         if self._nodata is not None:
             known = known & (values[0] != self._nodata)
-        made = np.where(known, values, 0) * np.float64(self._scale or 1.0) + self._offset
-        absurd = known & ~((made[0] >= LOWEST) & (made[0] <= HIGHEST))
-        if absurd.any():
-            fault = f"has {int(absurd.sum())} px of {values[0][absurd][0]:g}, which is no height"
+        heights = np.where(known, values, 0) * np.float64(self._scale or 1.0) + self._offset
+        possible = (heights[0] >= LOWEST_HEIGHT) & (heights[0] <= HIGHEST_HEIGHT)
+        impossible = known & ~possible
+        if impossible.any():
+            value = values[0][impossible][0]
+            fault = f"has {int(impossible.sum())} px of {value:g}, which is an impossible height"
             remedy = "if it means unknown, give height: {nodata: ...} in scenes.yaml"
             raise InputError(self.name, fault, remedy)
-        return made, known
+        return heights, known
 
-    def check(self, known: npt.NDArray[Any] | None) -> None:
-        """Check that heights are above ground, as `scenes.write_height` calls it."""
-        self._some = _check_some(self, self._some, known)
-        if known is not None:
-            self._tally.add(known)
-            return
-        low, middle = self._tally.quantiles([0.05, 0.5])
-        if low > GROUND or middle > MIDDLE:
+
+class OverlapCheck:
+    """Check that a label raster has known pixels where its orthophoto lies.
+
+    Args:
+        name: Name of the label raster in messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._any_known = False
+
+    def add(self, known: npt.NDArray[Any]) -> None:
+        """Take in the known classes or heights of one window, of shape [N]."""
+        self._any_known |= known.size > 0
+
+    def finish(self) -> None:
+        """Raise an :class:`InputError` if there was no known pixel."""
+        if not self._any_known:
+            fault = "has no known pixel where the orthophoto lies"
+            raise InputError(self._name, fault, "check its georeference and its nodata")
+
+
+class HeightCheck(OverlapCheck):
+    """Check that heights are known and above ground, not above sea level.
+
+    Args:
+        name: Name of the raster of heights in messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._histogram = HeightHistogram()
+
+    def add(self, known: npt.NDArray[Any]) -> None:
+        """Take in the known heights of one window in metres, of shape [N]."""
+        super().add(known)
+        self._histogram.add(known)
+
+    def finish(self) -> None:
+        """Raise an :class:`InputError` if the heights are none above ground."""
+        super().finish()
+        low, median = self._histogram.quantiles([0.05, 0.5])
+        if low > MAX_LOW_HEIGHT or median > MAX_MEDIAN_HEIGHT:
             fault = (
-                f"has heights of {middle:.0f} m in the middle and {low:.0f} m at the foot (5 %), "
-                "so it is a surface model, not heights above ground"
+                f"has a median height of {median:.0f} m and a 5 % quantile of {low:.0f} m, so it "
+                "is a surface model, not heights above ground"
             )
-            raise InputError(self.name, fault, "make these with semimtl-geo ndsm")
-
-
-def _check_some(raster: Raster, some: bool, known: npt.NDArray[Any] | None) -> bool:
-    if known is not None:
-        return some or known.size > 0
-    if not some:
-        fault = "has no known pixel where the orthophoto lies"
-        raise InputError(raster.name, fault, "check its georeference and its nodata")
-    return some
+            raise InputError(self._name, fault, "compute these with semimtl-geo ndsm")

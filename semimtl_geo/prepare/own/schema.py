@@ -1,4 +1,4 @@
-"""The YAML that says what is in a user's own folder of scenes."""
+"""The YAML file that describes a user's own folder of scenes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any, Final, Literal
 import yaml
 
 from semimtl_geo.prepare.adapter import SPLITS
-from tiles.errors import InputError, path_faults
+from tiles.errors import InvalidValueError, MissingFileError, input_errors
+from tiles.files import path_errors
 from tiles.types import Color
 
-SHARES: Final = {"train": 0.7, "val": 0.1, "test": 0.2}
+DEFAULT_SHARES: Final = {"train": 0.7, "val": 0.1, "test": 0.2}
+MAX_CLASSES: Final = 254
 EXAMPLE: Final = "see the example under 'Your own data' in README.md"
 
-Kind = Literal["number", "text", "whole", "list", "mapping", "list or number"]
+Kind = Literal["number", "text", "integer", "list", "mapping", "list or number"]
 
 _KINDS: Final[dict[Kind, tuple[tuple[type, ...], str]]] = {
     "number": ((int, float), "a number"),
     "text": ((str,), "a text"),
-    "whole": ((int,), "a whole number"),
+    "integer": ((int,), "an integer"),
     "list": ((list,), "a list"),
     "mapping": ((dict,), "a mapping"),
     "list or number": ((list, int, float), "a list of scenes, or a share of them"),
@@ -30,13 +32,13 @@ _KINDS: Final[dict[Kind, tuple[tuple[type, ...], str]]] = {
 
 
 @dataclass(frozen=True)
-class Class:
+class ClassEntry:
     """A class of land cover.
 
     Attributes:
         name: Its name.
-        color: Its colour (red, green, blue), by which it is known in label images of three bands.
-        values: Values that it has in label rasters of one band.
+        color: Its colour (red, green, blue), which is its code in label images of three bands.
+        values: Its values in label rasters of one band.
     """
 
     name: str
@@ -45,190 +47,223 @@ class Class:
 
 
 @dataclass(frozen=True)
-class Config:
-    """All settings; see :mod:`semimtl_geo.prepare.own.folder` for an example.
+class FolderSettings:
+    """Content of the YAML file; :mod:`semimtl_geo.prepare.own.folder` shows an example.
 
     Attributes:
-        name: The domain's; the raw folder's if None.
+        name: Name of the domain; that of the raw folder if None.
         bands: Numbers or names of the orthophotos' bands, in the order to write them.
-        names: What these are called in the scenes; as in each file if None.
-        white: The value that is to be white; images are written as bytes then. By default they are
-            written as they are, and white is the largest integer of their type, or 1.
+        names: Names to write for these bands; those that each file has if None.
+        white: Value that becomes 255 in images of bytes. If None, values are written unchanged, and
+            white is the largest integer of their type, or 1.
         classes: The classes 0, 1, ...
-        unknown: Values, or colours, that mean unknown in label rasters.
-        scale: Metres per unit of the height rasters; as these say if None.
-        offset: Metres at 0.
-        nodata: What means unknown in height rasters, beside what they declare.
-        split: Scenes by split; or shares.
-        seed: Of the split by shares.
-        gsd: Ground sampling distance to write, in metres; each orthophoto's own if None.
-        crs: Coordinate reference system to write; each orthophoto's own if None.
+        unknown: Values or colours in label rasters that mean unknown.
+        scale: Metres per unit of the height rasters; None reads it from each file.
+        offset: Height in metres at 0.
+        nodata: Value in height rasters that means unknown, in addition to the nodata they declare.
+        split: Names of the scenes of each split, or their share.
+        seed: Seed of a split by shares.
+        gsd: Ground sampling distance to write, in metres; that of each orthophoto if None.
+        crs: Coordinate reference system to write; that of each orthophoto if None.
     """
 
     name: str | None = None
     bands: tuple[int | str, ...] = (1, 2, 3)
     names: tuple[str, ...] | None = None
     white: float | None = None
-    classes: tuple[Class, ...] = ()
+    classes: tuple[ClassEntry, ...] = ()
     unknown: tuple[int | Color, ...] = ()
     scale: float | None = None
     offset: float = 0.0
     nodata: float | None = None
-    split: Mapping[str, tuple[str, ...] | float] = field(default_factory=lambda: dict(SHARES))
+    split: Mapping[str, tuple[str, ...] | float] = field(
+        default_factory=lambda: dict(DEFAULT_SHARES)
+    )
     seed: int = 0
     gsd: float | None = None
     crs: str | None = None
 
 
-class _Reader:
-    """Takes checked values out of one mapping of the file."""
+class _Section:
+    """A mapping of the file, from which checked values are removed one after the other.
 
-    def __init__(self, file: Path, where: str, content: Any) -> None:
-        self.file, self.where = file, where
+    Args:
+        file: The YAML file.
+        title: Name of the section in messages; empty for the whole file.
+        content: What the file contains there.
+    """
+
+    def __init__(self, file: Path, title: str, content: Any) -> None:
+        self.file, self.title = file, title
         if not isinstance(content, dict):
-            raise self.fault("is no mapping of names to values")
+            raise self.error("must be a mapping of names to values")
         self._content = dict(content)
 
-    def fault(self, what: str) -> InputError:
-        where = f"{self.where} " if self.where else ""
-        return InputError(self.file, f"{where}{what}", EXAMPLE)
+    def error(self, fault: str) -> InvalidValueError:
+        """Return the error to raise about this section."""
+        return InvalidValueError(self.file, f"{self.title} {fault}".strip(), EXAMPLE)
 
     def take(self, key: str, kind: Kind, default: Any = None) -> Any:
+        """Remove a value and return it, or the default if it is missing or null."""
         if (value := self._content.pop(key, None)) is None:
             return default
-        types, called = _KINDS[kind]
+        types, expected = _KINDS[kind]
         if not isinstance(value, types) or isinstance(value, bool):
-            raise self.fault(f"{key}: {value!r} is not {called}")
+            raise self.error(f"{key}: must be {expected}, got {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise self.fault(f"{key}: {value!r} is not finite")
+            raise self.error(f"{key}: must be finite, got {value!r}")
         return value
 
-    def section(self, key: str) -> _Reader:
-        where = f"{self.where} {key}".strip()
-        return _Reader(self.file, where, self.take(key, "mapping", {}))
+    def take_positive(self, key: str, unit: str = "") -> float | None:
+        """Remove a number and return it; it must be greater than 0 if it is given."""
+        value: float | None = self.take(key, "number")
+        if value is not None and not value > 0:
+            raise self.error(f"{key}: must be > 0{unit}, got {value}")
+        return value
 
-    def end(self) -> None:
+    def section(self, key: str) -> _Section:
+        """Remove a mapping and return it as a section."""
+        return _Section(self.file, f"{self.title} {key}".strip(), self.take(key, "mapping", {}))
+
+    def check_empty(self) -> None:
+        """Check that all values have been removed: others are misspelt."""
         if self._content:
-            raise self.fault(f"has {', '.join(map(repr, self._content))}, which is no setting")
+            unknown = ", ".join(map(repr, self._content))
+            raise self.error(f"has unknown settings: {unknown}")
 
 
-def read_config(file: Path) -> Config:
-    """Read and check it.
+def read_settings(file: Path) -> FolderSettings:
+    """Read and check the YAML file.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Its settings, with defaults for those it leaves out.
 
     Raises:
-        InputError: It is missing, no YAML, or says something that cannot be.
+        MissingFileError: If the file does not exist.
+        InputError: If the file is not YAML, or a setting is unknown or has an impossible value.
     """
-    with path_faults(file):
-        if not file.is_file():
-            raise InputError(file, "does not exist", f"write one, {EXAMPLE}")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(file, f"cannot be read as YAML ({error})", "correct it") from error
-    top = _Reader(file, "", {} if content is None else content)
+    top = _Section(file, "", _read_yaml(file))
     image, height = top.section("image"), top.section("height")
-    bands = tuple(image.take("bands", "list", [1, 2, 3]))
-    if not bands or not all(isinstance(b, int | str) and not isinstance(b, bool) for b in bands):
-        raise image.fault("bands: give numbers from 1, or names")
-    names = image.take("names", "list")
-    if names is not None and [type(name) for name in names] != [str] * len(bands):
-        raise image.fault(f"names: give {len(bands)} texts, one per band")
-    white = image.take("white", "number")
-    if white is not None and not white > 0:
-        raise image.fault(f"white: {white} is none")
-    split, seed = _split(top)
-    gsd = top.take("gsd", "number")
-    if gsd is not None and not gsd > 0:
-        raise top.fault(f"gsd: {gsd} m is none")
-    scale = height.take("scale", "number")
-    if scale is not None and not scale > 0:
-        raise height.fault(f"scale: {scale} is none")
+    bands, names = _bands(image)
+    split, seed = _split(top.section("split"))
     name = top.take("name", "text")
     if name is not None and (not name or Path(name).name != name or name.startswith(".")):
-        raise top.fault(f"name: {name!r} is no name of a folder")
-    config = Config(
-        name,
-        bands,
-        None if names is None else tuple(names),
-        white,
-        tuple(
-            _class(file, number, entry)
-            for number, entry in enumerate(top.take("classes", "list", []))
-        ),
-        tuple(_value(top, "unknown", value) for value in top.take("unknown", "list", [])),
-        scale,
-        height.take("offset", "number", 0.0),
-        height.take("nodata", "number"),
-        split,
-        seed,
-        gsd,
-        top.take("crs", "text"),
+        raise top.error(f"name: must be the name of a folder, got {name!r}")
+    classes = enumerate(top.take("classes", "list", []))
+    settings = FolderSettings(
+        name=name,
+        bands=bands,
+        names=names,
+        white=image.take_positive("white"),
+        classes=tuple(_class_entry(file, number, entry) for number, entry in classes),
+        unknown=tuple(_label_code(top, code) for code in top.take("unknown", "list", [])),
+        scale=height.take_positive("scale", " m"),
+        offset=height.take("offset", "number", 0.0),
+        nodata=height.take("nodata", "number"),
+        split=split,
+        seed=seed,
+        gsd=top.take_positive("gsd", " m"),
+        crs=top.take("crs", "text"),
     )
-    for reader in (image, height, top):
-        reader.end()
-    _check_classes(top, config)
-    return config
+    for section in (image, height, top):
+        section.check_empty()
+    _check_classes(top, settings)
+    return settings
 
 
-def _class(file: Path, number: int, entry: Any) -> Class:
-    reader = _Reader(file, f"classes, entry {number + 1},", entry)
-    name, color = reader.take("name", "text"), reader.take("color", "list")
-    values = reader.take("values", "list", [number])
+def _read_yaml(file: Path) -> Any:
+    with path_errors(file):
+        if not file.is_file():
+            raise MissingFileError(file, remedy=f"write one, {EXAMPLE}")
+    broken = UnicodeDecodeError, yaml.YAMLError
+    with input_errors(file, "cannot be read as YAML", "correct it", *broken):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return {} if content is None else content
+
+
+def _bands(image: _Section) -> tuple[tuple[int | str, ...], tuple[str, ...] | None]:
+    """Return the bands to read, and the names to write for them."""
+    bands = tuple(image.take("bands", "list", [1, 2, 3]))
+    if not bands or not all(isinstance(b, int | str) and not isinstance(b, bool) for b in bands):
+        raise image.error("bands: must be numbers from 1, or names")
+    names = image.take("names", "list")
+    if names is None:
+        return bands, None
+    if [type(name) for name in names] != [str] * len(bands):
+        raise image.error(f"names: must be {len(bands)} texts, one per band")
+    return bands, tuple(names)
+
+
+def _class_entry(file: Path, number: int, entry: Any) -> ClassEntry:
+    section = _Section(file, f"classes, entry {number + 1},", entry)
+    name, color = section.take("name", "text"), section.take("color", "list")
+    values = section.take("values", "list", [number])
     if name is None or color is None:
-        raise reader.fault("has no name or no color")
+        raise section.error("must have a name and a color")
     if any(type(value) is not int for value in values):
-        raise reader.fault("values: give whole numbers")
-    reader.end()
-    return Class(name, _color(reader, "color", color), tuple(values))
+        raise section.error("values: must be integers")
+    section.check_empty()
+    return ClassEntry(name, _color(section, "color", color), tuple(values))
 
 
-def _color(reader: _Reader, key: str, parts: Sequence[Any]) -> Color:
+def _color(section: _Section, key: str, parts: Sequence[Any]) -> Color:
     if len(parts) != 3 or not all(type(part) is int and 0 <= part <= 255 for part in parts):
-        raise reader.fault(f"{key}: {list(parts)} is no colour of red, green and blue, 0 to 255")
+        raise section.error(f"{key}: must be red, green and blue, 0 to 255, got {list(parts)}")
     red, green, blue = parts
     return red, green, blue
 
 
-def _value(reader: _Reader, key: str, value: Any) -> int | Color:
-    if isinstance(value, list):
-        return _color(reader, key, value)
-    if type(value) is not int:
-        raise reader.fault(f"{key}: {value!r} is neither a whole number nor a colour")
-    return value
+def _label_code(top: _Section, code: Any) -> int | Color:
+    """Return an entry of ``unknown``, which is an integer or a colour."""
+    if isinstance(code, list):
+        return _color(top, "unknown", code)
+    if type(code) is not int:
+        raise top.error(f"unknown: must be integers or colours, got {code!r}")
+    return code
 
 
-def _check_classes(top: _Reader, config: Config) -> None:
-    if len(config.classes) > 254:
-        raise top.fault("has more than 254 classes")
-    for what, each in (
-        ("value", [*(v for entry in config.classes for v in entry.values), *config.unknown]),
-        ("name", [entry.name for entry in config.classes]),
-        ("color", [*(entry.color for entry in config.classes), *config.unknown]),
+def _check_classes(top: _Section, settings: FolderSettings) -> None:
+    """Check the number of classes, and that none shares a value, name or colour with another."""
+    classes = settings.classes
+    if len(classes) > MAX_CLASSES:
+        raise top.error(f"classes: must be {MAX_CLASSES} at most, got {len(classes)}")
+    for kind, entries in (
+        ("value", [*(value for entry in classes for value in entry.values), *settings.unknown]),
+        ("name", [entry.name for entry in classes]),
+        ("color", [*(entry.color for entry in classes), *settings.unknown]),
     ):
-        twice = next((one for i, one in enumerate(each) if one in each[:i]), None)
-        if twice is not None:
-            raise top.fault(f"has the {what} {twice!r} for two classes")
+        if (twice := _first_duplicate(entries)) is not None:
+            raise top.error(f"has the {kind} {twice!r} for two classes")
 
 
-def _split(top: _Reader) -> tuple[dict[str, Any], int]:
-    """Names per split, or shares per split and the seed."""
-    reader = top.section("split")
-    seed = reader.take("seed", "whole", 0)
+def _split(section: _Section) -> tuple[dict[str, Any], int]:
+    """Return the names or the share of each split, and the seed."""
+    seed = section.take("seed", "integer", 0)
     parts = {
-        name: value for name in SPLITS if (value := reader.take(name, "list or number")) is not None
+        name: value
+        for name in SPLITS
+        if (value := section.take(name, "list or number")) is not None
     }
-    reader.end()
-    if all(isinstance(value, list) for value in parts.values()) and parts:
-        names = [name for value in parts.values() for name in value]
+    section.check_empty()
+    lists = [value for value in parts.values() if isinstance(value, list)]
+    if lists and len(lists) == len(parts):
+        names = [name for value in lists for name in value]
         if any(not isinstance(name, str) for name in names):
-            raise reader.fault("lists something that is no text; put scene names into quotes")
-        twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-        if twice is not None:
-            raise reader.fault(f"has {twice} twice")
+            raise section.error("must list texts; put the names of scenes into quotes")
+        if (twice := _first_duplicate(names)) is not None:
+            raise section.error(f"has {twice} twice")
         return {name: tuple(value) for name, value in parts.items()}, seed
-    if any(isinstance(value, list) for value in parts.values()):
-        raise reader.fault("mixes lists and shares")
-    shares = parts or SHARES
+    if lists:
+        raise section.error("mixes lists and shares")
+    shares = parts or DEFAULT_SHARES
     if any(share < 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
-        raise reader.fault("has shares that do not sum to 1")
+        raise section.error("must have shares that sum to 1")
     return {name: float(share) for name, share in shares.items()}, seed
+
+
+def _first_duplicate(entries: Sequence[Any]) -> Any:
+    """Return the first entry that occurs a second time, or None."""
+    return next((entry for i, entry in enumerate(entries) if entry in entries[:i]), None)

@@ -1,29 +1,32 @@
-"""Label images: from colours to classes."""
+"""Label images whose colours stand for classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from semimtl_geo.prepare.rasters.raw_raster import Picture
-from semimtl_geo.prepare.rasters.resampling import ROWS
+from semimtl_geo.prepare.rasters.raw_raster import RawRaster
+from semimtl_geo.prepare.rasters.resampling import WINDOW_ROWS
 from tiles.errors import InputError
 from tiles.types import UNKNOWN_CLASS, Color, UInt8Array
 
-NEAR = 32
-"""A colour within so many steps per channel of a class's colour is that class's."""
+TOLERANCE: Final = 32
+"""Largest difference per channel at which a colour still counts as that of a class."""
 
-STRANGE = 0.01
-"""A label image with a larger part of other colours is not what it is taken for."""
+MAX_UNMATCHED: Final = 0.01
+"""Largest share of pixels without a class's colour; an image with more is no label image."""
 
-_OTHER = 254
+_UNMATCHED: Final = 254
 
 
 class ColourCode:
-    """Tells classes by their colours.
+    """Look-up table from colours to classes.
+
+    Colours near that of a class count as that of the class, as JPEG and resampling change them. The
+    tolerance is lowered where two classes' colours lie close to each other.
 
     Args:
         colors: Colours (red, green, blue) of the classes 0, 1, ...
@@ -31,50 +34,63 @@ class ColourCode:
     """
 
     def __init__(self, colors: Sequence[Color], unknown: Sequence[Color]) -> None:
-        self._table = np.full((256, 256, 256), _OTHER, np.uint8)
-        every = [*enumerate(colors), *((UNKNOWN_CLASS, color) for color in unknown)]
+        self._table = np.full((256, 256, 256), _UNMATCHED, np.uint8)
+        coded = [*enumerate(colors), *((UNKNOWN_CLASS, color) for color in unknown)]
         gaps = [
             max(abs(a - b) for a, b in zip(one, other, strict=True))
-            for (_, one), (_, other) in combinations(every, 2)
+            for (_, one), (_, other) in combinations(coded, 2)
         ]
-        near = min([NEAR, *((gap - 1) // 2 for gap in gaps)])
-        for number, color in every:
-            box = tuple(slice(max(0, part - near), part + near + 1) for part in color)
-            self._table[box] = number
+        tolerance = min([TOLERANCE, *((gap - 1) // 2 for gap in gaps)])
+        for number, color in coded:
+            cube = tuple(slice(max(0, part - tolerance), part + tolerance + 1) for part in color)
+            self._table[cube] = number
 
-    def decode(self, image: npt.NDArray[np.uint8]) -> UInt8Array:
-        """Classes [H, W] of an image [3, H, W]; 255 where unknown or of a colour of no class."""
-        found: UInt8Array = self._table[image[0], image[1], image[2]]
-        found[found == _OTHER] = UNKNOWN_CLASS
-        return found
-
-    def check(self, picture: Picture, remedy: str) -> int:
-        """Check that an image is one of labels.
+    def decode(self, image: UInt8Array) -> UInt8Array:
+        """Convert colours to classes.
 
         Args:
-            picture: Its three bands.
-            remedy: What to do about an image of other colours.
+            image: Colours, uint8 [3, H, W].
 
         Returns:
-            How many of its pixels have a colour of no class. They are unknown.
+            Classes, uint8 [H, W]; 255 where unknown and where the colour is that of no class.
+        """
+        classes: UInt8Array = self._table[image[0], image[1], image[2]]
+        classes[classes == _UNMATCHED] = UNKNOWN_CLASS
+        return classes
+
+    def check(self, raster: RawRaster, remedy: str) -> int:
+        """Check that a raster is a label image of these colours.
+
+        Args:
+            raster: Raster whose three bands are read.
+            remedy: What the user can do if it is not.
+
+        Returns:
+            Number of pixels whose colour is that of no class; they become unknown.
 
         Raises:
-            InputError: It is none: more than `STRANGE` of its pixels have such a colour.
+            InputError: If the raster has no three bands of uint8, or more than `MAX_UNMATCHED` of
+                its pixels have such a colour.
         """
-        if len(picture.bands) != 3 or picture.dtype != np.uint8:
-            fault = f"has {len(picture.bands)} bands of {picture.dtype}, not a colour (3 of uint8)"
-            raise InputError(picture.name, fault, remedy)
-        strange, example = 0, ""
-        for top in range(0, picture.height, ROWS):
-            rows = top, min(top + ROWS, picture.height)
-            image, _ = picture.read(rows, (0, picture.width))
-            other = self._table[image[0], image[1], image[2]] == _OTHER
-            if other.any():
-                strange += int(other.sum())
-                row, column = np.argwhere(other)[0]
+        if len(raster.bands) != 3 or raster.dtype != np.uint8:
+            fault = f"must have 3 bands of uint8, has {len(raster.bands)} of {raster.dtype}"
+            raise InputError(raster.name, fault, remedy)
+        count, example = 0, ""
+        for top in range(0, raster.height, WINDOW_ROWS):
+            rows = top, min(top + WINDOW_ROWS, raster.height)
+            image, _ = raster.read(rows, (0, raster.width))
+            unmatched = self._table[image[0], image[1], image[2]] == _UNMATCHED
+            if unmatched.any():
+                count += int(unmatched.sum())
+                row, column = np.argwhere(unmatched)[0]
                 example = example or ", ".join(str(part) for part in image[:, row, column])
-        pixels = picture.height * picture.width
-        if strange > STRANGE * pixels:
-            fault = f"{strange} of {pixels} px have a colour of no class, such as {example}"
-            raise InputError(picture.name, fault, remedy)
-        return strange
+        pixels = raster.height * raster.width
+        if count > MAX_UNMATCHED * pixels:
+            fault = f"{count} of {pixels} px have the colour of no class, such as {example}"
+            raise InputError(raster.name, fault, remedy)
+        return count
+
+
+def unmatched_remark(count: int) -> str:
+    """Return the remark on pixels whose colour is that of no class; empty if there are none."""
+    return f"{count} px had the colour of no class" if count else ""

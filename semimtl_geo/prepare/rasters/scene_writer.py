@@ -3,67 +3,79 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio.windows import Window
 
-from semimtl_geo.prepare.rasters.resampling import averages, majority, onto, windows
-from tiles.files import aside
+from semimtl_geo.prepare.rasters.resampling import resampled, to_classes, to_values, windows
+from tiles.files import atomic_write
 from tiles.grid import PixelGrid
 from tiles.reading.overlay import Overlay
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, Color, Float32Array, Span
 
 LAYERS: Final = ("image", "landcover", "height")
-REMARK: Final = "REMARK"
-"""Tag of a file that says what is odd about it; the summary repeats it."""
-CLASSES: Final = "CLASSES"
-"""Tag of a land-cover file: its classes' names, as JSON."""
+"""Folders of a split, one per kind of raster."""
 
-Tags = Mapping[str, str]
-Check = Callable[[npt.NDArray[Any] | None], None]
+REMARK: Final = "REMARK"
+"""Tag of a file that says what is unusual about it; the summary repeats it."""
+
+CLASSES: Final = "CLASSES"
+"""Tag of a land-cover file that holds the names of its classes as JSON."""
+
+
+class PixelCheck(Protocol):
+    """Check of the known pixels of a raster while it is written."""
+
+    def add(self, known: npt.NDArray[Any]) -> None:
+        """Take in the known classes or heights of one window, of shape [N]."""
+        ...
+
+    def finish(self) -> None:
+        """Raise an :class:`InputError` if the raster must not be written."""
+        ...
 
 
 def write_image(
     target: Path,
-    source: Overlay,
+    layers: Overlay,
     grid: PixelGrid,
     dtype: np.dtype[Any],
     names: Sequence[str],
     masked: bool,
-    tags: Tags,
+    tags: Mapping[str, str],
 ) -> None:
     """Write an orthophoto.
 
     Args:
         target: The file.
-        source: Its values and their being known, see `pixels.value_layers`.
-        grid: The grid to write on.
+        layers: Its values, see :func:`.resampling.value_layers`.
+        grid: Grid to write on.
         dtype: Type of the values to write.
-        names: What the bands are called.
-        masked: Whether pixels can be unknown; they are told by a mask, for no colour means that.
-        tags: Where it comes from.
+        names: Names of the bands.
+        masked: Whether pixels can be unknown; a mask marks them, as no colour does.
+        tags: Tags of the file.
     """
-    pixels = dtype.kind in "iu"
+    is_integer = dtype.kind in "iu"
     profile = {
         "count": len(names),
         "dtype": dtype.name,
-        "predictor": 2 if pixels else 3,
-        # Not alpha, whatever their number.
+        "predictor": 2 if is_integer else 3,
+        # By default, GDAL would declare a fourth band as alpha.
         "photometric": "RGB" if len(names) == 3 and dtype == np.uint8 else "MINISBLACK",
     }
-    with _written(target, grid, profile, tags) as file:
+    with _geotiff(target, grid, profile, tags) as file:
         for band, name in enumerate(names, 1):
             file.set_band_description(band, name)
-        for window, made in _made(source, grid):
-            values, known = averages(made)
-            if pixels:
+        for window, resampled_layers in _windows_of(layers, grid):
+            values, known = to_values(resampled_layers)
+            if is_integer:
                 limits = np.iinfo(dtype)
                 values = np.clip(np.rint(values), limits.min, limits.max)
             file.write(values.astype(dtype), window=window)
@@ -73,69 +85,69 @@ def write_image(
 
 def write_landcover(
     target: Path,
-    source: Overlay,
+    layers: Overlay,
     grid: PixelGrid,
     classes: Sequence[str],
     colors: Sequence[Color],
-    tags: Tags,
-    check: Check | None = None,
+    tags: Mapping[str, str],
+    check: PixelCheck | None = None,
 ) -> None:
-    """Write land cover: class numbers, 255 where unknown.
+    """Write land cover as class indices, 255 where unknown.
 
     Args:
         target: The file.
-        source: A layer per class, see `pixels.class_layers`.
-        grid: The grid to write on.
+        layers: One layer per class, see :func:`.resampling.class_layers`.
+        grid: Grid to write on.
         classes: Names of the classes.
-        colors: Their colours.
-        tags: Where it comes from.
-        check: Called with the known classes, as in :func:`write_height`.
+        colors: Colours of the classes.
+        tags: Tags of the file.
+        check: Check that can refuse the file.
     """
     profile = {"count": 1, "dtype": "uint8", "nodata": UNKNOWN_CLASS}
-    with _written(target, grid, profile, {**tags, CLASSES: json.dumps(list(classes))}) as file:
+    with _geotiff(target, grid, profile, {**tags, CLASSES: json.dumps(list(classes))}) as file:
         file.set_band_description(1, "land cover")
         file.write_colormap(1, {value: (*rgb, 255) for value, rgb in enumerate(colors)})
-        for window, made in _made(source, grid):
-            found = majority(made)
+        for window, resampled_layers in _windows_of(layers, grid):
+            indices = to_classes(resampled_layers)
             if check is not None:
-                check(found[found != UNKNOWN_CLASS])
-            file.write(found, 1, window=window)
+                check.add(indices[indices != UNKNOWN_CLASS])
+            file.write(indices, 1, window=window)
         if check is not None:
-            check(None)
+            check.finish()
 
 
 def write_height(
     target: Path,
-    source: Overlay,
+    layers: Overlay,
     grid: PixelGrid,
-    tags: Tags,
-    check: Check | None = None,
+    tags: Mapping[str, str],
+    check: PixelCheck | None = None,
 ) -> None:
     """Write heights above ground in metres, nodata where unknown.
 
     Args:
         target: The file.
-        source: Heights and their being known, see `pixels.value_layers`.
-        grid: The grid to write on.
-        tags: Where it comes from.
-        check: Called with the known heights of one window after the other, and at last with
-            None; what it raises keeps the file from being made.
+        layers: The heights, see :func:`.resampling.value_layers`.
+        grid: Grid to write on.
+        tags: Tags of the file.
+        check: Check that can refuse the file.
     """
     profile = {"count": 1, "dtype": "float32", "nodata": VALUE_NODATA, "predictor": 3}
-    with _written(target, grid, profile, tags) as file:
+    with _geotiff(target, grid, profile, tags) as file:
         file.set_band_description(1, "height above ground")
         file.set_band_unit(1, "m")
-        for window, made in _made(source, grid):
-            values, known = averages(made)
+        for window, resampled_layers in _windows_of(layers, grid):
+            values, known = to_values(resampled_layers)
             if check is not None:
-                check(values[0][known])
+                check.add(values[0][known])
             file.write(np.where(known, values[0], np.float32(VALUE_NODATA)), 1, window=window)
         if check is not None:
-            check(None)
+            check.finish()
 
 
-def _made(source: Overlay, grid: PixelGrid) -> Iterator[tuple[Window, Float32Array]]:
-    read = onto(source, grid)
+def _windows_of(layers: Overlay, grid: PixelGrid) -> Iterator[tuple[Window, Float32Array]]:
+    """Iterate over the windows of a grid and the layers resampled to them."""
+    read = resampled(layers, grid)
     for rows, columns in windows(grid):
         yield _window(rows, columns), read(rows, columns)
 
@@ -145,10 +157,10 @@ def _window(rows: Span, columns: Span) -> Window:
 
 
 @contextmanager
-def _written(
-    target: Path, grid: PixelGrid, profile: Mapping[str, Any], tags: Tags
+def _geotiff(
+    target: Path, grid: PixelGrid, profile: Mapping[str, Any], tags: Mapping[str, str]
 ) -> Iterator[Any]:
-    """A GeoTIFF that is being written, and gets its name when it is whole."""
+    """Open a GeoTIFF for writing; it gets its name when the block ends without an error."""
     settings = {
         "driver": "GTiff",
         "height": grid.height,
@@ -163,7 +175,7 @@ def _written(
     }
     with (
         rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_TIFF_INTERNAL_MASK=True),
-        aside(target) as part,
+        atomic_write(target) as part,
         rasterio.open(part, "w", **(settings | dict(profile))) as file,
     ):
         file.update_tags(**tags)

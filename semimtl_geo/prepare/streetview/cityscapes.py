@@ -1,7 +1,7 @@
 """Cityscapes: street views of 50 cities with classes, and with depth from stereo.
 
-It gives two domains (section 4.1): ``cityscapes`` from its splits train and val, with both labels;
-and ``cityscapes_extra`` from its split train_extra, if that is there, with depth alone, for the
+There are two domains (section 4.1): ``cityscapes`` has the splits train and val with both labels;
+``cityscapes_extra`` has the split train_extra, if it was downloaded, with depth alone, as the
 classes of that split are coarse.
 """
 
@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 
 from semimtl_geo.class_schemes import to_train_ids
 from semimtl_geo.prepare.adapter import Item
-from semimtl_geo.prepare.archive import Member, Raw
+from semimtl_geo.prepare.archive import RawFile, RawFolder
 from semimtl_geo.prepare.streetview.common import (
     LABELS,
     SIZE,
-    as_downloaded,
-    check_whole,
-    summarise,
-    targets,
+    check_complete,
+    describe_frames,
+    downloaded_names,
+    target_files,
     write_frame,
 )
-from semimtl_geo.streetview.files import read_classes, read_image, read_shorts
-from tiles.errors import InputError
-from tiles.types import ProgressCallback
+from semimtl_geo.streetview.files import read_classes, read_image, read_uint16
+from tiles.errors import InputError, input_errors
+from tiles.types import Float32Array, ProgressCallback
 
 EXTRA: Final = "train_extra"
 
 FRAMES: Final[Mapping[str, int]] = {"train": 2975, "val": 500}
-"""Frames of the splits that must be whole."""
+"""Number of frames of the splits that must be complete."""
 
 ENDINGS: Final = {
     "leftImg8bit": "leftImg8bit.png",
@@ -44,16 +44,20 @@ ENDINGS: Final = {
     "disparity": "disparity.png",
     "camera": "camera.json",
 }
-"""The archive's folders, and how the names of their files end after the frame's name."""
+"""Folders of the archive, and what file names in them end with after the frame's name."""
 
 
 @dataclass(frozen=True)
 class Cityscapes:
-    """The adapter.
+    """Adapter of Cityscapes.
 
     Attributes:
-        frames: How many frames each split has.
-        size: Rows and columns of what is made.
+        frames: Number of frames of each split.
+        size: Rows and columns of the frames that are written.
+
+    Example:
+        >>> Cityscapes().settings["size"]
+        (512, 1024)
     """
 
     frames: Mapping[str, int] = field(default_factory=lambda: dict(FRAMES))
@@ -61,14 +65,14 @@ class Cityscapes:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What its files depend on."""
+        """All fields."""
         return asdict(self)
 
-    def plan(self, raw: Raw) -> list[Item]:
+    def plan(self, raw: RawFolder) -> list[Item]:
         """List the frames.
 
         Raises:
-            InputError: A file is missing, or a split is not whole.
+            InputError: If a file is missing or a split is incomplete.
         """
         items = []
         for split in (*self.frames, EXTRA):
@@ -76,101 +80,107 @@ class Cityscapes:
             if split == EXTRA:
                 del found["gtFine"]
             _check(raw, split, found, self.frames.get(split))
-            extra = split == EXTRA
-            labels = {"depth": LABELS["depth"]} if extra else LABELS
-            for place, image in sorted(found["leftImg8bit"].items()):
-                name = place.partition("/")[2]
-                items.append(
-                    Item(
-                        domain="cityscapes_extra" if extra else "cityscapes",
-                        split="train" if extra else split,
-                        name=name,
-                        files={"leftImg8bit": image} | {kind: found[kind][place] for kind in found},
-                        targets=targets("train" if extra else split, name, labels),
-                    )
-                )
+            domain, target_split, labels = "cityscapes", split, LABELS
+            if split == EXTRA:
+                domain, target_split = "cityscapes_extra", "train"
+                labels = {"depth": LABELS["depth"]}
+            for frame in sorted(found["leftImg8bit"]):
+                name = frame.partition("/")[2]
+                files = {kind: found[kind][frame] for kind in found}
+                targets = target_files(target_split, name, labels)
+                items.append(Item(domain, target_split, name, files, targets))
         return items
 
     def make(self, item: Item, files: Mapping[str, Path], folder: Path) -> None:
-        """Make one frame.
+        """Write one frame.
 
         Raises:
-            InputError: A file cannot be used.
+            InputError: If a file cannot be used.
         """
         segmentation = None
-        with as_downloaded(item, files):
+        with downloaded_names(item, files):
             if "gtFine" in files:
                 segmentation = to_train_ids(read_classes(files["gtFine"]))
-            # Disparities are in pixels of the full size: they become 1/m before they are resized.
-            depth = inverse_depth(read_shorts(files["disparity"]), read_camera(files["camera"]))
+            # Disparities are in pixels of the full size, so they become 1/m before resizing.
+            depth = inverse_depth(read_uint16(files["disparity"]), read_camera(files["camera"]))
             image = read_image(files["leftImg8bit"])
         write_frame(item, folder, self.size, image, segmentation, depth)
 
     def summary(self, folder: Path, progress: ProgressCallback) -> str:
-        """Describe a domain."""
-        return summarise(folder, progress)
+        """Describe a domain in Markdown."""
+        return describe_frames(folder, progress)
 
 
-def inverse_depth(disparity: NDArray[np.uint16], camera: float) -> NDArray[np.float32]:
-    """Inverse depth from a disparity file.
+def inverse_depth(disparity: NDArray[np.uint16], camera: float) -> Float32Array:
+    """Compute inverse depth from the values of a disparity file.
 
     Args:
-        disparity: Its values p ``[H, W]``. 0 is unknown; else the disparity is (p - 1) / 256 px, of
-            which 0 is no match at infinity but none at all: unknown too.
+        disparity: Values p, uint16 [H, W]. 0 is unknown, other values are a disparity of
+            (p - 1) / 256 px. A disparity of 0 px is unknown, too: stereo that finds no shift has
+            found no match.
         camera: Baseline times focal length, in m px.
 
     Returns:
-        1/m ``[H, W]``, NaN where unknown.
+        Inverse depth in 1/m, float32 [H, W], NaN where unknown.
     """
     pixels = (disparity.astype(np.float64) - 1) / 256
     return np.where(disparity > 1, pixels / camera, np.nan).astype(np.float32)
 
 
 def read_camera(path: Path) -> float:
-    """Baseline times focal length of a frame's camera, in m px.
+    """Read a camera's baseline times focal length, in m px.
 
     Raises:
-        InputError: If the file does not say.
+        InputError: If the file does not hold both.
     """
-    try:
+    fault, remedy = "must hold extrinsic.baseline and intrinsic.fx", "replace the file"
+    with input_errors(path, fault, remedy, ValueError, KeyError, TypeError):
         camera = json.loads(path.read_text(encoding="utf-8"))
         product = float(camera["extrinsic"]["baseline"]) * float(camera["intrinsic"]["fx"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fault = f"has no extrinsic.baseline and intrinsic.fx ({type(error).__name__}: {error})"
-        raise InputError(path, fault, "replace the file") from error
     if not (math.isfinite(product) and product > 0):
-        fault = f"baseline times fx is {product}"
-        raise InputError(path, fault, "replace the file")
+        raise InputError(path, f"baseline times fx must be > 0, got {product}", remedy)
     return product
 
 
-def _files(raw: Raw, kind: str, split: str) -> dict[str, Member]:
-    """The files of one kind by city and name of their frame: ``ulm/ulm_000000_000019``."""
+def _files(raw: RawFolder, kind: str, split: str) -> dict[str, RawFile]:
+    """Return the files of one kind by city and frame: ``ulm/ulm_000000_000019``."""
     pattern = rf"{kind}/{split}/([^/]+/[^/]+)_{ENDINGS[kind].replace('.', '[.]')}"
-    found: dict[str, Member] = {}
-    for member, match in raw.match(pattern):
-        found.setdefault(match[1], member)
+    found: dict[str, RawFile] = {}
+    for file, match in raw.match(pattern):
+        found.setdefault(match[1], file)
     return found
 
 
 def _check(
-    raw: Raw, split: str, found: Mapping[str, Mapping[str, Member]], frames: int | None
+    raw: RawFolder, split: str, found: Mapping[str, Mapping[str, RawFile]], frames: int | None
 ) -> None:
-    every = set(found["leftImg8bit"])
-    # Of the split that may be left out, files beside the images are of no account.
-    if frames is not None or not every:
-        every = every.union(*found.values())
-    check_whole(
+    """Check that a split is complete.
+
+    Args:
+        raw: Folder that was searched.
+        split: Name of the split.
+        found: Its files by kind and frame.
+        frames: Number of frames it must have; None for the split that may be left out.
+
+    Raises:
+        InputError: If it is incomplete.
+    """
+    names = set(found["leftImg8bit"])
+    # The optional split may come with labels of frames whose images were not downloaded.
+    if frames is not None or not names:
+        names = names.union(*found.values())
+    check_complete(
         found,
-        every,
+        names,
         lambda kind, frame: raw.folder / kind / split / f"{frame}_{ENDINGS[kind]}",
-        lambda kind: f"put the whole of {kind}_{_package(split)}.zip into {raw.folder}",
+        lambda kind: f"put all of {kind}_{_package(split)}.zip into {raw.folder}",
     )
-    if frames is not None and len(every) != frames:
-        fault = f"has {len(every)} frames, not {frames}"
-        remedy = f"put the whole of leftImg8bit_{_package(split)}.zip and the others there"
+    if frames is not None and len(names) != frames:
+        fault = f"must have {frames} frames, has {len(names)}"
+        remedy = f"put all of leftImg8bit_{_package(split)}.zip and the others there"
         raise InputError(raw.folder / "leftImg8bit" / split, fault, remedy)
 
 
 def _package(split: str) -> str:
+    """Return the part of an archive's name that stands for a split."""
     return "trainextra" if split == EXTRA else "trainvaltest"

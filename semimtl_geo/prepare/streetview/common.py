@@ -1,11 +1,11 @@
-"""What the adapters of street views share: one size for all frames, and the summary."""
+"""Parts shared by street-view archives: checks, resizing and writing of frames, and the summary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from semimtl_geo.class_schemes import CITYSCAPES
 from semimtl_geo.prepare.adapter import SPLITS, Item
-from semimtl_geo.prepare.archive import Member
+from semimtl_geo.prepare.archive import RawFile
 from semimtl_geo.streetview.files import (
     frame_files,
     label_file,
@@ -22,71 +22,79 @@ from semimtl_geo.streetview.files import (
     write_png,
     write_values,
 )
-from tiles.datasets.scenes import LabelKind
-from tiles.errors import InputError
-from tiles.reading.resample import make_taps, resample
-from tiles.types import UNKNOWN_CLASS, ProgressCallback
+from tiles.errors import InputError, MissingFileError
+from tiles.reading.resample import resample, resampling_weights
+from tiles.types import UNKNOWN_CLASS, Float32Array, LabelKind, ProgressCallback, UInt8Array
 
 SIZE: Final = (512, 1024)
 """Rows and columns of every frame (section 4.1)."""
 
 LABELS: Final[dict[str, LabelKind]] = {"segmentation": "classes", "depth": "values"}
 
-LOOKED_AT: Final = 500
-"""Frames of a split that the summary is made from: shares and quantiles need no more."""
+SAMPLED_FRAMES: Final = 500
+"""Frames of a split that the summary reads: its shares and quantiles need no more."""
 
-EVERY: Final = 8
-"""Rows and columns of a frame that enter the quantiles."""
+PIXEL_STRIDE: Final = 8
+"""Step between the rows and columns whose pixels enter the quantiles."""
+
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 Key = TypeVar("Key", int, str)
 
 
-def targets(split: str, name: str, labels: Mapping[str, LabelKind] = LABELS) -> list[str]:
-    """The files of a frame, relative to its domain's folder; the image is the first."""
+def target_files(split: str, name: str, labels: Mapping[str, LabelKind] = LABELS) -> list[str]:
+    """List the files of a frame relative to its domain's folder, the image first.
+
+    Args:
+        split: Split of the frame.
+        name: Name of the frame.
+        labels: Tasks that the frame has labels of, and their kinds.
+    """
     image = Path(split, "image", f"{name}.png")
     files = [label_file(Path(split), task, image, kind) for task, kind in labels.items()]
     return [file.as_posix() for file in (image, *files)]
 
 
-def check_whole(
-    found: Mapping[str, Mapping[Key, Member]],
-    every: Set[Key],
-    place: Callable[[str, Key], Path],
+def check_complete(
+    found: Mapping[str, Mapping[Key, RawFile]],
+    frames: Set[Key],
+    expected_path: Callable[[str, Key], Path],
     remedy: Callable[[str], str],
 ) -> None:
-    """Check that frames have all their files.
+    """Check that all frames have files of all kinds.
 
     Args:
         found: Files by kind and frame.
-        every: The frames.
-        place: Where a frame's file of a kind should be.
-        remedy: What to do if there are none of a kind, or too few.
+        frames: The frames.
+        expected_path: Function from kind and frame to where the file should be.
+        remedy: Function from kind to what the user can do if files of it are missing.
 
     Raises:
-        InputError: One is missing; the first is named.
+        MissingFileError: If files are missing; the first is named.
     """
     for kind, files in found.items():
-        if missing := sorted(every - files.keys()):
+        if missing := sorted(frames - files.keys()):
             more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-            raise InputError(place(kind, missing[0]), f"no such file{more}", remedy(kind))
+            path = expected_path(kind, missing[0])
+            raise MissingFileError(path, f"does not exist{more}", remedy(kind))
 
 
 @contextmanager
-def as_downloaded(item: Item, files: Mapping[str, Path]) -> Iterator[None]:
-    """Name files at fault as they were downloaded, not as they were unzipped.
+def downloaded_names(item: Item, paths: Mapping[str, Path]) -> Iterator[None]:
+    """Name files in errors as they were downloaded, not as they were unzipped.
 
     Args:
         item: The frame.
-        files: Its files, unzipped, by role.
+        paths: Paths of its unzipped files, by role.
     """
     try:
         yield
     except InputError as error:
-        for role, path in files.items():
+        for role, path in paths.items():
             if error.source == str(path):
-                member = item.files[role]
-                name = member.file if member.inside is None else member.file / member.inside
-                raise InputError(name, error.fault, error.remedy) from error
+                file = item.files[role]
+                name = file.file if file.member is None else file.file / file.member
+                raise type(error)(name, error.fault, error.remedy) from error
         raise
 
 
@@ -94,57 +102,59 @@ def write_frame(
     item: Item,
     folder: Path,
     size: tuple[int, int],
-    image: NDArray[np.uint8],
-    segmentation: NDArray[np.uint8] | None,
-    depth: NDArray[np.float32],
+    image: UInt8Array,
+    segmentation: UInt8Array | None,
+    depth: Float32Array,
 ) -> None:
-    """Bring a frame to its size and write it.
+    """Resize a frame and write it.
 
-    Image and inverse depth are averaged over the area of the new pixel, the latter over its known
-    pixels alone; of classes the pixel nearest to its centre is taken. The image comes last: a frame
-    whose image is there is whole.
+    Image and inverse depth are averaged over the area of each new pixel, inverse depth over its
+    known pixels alone; classes are those of the nearest pixel. The image is written last, so that a
+    frame with an image is complete.
 
     Args:
-        item: The frame; its targets are those of :func:`targets`.
-        folder: The domain's folder.
-        size: Rows and columns wanted.
-        image: uint8 ``[H, W, 3]``.
-        segmentation: TrainIds ``[H, W]``; None if the domain has none.
-        depth: Inverse depth in 1/m ``[H, W]``, NaN where unknown.
+        item: The frame, whose targets are those of :func:`target_files`.
+        folder: Folder of the domain.
+        size: Rows and columns to write.
+        image: uint8 [H, W, 3].
+        segmentation: TrainIds, uint8 [H, W]; None if the domain has none.
+        depth: Inverse depth in 1/m, float32 [H, W], NaN where unknown.
     """
-    picture, *labels = (folder / target for target in item.targets)
+    image_target, *label_targets = (folder / target for target in item.targets)
     if segmentation is not None:
-        write_png(labels.pop(0), nearest(segmentation, size))
-    write_values(labels.pop(0), average(depth[None], size)[0])
-    pixels = average(np.moveaxis(image, -1, 0).astype(np.float32), size)
-    write_png(picture, np.moveaxis(np.rint(pixels), 0, -1).astype(np.uint8))
+        write_png(label_targets.pop(0), nearest(segmentation, size))
+    write_values(label_targets.pop(0), area_average(depth[None], size)[0])
+    pixels = area_average(np.moveaxis(image, -1, 0).astype(np.float32), size)
+    write_png(image_target, np.moveaxis(np.rint(pixels), 0, -1).astype(np.uint8))
 
 
-def average(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Average over areas; where frames are smaller than wanted, interpolate.
+def area_average(values: Float32Array, size: tuple[int, int]) -> Float32Array:
+    """Resize by averages over areas, or by interpolation where the new size is larger.
 
     Args:
-        values: float32 ``[K, H, W]``; NaN (in all of K) where unknown.
-        size: Rows and columns wanted.
+        values: float32 [K, H, W]; NaN, in all K layers, where unknown.
+        size: Rows and columns of the result.
 
     Returns:
-        float32 ``[K, rows, columns]``; NaN where nothing is known.
+        float32 [K, rows, columns]; NaN where nothing is known.
     """
-    taps = [make_taps(old, new) for old, new in zip(values.shape[1:], size, strict=True)]
+    weights = [
+        resampling_weights(old, new) for old, new in zip(values.shape[1:], size, strict=True)
+    ]
     known = torch.from_numpy(~np.isnan(values[0]))
-    made, found = resample(torch.from_numpy(np.ascontiguousarray(values)), known, *taps)
-    return torch.where(found, made, torch.nan).numpy()
+    resized, known = resample(torch.from_numpy(np.ascontiguousarray(values)), known, *weights)
+    return torch.where(known, resized, torch.nan).numpy()
 
 
-def nearest(classes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Take the pixel that holds the new pixel's centre; on a border the one right and below.
+def nearest(classes: UInt8Array, size: tuple[int, int]) -> UInt8Array:
+    """Resize by the pixels that contain the centres of the new ones.
 
     Args:
-        classes: uint8 ``[H, W]``.
-        size: Rows and columns wanted.
+        classes: uint8 [H, W].
+        size: Rows and columns of the result.
 
     Returns:
-        uint8 ``[rows, columns]``.
+        uint8 [rows, columns]. A centre on a border belongs to the pixel on the right and below.
     """
     rows, columns = (
         (2 * np.arange(new) + 1) * old // (2 * new)
@@ -153,48 +163,62 @@ def nearest(classes: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
     return classes[np.ix_(rows, columns)]
 
 
-def summarise(folder: Path, progress: ProgressCallback) -> str:
-    """Describe a domain of street views in Markdown.
+def describe_frames(folder: Path, progress: ProgressCallback) -> str:
+    """Describe the street views of a domain.
 
     Args:
-        folder: The domain's folder.
-        progress: To be called with files read, and files in all.
+        folder: Folder of the domain.
+        progress: Called with the number of frames read, and of frames to read.
+
+    Returns:
+        Markdown: frames per split, shares of classes, quantiles of inverse depth.
     """
     splits = {split: frame_files(folder / split / "image") for split in SPLITS}
-    some = {
-        split: images[:: -(-len(images) // LOOKED_AT)] for split, images in splits.items() if images
+    sampled = {
+        split: images[:: -(-len(images) // SAMPLED_FRAMES)]
+        for split, images in splits.items()
+        if images
     }
-    total, done = sum(map(len, some.values())), 0
+    total, done = sum(map(len, sampled.values())), 0
     lines = [f"# {folder.name}", ""]
-    for split, images in some.items():
+    for split, images in sampled.items():
         counts = np.zeros(256, np.int64)
         depths, unknown = [], 0.0
         for image in images:
-            path = label_file(folder / split, "segmentation", image, "classes")
-            if path.is_file():
-                counts += np.bincount(read_classes(path).ravel(), minlength=256)
+            classes = label_file(folder / split, "segmentation", image, "classes")
+            if classes.is_file():
+                counts += np.bincount(read_classes(classes).ravel(), minlength=256)
             values = read_values(label_file(folder / split, "depth", image, "values"))
             unknown += float(np.isnan(values).mean()) / len(images)
-            part = values[::EVERY, ::EVERY]
-            depths.append(part[~np.isnan(part)])
+            some = values[::PIXEL_STRIDE, ::PIXEL_STRIDE]
+            depths.append(some[~np.isnan(some)])
             done += 1
             progress(done, total)
-        lines += [
-            f"## {split}: {len(splits[split])} frames of {' x '.join(map(str, values.shape))} px"
-        ]
-        lines += ["", f"From {len(images)} of them, evenly spread:", ""]
-        if counts.any():
-            lines += ["| class | share of pixels |", "| --- | ---: |"]
-            shares = 100 * counts / counts.sum()
-            named = (*enumerate(CITYSCAPES.names), (UNKNOWN_CLASS, "unknown"))
-            lines += [f"| {name} | {shares[value]:.2f} % |" for value, name in named] + [""]
-        known = np.concatenate(depths)
-        lines += ["| inverse depth | 1/m |", "| --- | ---: |"]
-        if known.size:
-            lines += [
-                f"| {100 * share:.0f} % below | {np.quantile(known, share):.4f} |"
-                for share in (0.05, 0.25, 0.5, 0.75, 0.95)
-            ]
-            lines.append(f"| infinitely far | {100 * (known == 0).mean():.2f} % of known pixels |")
-        lines += [f"| unknown | {100 * unknown:.2f} % of pixels |", ""]
+        size = " x ".join(map(str, values.shape))
+        lines += [f"## {split}: {len(splits[split])} frames of {size} px", ""]
+        lines += [f"From {len(images)} of them, evenly spread:", ""]
+        lines += _class_table(counts) + _depth_table(depths, unknown)
     return "\n".join(lines)
+
+
+def _class_table(counts: NDArray[np.int64]) -> list[str]:
+    """Return the lines of the table of classes; none if there are no classes."""
+    if not counts.any():
+        return []
+    shares = 100 * counts / counts.sum()
+    names = (*enumerate(CITYSCAPES.names), (UNKNOWN_CLASS, "unknown"))
+    rows = [f"| {name} | {shares[value]:.2f} % |" for value, name in names]
+    return ["| class | share of pixels |", "| --- | ---: |", *rows, ""]
+
+
+def _depth_table(depths: Sequence[NDArray[Any]], unknown: float) -> list[str]:
+    """Return the lines of the table of inverse depth."""
+    known = np.concatenate(depths)
+    lines = ["| inverse depth | 1/m |", "| --- | ---: |"]
+    if known.size:
+        lines += [
+            f"| {100 * share:.0f} % below | {np.quantile(known, share):.4f} |"
+            for share in QUANTILES
+        ]
+        lines.append(f"| infinitely far | {100 * (known == 0).mean():.2f} % of known pixels |")
+    return [*lines, f"| unknown | {100 * unknown:.2f} % of pixels |", ""]

@@ -1,1 +1,4 @@
-"""Pictures of synthetic towns: materials, light and sensor."""
+"""Images of synthetic towns: painting of surfaces, light and sensor.
+
+May import :mod:`semimtl_geo.synthetic.town`.
+"""

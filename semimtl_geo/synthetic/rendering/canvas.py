@@ -1,62 +1,69 @@
-"""The maps that a scene is painted on, and the brushes of flat ground and raised things."""
+"""Rasters that a scene is painted on, and the painting of flat ground and raised objects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from semimtl_geo.synthetic.rendering.noise import value_noise
 from semimtl_geo.synthetic.town.geometry import Rect
 from semimtl_geo.synthetic.town.materials import Material
+from tiles.types import Float32Array, UInt8Array
 
 Window = tuple[slice, slice]
-Field = NDArray[np.float32]
+"""Rows and columns of a part of the canvas."""
 
 
 @dataclass
 class Canvas:
-    """One scene while it is painted, with a margin whose objects cast shadows into it.
+    """Rasters of a scene, with a margin whose objects cast shadows into the scene.
 
     Attributes:
-        gsd: Pixel edge, in metres.
-        xs: float32 [W], east of the pixels' centres from the scene's corner, in metres.
-        ys: float32 [H], south of the pixels' centres, in metres.
+        gsd: Edge of a pixel in metres.
+        xs: float32 [W], coordinates of the pixels' centres in metres east of the scene's corner.
+        ys: float32 [H], coordinates of the pixels' centres in metres south of the scene's corner.
         landcover: uint8 [H, W], ISPRS classes.
-        height: float32 [H, W], above ground, in metres.
-        slope: float32 [2, H, W], growth of the height to the east and to the south, without
+        height: float32 [H, W], height above ground in metres.
+        slope: float32 [2, H, W], derivatives of the height to the east and to the south, without
             the jumps at walls.
         colour: float32 [3, H, W], reflectance in NIR, red and green.
-        fine: float32 [H, W], grain of a few decimetres, within -1..1.
-        clumps: float32 [H, W], a pattern of about a metre, within -1..1.
-        patches: float32 [H, W], a pattern of many metres, within 0..1.
+        fine: float32 [H, W], noise of a few decimetres, within -1..1.
+        clumps: float32 [H, W], noise of about a metre, within -1..1.
+        patches: float32 [H, W], noise of many metres, within 0..1.
     """
 
     gsd: float
-    xs: Field
-    ys: Field
-    landcover: NDArray[np.uint8]
-    height: Field
-    slope: Field
-    colour: Field
-    fine: Field
-    clumps: Field
-    patches: Field
+    xs: Float32Array
+    ys: Float32Array
+    landcover: UInt8Array
+    height: Float32Array
+    slope: Float32Array
+    colour: Float32Array
+    fine: Float32Array
+    clumps: Float32Array
+    patches: Float32Array
 
     @classmethod
     def blank(cls, rng: np.random.Generator, size: int, gsd: float, margin: int) -> Canvas:
-        """A canvas of ``size`` x ``size`` pixels and ``margin`` more on every side."""
+        """Create a canvas on which nothing is painted.
+
+        Args:
+            rng: Source of randomness.
+            size: Edge of the scene in pixels.
+            gsd: Edge of a pixel in metres.
+            margin: Width of the margin on every side, in pixels.
+        """
         edge = size + 2 * margin
         shape = (edge, edge)
-        at = ((np.arange(edge) - margin + 0.5) * gsd).astype(np.float32)
+        centres = ((np.arange(edge) - margin + 0.5) * gsd).astype(np.float32)
         clumps = value_noise(rng, shape, 1.1 / gsd)
         broad = value_noise(rng, shape, 9.0 / gsd) + 0.7 * value_noise(rng, shape, 3.5 / gsd)
         patches = np.clip(0.5 + 0.6 * broad + 0.25 * clumps, 0, 1)
         return cls(
             gsd=gsd,
-            xs=at,
-            ys=at,
+            xs=centres,
+            ys=centres,
             landcover=np.zeros(shape, np.uint8),
             height=np.zeros(shape, np.float32),
             slope=np.zeros((2, *shape), np.float32),
@@ -66,50 +73,51 @@ class Canvas:
             patches=patches,
         )
 
-    def window(self, rect: Rect, pad: float) -> tuple[Window, Field, Field] | None:
-        """The pixels around a rectangle.
+    def window(self, rect: Rect, pad: float) -> tuple[Window, Float32Array, Float32Array] | None:
+        """Return the pixels around a rectangle.
 
         Args:
             rect: The rectangle.
-            pad: How much more ground to take on every side, in metres.
+            pad: Width of further ground on every side, in metres.
 
         Returns:
-            Where they lie, and float32 [h, w] distances of their centres from the rectangle's
-            along its length and across it, in metres. None where the rectangle is off the canvas.
+            The window, and float32 [h, w] distances of its pixels' centres from the rectangle's
+            centre, along its length and across it, in metres. None if the rectangle lies outside
+            the canvas.
         """
-        reach_x, reach_y = rect.reach()
+        half_x, half_y = rect.half_extent()
         left, right = np.searchsorted(
-            self.xs, [rect.x - reach_x - pad, rect.x + reach_x + pad]
+            self.xs, [rect.x - half_x - pad, rect.x + half_x + pad]
         ).tolist()
         top, bottom = np.searchsorted(
-            self.ys, [rect.y - reach_y - pad, rect.y + reach_y + pad]
+            self.ys, [rect.y - half_y - pad, rect.y + half_y + pad]
         ).tolist()
         if left >= right or top >= bottom:
             return None
         cos, sin = np.float32(np.cos(rect.angle)), np.float32(np.sin(rect.angle))
         dx = self.xs[left:right] - np.float32(rect.x)
         dy = (self.ys[top:bottom] - np.float32(rect.y))[:, None]
-        place = (slice(top, bottom), slice(left, right))
-        return place, dx * cos + dy * sin, dy * cos - dx * sin
+        window = (slice(top, bottom), slice(left, right))
+        return window, dx * cos + dy * sin, dy * cos - dx * sin
 
-    def coverage(self, distance: Field) -> Field:
-        """How much of each pixel is inside.
+    def coverage(self, distance: Float32Array) -> Float32Array:
+        """Return the share of each pixel that lies inside an outline.
 
         Args:
-            distance: float32 [h, w], from the outline, negative inside, in metres.
+            distance: float32 [h, w], signed distance from the outline in metres, negative inside.
 
         Returns:
             float32 [h, w] within 0..1.
         """
-        covered: Field = np.clip(np.float32(0.5) - distance / np.float32(self.gsd), 0, 1)
+        covered: Float32Array = np.clip(np.float32(0.5) - distance / np.float32(self.gsd), 0, 1)
         return covered
 
-    def paint(self, material: Material, place: Window) -> Field:
-        """A material's reflectance with its texture, float32 [3, h, w]."""
-        mix = self.patches[place]
-        grain = 1 + np.float32(material.grain) * self.fine[place]
+    def reflectance(self, material: Material, window: Window) -> Float32Array:
+        """Return the reflectance of a material with its texture, float32 [3, h, w]."""
+        mix = self.patches[window]
+        grain = 1 + np.float32(material.grain) * self.fine[window]
         if material.clumps:
-            grain += np.float32(material.clumps) * self.clumps[place]
+            grain += np.float32(material.clumps) * self.clumps[window]
         colour = np.empty((3, *mix.shape), np.float32)
         for band, (light, dark) in enumerate(zip(material.light, material.dark, strict=True)):
             np.multiply(mix, np.float32(dark - light), out=colour[band])
@@ -117,45 +125,48 @@ class Canvas:
             colour[band] *= grain
         return colour
 
-    def lay(self, place: Window, cover: Field, colour: Field, landcover: int | None) -> None:
-        """Paints flat ground.
+    def paint_flat(
+        self, window: Window, cover: Float32Array, colour: Float32Array, landcover: int | None
+    ) -> None:
+        """Paint flat ground.
 
         Args:
-            place: Where.
+            window: Window to paint in.
             cover: float32 [h, w], share of each pixel that is covered, 0..1.
             colour: float32 [3, h, w], reflectance.
-            landcover: Class, or None to leave it as it is (a marking).
+            landcover: Class, or None to keep the class that is there, as markings do.
         """
-        below = self.colour[:, place[0], place[1]]
+        below = self.colour[:, window[0], window[1]]
         below += (colour - below) * cover
         if landcover is not None:
-            self.landcover[place][cover > 0.5] = landcover
+            self.landcover[window][cover > 0.5] = landcover
 
-    def lift(
+    def paint_raised(
         self,
-        place: Window,
-        cover: Field,
-        top: Field,
-        slope: tuple[Field | float, Field | float],
-        colour: Field,
+        window: Window,
+        cover: Float32Array,
+        top: Float32Array,
+        slope: tuple[Float32Array | float, Float32Array | float],
+        colour: Float32Array,
         landcover: int,
     ) -> None:
-        """Paints a raised thing where it stands above what is there already.
+        """Paint a raised object where it is higher than what is there already.
 
         Args:
-            place: Where.
+            window: Window to paint in.
             cover: float32 [h, w], share of each pixel that is covered, 0..1.
-            top: float32 [h, w], height of its surface, in metres.
-            slope: Growth of that height to the east and to the south, float32 [h, w] or numbers.
+            top: float32 [h, w], height of the object's surface in metres.
+            slope: Derivatives of that height to the east and to the south, float32 [h, w] or
+                numbers.
             colour: float32 [3, h, w], reflectance.
-            landcover: Class.
+            landcover: Class of the object.
         """
-        height = self.height[place]
+        height = self.height[window]
         cover = np.where(top > height, cover, np.float32(0))
-        below = self.colour[:, place[0], place[1]]
+        below = self.colour[:, window[0], window[1]]
         below += (colour - below) * cover
         solid = cover > 0.5
         np.copyto(height, top, where=solid)
-        np.copyto(self.slope[0][place], np.float32(slope[0]), where=solid)
-        np.copyto(self.slope[1][place], np.float32(slope[1]), where=solid)
-        self.landcover[place][solid] = landcover
+        np.copyto(self.slope[0][window], np.float32(slope[0]), where=solid)
+        np.copyto(self.slope[1][window], np.float32(slope[1]), where=solid)
+        self.landcover[window][solid] = landcover

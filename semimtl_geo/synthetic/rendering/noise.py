@@ -1,15 +1,15 @@
-"""Smooth random fields, the grain of every surface."""
+"""Value noise: smooth random fields, which give every surface its texture."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tiles.types import Float32Array
 
-def value_noise(
-    rng: np.random.Generator, shape: tuple[int, int], cell: float
-) -> NDArray[np.float32]:
-    """A field of random values joined smoothly.
+
+def value_noise(rng: np.random.Generator, shape: tuple[int, int], cell: float) -> Float32Array:
+    """Generate a field of random values with smooth transitions.
 
     Args:
         rng: Source of randomness.
@@ -24,7 +24,7 @@ def value_noise(
     knots = rng.uniform(-1, 1, (int(rows[-1]) + 2, int(cols[-1]) + 2)).astype(np.float32)
     tall = knots[rows] + (knots[rows + 1] - knots[rows]) * row_weight[:, None]
     left = tall[:, cols]
-    field: NDArray[np.float32] = tall[:, cols + 1]
+    field: Float32Array = tall[:, cols + 1]
     field -= left
     field *= col_weight
     field += left
@@ -33,8 +33,9 @@ def value_noise(
 
 def _knots(
     count: int, cell: float, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    at = np.arange(count) / max(cell, 1.0) + rng.uniform()
-    index = at.astype(np.intp)
-    part = at - index
-    return index, (part * part * (3 - 2 * part)).astype(np.float32)
+) -> tuple[NDArray[np.intp], Float32Array]:
+    """Return, for each pixel, the index of the knot before it and the weight of the next one."""
+    position = np.arange(count) / max(cell, 1.0) + rng.uniform()
+    index = position.astype(np.intp)
+    fraction = position - index
+    return index, (fraction * fraction * (3 - 2 * fraction)).astype(np.float32)

@@ -1,10 +1,10 @@
-"""What makes one city, its sensor and its day different from another's."""
+"""Properties in which the two cities, their sensors and their days differ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-Span = tuple[float, float]
+Range = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
 
@@ -13,11 +13,11 @@ class CityStyle:
     """A city and the sensor that flew over it.
 
     Attributes:
-        name: Its name in folders and file names.
+        name: Name of the city in folders and file names.
         gsd: Ground sampling distance, in metres.
         crs: Coordinate reference system.
         origin: Easting and northing of the upper left corner of its first scene, in metres.
-        margin: Ground around a scene whose objects still cast shadows into it, in metres.
+        margin: Width of the ground around a scene whose objects cast shadows into it, in metres.
         block_depth: Shortest and longest distance between two avenues' edges, in metres.
         block_length: Shortest and longest distance between two cross streets' edges, in metres.
         avenue: Narrowest and widest carriageway of an avenue, in metres.
@@ -27,17 +27,17 @@ class CityStyle:
         bend: Amplitude by which streets bend, in metres; 0 keeps them straight.
         markings: Whether lanes and crossings are marked.
         parked: Share of kerb places with a parked car.
-        plans: What blocks are built with (see :mod:`semimtl_geo.synthetic.blocks`), and how often.
+        block_types: Types of blocks (keys of :data:`.layout.BLOCKS`), each with its frequency.
         street_trees: Share of street-tree places that are planted.
         sun_azimuth: Direction toward the sun, clockwise from north, in degrees.
-        sun_elevation: Of the sun above the horizon, in degrees.
-        sun_jitter: By how much both may differ from scene to scene, in degrees.
+        sun_elevation: Elevation of the sun above the horizon, in degrees.
+        sun_jitter: Largest difference of both from scene to scene, in degrees.
         sky: Light that reaches open shade (NIR, red, green), as a share of full light.
-        mixing: How much of each true band (columns) the sensor's bands (rows) record.
+        mixing: Share of each true band (columns) in each band of the sensor (rows).
         gain: Exposure of each band.
         haze: Light scattered into the sensor, as a share of full scale, for each band.
-        gamma: Exponent of the tone curve; above 1 lifts the shades.
-        blur: Standard deviation of the point spread, in pixels.
+        gamma: Exponent of the tone curve; values above 1 lighten shadows.
+        blur: Standard deviation of the point spread function, in pixels.
         noise: Standard deviation of the noise, in digital numbers of 0..255.
     """
 
@@ -46,16 +46,16 @@ class CityStyle:
     crs: str
     origin: tuple[float, float]
     margin: float
-    block_depth: Span
-    block_length: Span
-    avenue: Span
-    cross: Span
+    block_depth: Range
+    block_length: Range
+    avenue: Range
+    cross: Range
     pavement: float
     kerb_radius: float
     bend: float
     markings: bool
     parked: float
-    plans: tuple[tuple[str, float], ...]
+    block_types: tuple[tuple[str, float], ...]
     street_trees: float
     sun_azimuth: float
     sun_elevation: float
@@ -84,7 +84,13 @@ CITY_A = CityStyle(
     bend=0.0,
     markings=True,
     parked=0.45,
-    plans=(("courtyard", 0.36), ("slabs", 0.22), ("villas", 0.18), ("hall", 0.11), ("park", 0.13)),
+    block_types=(
+        ("courtyard", 0.36),
+        ("slabs", 0.22),
+        ("villas", 0.18),
+        ("hall", 0.11),
+        ("park", 0.13),
+    ),
     street_trees=0.75,
     sun_azimuth=152.0,
     sun_elevation=50.0,
@@ -114,7 +120,7 @@ CITY_B = CityStyle(
     bend=5.0,
     markings=False,
     parked=0.30,
-    plans=(("houses", 0.62), ("rows", 0.18), ("shops", 0.10), ("green", 0.10)),
+    block_types=(("houses", 0.62), ("rows", 0.18), ("shops", 0.10), ("green", 0.10)),
     street_trees=0.08,
     sun_azimuth=218.0,
     sun_elevation=55.0,

@@ -1,4 +1,4 @@
-"""What surfaces are made of: reflectance in near infrared, red and green, and texture."""
+"""Materials of surfaces: reflectance in near infrared, red and green, and texture."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ Bands = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Material:
-    """One kind of surface.
+    """A kind of surface.
 
     Attributes:
-        light: Reflectance (NIR, red, green) where its patches are light.
-        dark: Reflectance where they are dark.
-        grain: Share by which brightness varies from decimetre to decimetre.
-        clumps: Share by which it varies from metre to metre.
+        light: Reflectance (NIR, red, green) of the lightest patches.
+        dark: Reflectance of the darkest patches.
+        grain: Relative variation of the brightness from decimetre to decimetre.
+        clumps: Relative variation of the brightness from metre to metre.
     """
 
     light: Bands
@@ -24,7 +24,7 @@ class Material:
     clumps: float = 0.0
 
     def toned(self, factor: float) -> Material:
-        """The same material, brighter or darker by a factor."""
+        """Return the same material, brighter or darker by a factor."""
         nir, red, green = self.light
         light = (nir * factor, red * factor, green * factor)
         nir, red, green = self.dark
@@ -32,7 +32,7 @@ class Material:
 
 
 def plain(nir: float, red: float, green: float, grain: float = 0.06) -> Material:
-    """A material of one colour."""
+    """Create a material of one colour."""
     return Material((nir, red, green), (nir * 0.93, red * 0.92, green * 0.92), grain)
 
 

@@ -1,4 +1,4 @@
-"""The list of things that a scene is built of, before anything is painted."""
+"""Objects that a scene consists of, and the ground that they occupy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Roof = Literal["flat", "gable", "hip"]
 
 @dataclass(frozen=True)
 class Patch:
-    """A piece of flat ground: a rectangle, or with a raggedness an irregular oval, in metres."""
+    """A patch of flat ground: a rectangle, or an irregular oval if ``ragged`` is not 0 metres."""
 
     rect: Rect
     material: Material
@@ -29,11 +29,11 @@ class Wing:
     """One roof over a rectangle; wings that overlap join in valleys.
 
     Attributes:
-        rect: The ground it covers; ridges follow its length.
+        rect: The ground under the roof; ridges follow its length.
         roof: Shape of the roof.
         eave: Height of the walls, in metres.
-        pitch: Rise over run of the roof's planes.
-        material: Its cover.
+        pitch: Rise over run of the planes of the roof.
+        material: Surface of the roof.
     """
 
     rect: Rect
@@ -48,11 +48,11 @@ class Box:
     """A flat-topped body: chimney, lift house, container.
 
     Attributes:
-        rect: The ground it covers.
-        rise: Height of its top, in metres, above ground or above the roof it stands on.
-        material: Its cover.
-        landcover: Class.
-        on_roof: Whether it stands on a roof.
+        rect: The ground under the body.
+        rise: Height of the top, in metres, above the ground or above the roof under it.
+        material: Surface of the body.
+        landcover: Class of the body.
+        on_roof: Whether the body stands on a roof.
     """
 
     rect: Rect
@@ -64,7 +64,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Car:
-    """A car; its length points forward."""
+    """A car; the length of its rectangle points forward."""
 
     rect: Rect
     height: float
@@ -73,7 +73,7 @@ class Car:
 
 @dataclass(frozen=True)
 class Tree:
-    """A crown: centre and radius in metres, height in metres, pointed (conifer) or round."""
+    """A tree: centre, radius and height of its crown in metres; pointed (conifer) or round."""
 
     x: float
     y: float
@@ -94,15 +94,15 @@ class Mound:
 
 
 @dataclass
-class Plan:
-    """Everything in a scene, in the order of painting, and the ground that is taken.
+class SceneObjects:
+    """Objects of a scene in the order of painting, and the ground that they occupy.
 
     Attributes:
-        taken: bool [n, n], cells of :attr:`cell` metres on which nothing more may be placed.
-        offset: Where the first cell lies relative to the scene's corner, in metres.
+        occupied: bool [n, n], cells of :attr:`cell` metres on which nothing more may be placed.
+        offset: Position of the first cell relative to the corner of the scene, in metres.
     """
 
-    taken: NDArray[np.bool_]
+    occupied: NDArray[np.bool_]
     offset: float
     cell: float = 0.6
     patches: list[Patch] = field(default_factory=list)
@@ -113,28 +113,28 @@ class Plan:
     trees: list[Tree] = field(default_factory=list)
 
     @classmethod
-    def blank(cls, extent: float, around: float) -> Plan:
-        """A plan of ``extent`` metres and ``around`` metres more on every side."""
+    def blank(cls, extent: float, around: float) -> SceneObjects:
+        """Create an empty scene of ``extent`` metres, with ``around`` more on every side."""
         count = int((extent + 2 * around) / cls.cell) + 1
         return cls(np.zeros((count, count), np.bool_), -around)
 
-    def free(self, rect: Rect) -> bool:
-        """Whether a rectangle touches no ground that is taken."""
+    def is_free(self, rect: Rect) -> bool:
+        """Return whether a rectangle touches no occupied ground."""
         rows, cols = self._cells(rect)
-        return not self.taken[rows, cols].any()
+        return not self.occupied[rows, cols].any()
 
-    def take(self, rect: Rect) -> None:
-        """Marks a rectangle's ground as taken."""
+    def occupy(self, rect: Rect) -> None:
+        """Mark the ground of a rectangle as occupied."""
         rows, cols = self._cells(rect)
-        self.taken[rows, cols] = True
+        self.occupied[rows, cols] = True
 
-    def near(self, rect: Rect) -> bool:
-        """Whether any of a rectangle may be seen in the scene."""
-        reach_x, reach_y = rect.reach()
-        far = self.offset + len(self.taken) * self.cell
+    def may_be_visible(self, rect: Rect) -> bool:
+        """Return whether a part of a rectangle may be visible in the scene."""
+        half_x, half_y = rect.half_extent()
+        far = self.offset + len(self.occupied) * self.cell
         return (
-            self.offset - reach_x < rect.x < far + reach_x
-            and self.offset - reach_y < rect.y < far + reach_y
+            self.offset - half_x < rect.x < far + half_x
+            and self.offset - half_y < rect.y < far + half_y
         )
 
     def _cells(self, rect: Rect) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -143,5 +143,7 @@ class Plan:
         cos, sin = np.cos(rect.angle), np.sin(rect.angle)
         cols = ((rect.x + a * cos - b * sin - self.offset) / self.cell).astype(np.intp)
         rows = ((rect.y + a * sin + b * cos - self.offset) / self.cell).astype(np.intp)
-        inside = (rows >= 0) & (cols >= 0) & (rows < len(self.taken)) & (cols < len(self.taken))
+        inside = (
+            (rows >= 0) & (cols >= 0) & (rows < len(self.occupied)) & (cols < len(self.occupied))
+        )
         return rows[inside], cols[inside]

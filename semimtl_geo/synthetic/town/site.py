@@ -1,4 +1,4 @@
-"""A block under construction, and what stands on blocks of every city."""
+"""A block of the town under construction, with the objects that blocks of every city share."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ import numpy as np
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.geometry import Rect
 from semimtl_geo.synthetic.town.materials import Material
-from semimtl_geo.synthetic.town.objects import Box, Car, Mound, Patch, Plan, Roof, Tree, Wing
-from semimtl_geo.synthetic.town.street_network import Block, Network
+from semimtl_geo.synthetic.town.objects import (
+    Box,
+    Car,
+    Mound,
+    Patch,
+    Roof,
+    SceneObjects,
+    Tree,
+    Wing,
+)
+from semimtl_geo.synthetic.town.street_network import Block, StreetNetwork
 
 IMPERVIOUS, BUILDING, LOW, TREE, CLUTTER = 0, 1, 2, 3, 5
 Item = TypeVar("Item")
@@ -20,50 +29,52 @@ Item = TypeVar("Item")
 
 @dataclass
 class Site:
-    """One block, with the tools to furnish it.
+    """A block between streets, and the methods that place objects on it.
 
     Attributes:
-        plan: What is built so far.
-        network: The streets around.
+        objects: The objects of the scene so far.
+        streets: The streets around the block.
         block: The ground to build on.
         rng: Source of randomness.
     """
 
-    plan: Plan
-    network: Network
+    objects: SceneObjects
+    streets: StreetNetwork
     block: Block
     rng: np.random.Generator
 
     def rect(self, u: float, v: float, axis: int, length: float, width: float) -> Rect:
-        """A rectangle at street coordinates whose length follows u (0) or v (1), in metres."""
-        return self.network.frame.rect(u, v, axis, length, width)
+        """Return a rectangle at street coordinates in metres; its length follows u (0) or v (1)."""
+        return self.streets.coordinates.rect(u, v, axis, length, width)
 
-    def between(self, low: float, high: float) -> float:
-        """A number between two."""
+    def uniform(self, low: float, high: float) -> float:
+        """Draw a number from a uniform distribution."""
         return float(self.rng.uniform(low, high))
 
     def chance(self, share: float) -> bool:
-        """True in this share of the cases."""
+        """Draw True with a probability."""
         return bool(self.rng.random() < share)
 
-    def pick(self, items: Sequence[Item], weights: Sequence[float] | None = None) -> Item:
-        """One of several, with weights that sum to 1."""
+    def choice(self, items: Sequence[Item], weights: Sequence[float] | None = None) -> Item:
+        """Draw one of several items, by weights that sum to 1."""
         return items[int(self.rng.choice(len(items), p=weights))]
 
-    def lay(
+    def add_ground(
         self, rect: Rect, material: Material, landcover: int | None, ragged: float = 0.0
     ) -> None:
-        """Plans flat ground."""
-        if self.plan.near(rect):
-            self.plan.patches.append(Patch(rect, material, landcover, ragged))
+        """Add a patch of flat ground."""
+        if self.objects.may_be_visible(rect):
+            self.objects.patches.append(Patch(rect, material, landcover, ragged))
 
-    def build(self, rect: Rect, roof: Roof, eave: float, pitch: float, material: Material) -> None:
-        """Plans a roof with what stands on it, and takes the ground."""
-        if not self.plan.near(rect):
+    def add_building(
+        self, rect: Rect, roof: Roof, eave: float, pitch: float, material: Material
+    ) -> None:
+        """Add a roof with the objects on it, and mark its ground as occupied."""
+        if not self.objects.may_be_visible(rect):
             return
-        self.plan.take(rect.grown(0.4))
-        tone = material.toned(self.between(0.85, 1.18))
-        self.plan.wings.append(Wing(rect, roof, eave, pitch, tone))
+        self.objects.occupy(rect.expanded(0.4))
+        tone = material.toned(self.uniform(0.85, 1.18))
+        self.objects.wings.append(Wing(rect, roof, eave, pitch, tone))
         if eave < 3.0:
             return
         if roof == "flat":
@@ -75,13 +86,13 @@ class Site:
         lifts = int(rect.length // 17) if rect.length > 15 else 0
         for index in range(lifts):
             along = (index + 0.5) / lifts * rect.length - rect.length / 2
-            part = rect.part(along, self.between(-1.5, 1.5), 3.6, 2.8)
-            self._top(part, self.between(1.8, 2.8), m.CONCRETE)
+            part = rect.part(along, self.uniform(-1.5, 1.5), 3.6, 2.8)
+            self._top(part, self.uniform(1.8, 2.8), m.CONCRETE)
         for _ in range(int(rect.length * rect.width / 45)):
-            along = self.between(-0.42, 0.42) * rect.length
-            across = self.between(-0.38, 0.38) * rect.width
-            size = self.between(0.6, 1.7)
-            kind = self.pick(("vent", "dome", "dark"))
+            along = self.uniform(-0.42, 0.42) * rect.length
+            across = self.uniform(-0.38, 0.38) * rect.width
+            size = self.uniform(0.6, 1.7)
+            kind = self.choice(("vent", "dome", "dark"))
             if kind == "vent":
                 self._top(rect.part(along, across, size, size), 0.8, m.SHEET)
             elif kind == "dome":
@@ -89,8 +100,8 @@ class Site:
             else:
                 self._top(rect.part(along, across, size, 0.6), 0.0, m.GLASS)
 
-    def skylights(self, rect: Rect) -> None:
-        """Plans rows of glass on a hall's flat roof."""
+    def add_skylights(self, rect: Rect) -> None:
+        """Add rows of skylights on the flat roof of a hall."""
         rows = int(rect.width // 7)
         for row in range(rows):
             across = (row + 0.5) / rows * rect.width - rect.width / 2
@@ -100,10 +111,10 @@ class Site:
 
     def _equip_pitched(self, rect: Rect, pitch: float) -> None:
         for _ in range(1 + int(rect.length / 14)):
-            along = self.between(-0.36, 0.36) * rect.length
-            self._top(rect.part(along, self.between(-1.4, 1.4), 0.9, 0.7), 0.7, m.TILE_OLD)
-        side = self.pick((-1.0, 1.0))
-        dressing = self.pick(("plain", "dormers", "windows", "solar"), (0.35, 0.2, 0.3, 0.15))
+            along = self.uniform(-0.36, 0.36) * rect.length
+            self._top(rect.part(along, self.uniform(-1.4, 1.4), 0.9, 0.7), 0.7, m.TILE_OLD)
+        side = self.choice((-1.0, 1.0))
+        dressing = self.choice(("plain", "dormers", "windows", "solar"), (0.35, 0.2, 0.3, 0.15))
         across = side * rect.width * 0.27
         steps = int(rect.length // 3.6)
         for index in range(steps):
@@ -119,107 +130,110 @@ class Site:
             self._top(panel, 0.0, m.SOLAR)
 
     def _top(self, rect: Rect, rise: float, material: Material) -> None:
-        self.plan.boxes.append(Box(rect, rise, material, BUILDING, on_roof=True))
+        self.objects.boxes.append(Box(rect, rise, material, BUILDING, on_roof=True))
 
-    def park(self, rect: Rect, filled: float, surface: Material = m.ASPHALT) -> None:
-        """Plans a row of stalls across a rectangle's width, cars in a share of them."""
-        if not self.plan.near(rect):
+    def add_parking(self, rect: Rect, filled: float, surface: Material = m.ASPHALT) -> None:
+        """Add a row of parking stalls along a rectangle; a share of them is filled with cars."""
+        if not self.objects.may_be_visible(rect):
             return
-        self.lay(rect, surface, IMPERVIOUS)
-        self.plan.take(rect)
+        self.add_ground(rect, surface, IMPERVIOUS)
+        self.objects.occupy(rect)
         stalls = int(rect.length // 2.6)
         for index in range(stalls):
             along = (index + 0.5) * 2.6 - stalls * 1.3
-            self.lay(rect.part(along - 1.3, 0.0, 0.12, rect.width), m.MARKING, None)
+            self.add_ground(rect.part(along - 1.3, 0.0, 0.12, rect.width), m.MARKING, None)
             if self.chance(filled):
-                turn = self.pick((0.5, -0.5)) * float(np.pi) + self.between(-0.04, 0.04)
-                self.car(rect.part(along, self.between(-0.25, 0.25), 1.0, 1.0, turn))
+                turn = self.choice((0.5, -0.5)) * float(np.pi) + self.uniform(-0.04, 0.04)
+                self.add_car(rect.part(along, self.uniform(-0.25, 0.25), 1.0, 1.0, turn))
 
-    def car(self, rect: Rect) -> None:
-        """Plans a car at a rectangle's centre, along its length."""
-        body = Rect(rect.x, rect.y, rect.angle, self.between(4.2, 4.8), self.between(1.8, 2.0))
-        if self.plan.near(body):
-            paint = self.pick(m.CAR_PAINTS).toned(self.between(0.85, 1.1))
-            self.plan.cars.append(Car(body, self.between(1.42, 1.58), paint))
-            self.plan.take(body)
+    def add_car(self, rect: Rect) -> None:
+        """Add a car at the centre of a rectangle, along its length."""
+        body = Rect(rect.x, rect.y, rect.angle, self.uniform(4.2, 4.8), self.uniform(1.8, 2.0))
+        if self.objects.may_be_visible(body):
+            paint = self.choice(m.CAR_PAINTS).toned(self.uniform(0.85, 1.1))
+            self.objects.cars.append(Car(body, self.uniform(1.42, 1.58), paint))
+            self.objects.occupy(body)
 
-    def tree(self, u: float, v: float, radius: float, conifers: float) -> bool:
-        """Plans a tree where its stem finds free ground; taller the wider its crown."""
+    def add_tree(self, u: float, v: float, radius: float, conifers: float) -> bool:
+        """Add a tree if the ground is free, and return whether it was added.
+
+        The wider the crown, the taller the tree.
+        """
         stem = self.rect(u, v, 0, 0.9 * radius, 0.9 * radius)
-        if not self.plan.near(stem.grown(radius)) or not self.plan.free(stem):
+        if not self.objects.may_be_visible(stem.expanded(radius)) or not self.objects.is_free(stem):
             return False
         pointed = self.chance(conifers)
-        ratio = self.between(2.6, 3.4) if pointed else self.between(1.8, 2.4)
-        leaf = m.CONIFER if pointed else self.pick((m.BROADLEAF, m.LIGHTLEAF), (0.7, 0.3))
-        self.plan.trees.append(
+        ratio = self.uniform(2.6, 3.4) if pointed else self.uniform(1.8, 2.4)
+        leaf = m.CONIFER if pointed else self.choice((m.BROADLEAF, m.LIGHTLEAF), (0.7, 0.3))
+        self.objects.trees.append(
             Tree(
                 stem.x,
                 stem.y,
                 radius * (0.8 if pointed else 1.0),
                 radius * ratio + 0.8,
                 pointed,
-                leaf.toned(self.between(0.8, 1.15)),
+                leaf.toned(self.uniform(0.8, 1.15)),
             )
         )
         return True
 
-    def hedge(self, u: float, v: float, axis: int, length: float) -> None:
-        """Plans a hedge along u (0) or v (1)."""
-        rect = self.rect(u, v, axis, length, self.between(1.2, 1.8))
-        if self.plan.near(rect) and self.plan.free(rect):
-            hedge = m.HEDGE.toned(self.between(0.85, 1.15))
-            self.plan.mounds.append(Mound(rect, self.between(1.7, 2.4), hedge, TREE))
+    def add_hedge(self, u: float, v: float, axis: int, length: float) -> None:
+        """Add a hedge along u (0) or v (1) if the ground is free."""
+        rect = self.rect(u, v, axis, length, self.uniform(1.2, 1.8))
+        if self.objects.may_be_visible(rect) and self.objects.is_free(rect):
+            hedge = m.HEDGE.toned(self.uniform(0.85, 1.15))
+            self.objects.mounds.append(Mound(rect, self.uniform(1.7, 2.4), hedge, TREE))
 
-    def diggings(self, rect: Rect) -> None:
-        """Plans a construction site: bare soil, heaps of it, a container."""
-        if not self.plan.near(rect) or not self.plan.free(rect.grown(-1.0)):
+    def add_construction_site(self, rect: Rect) -> None:
+        """Add a construction site (bare soil, heaps, a container) if the ground is free."""
+        if not self.objects.may_be_visible(rect) or not self.objects.is_free(rect.expanded(-1.0)):
             return
-        self.lay(rect, m.SOIL, CLUTTER, ragged=1.2)
-        self.plan.take(rect)
+        self.add_ground(rect, m.SOIL, CLUTTER, ragged=1.2)
+        self.objects.occupy(rect)
         for _ in range(int(rect.length * rect.width / 90) + 1):
             part = rect.part(
-                self.between(-0.32, 0.32) * rect.length,
-                self.between(-0.32, 0.32) * rect.width,
-                self.between(4.0, 8.0),
-                self.between(3.0, 4.5),
-                self.between(0, 3),
+                self.uniform(-0.32, 0.32) * rect.length,
+                self.uniform(-0.32, 0.32) * rect.width,
+                self.uniform(4.0, 8.0),
+                self.uniform(3.0, 4.5),
+                self.uniform(0, 3),
             )
-            soil = m.SOIL.toned(self.between(0.85, 1.2))
-            self.plan.mounds.append(Mound(part, self.between(1.2, 2.6), soil, CLUTTER))
+            soil = m.SOIL.toned(self.uniform(0.85, 1.2))
+            self.objects.mounds.append(Mound(part, self.uniform(1.2, 2.6), soil, CLUTTER))
         if self.chance(0.7):
-            self.container(rect.part(0.36 * rect.length, -0.34 * rect.width, 6.0, 2.5))
+            self.add_container(rect.part(0.36 * rect.length, -0.34 * rect.width, 6.0, 2.5))
 
-    def container(self, rect: Rect) -> None:
-        """Plans a container."""
-        if self.plan.near(rect):
-            paint = self.pick(m.CONTAINER_PAINTS)
-            self.plan.boxes.append(Box(rect, self.between(2.4, 2.7), paint, CLUTTER))
-            self.plan.take(rect)
+    def add_container(self, rect: Rect) -> None:
+        """Add a container."""
+        if self.objects.may_be_visible(rect):
+            paint = self.choice(m.CONTAINER_PAINTS)
+            self.objects.boxes.append(Box(rect, self.uniform(2.4, 2.7), paint, CLUTTER))
+            self.objects.occupy(rect)
 
-    def pool(self, rect: Rect) -> None:
-        """Plans a swimming pool with its paved rim, where there is room."""
-        if self.plan.near(rect) and self.plan.free(rect.grown(0.6)):
-            self.lay(rect.grown(0.8), m.PAVING.toned(1.2), IMPERVIOUS)
-            self.lay(rect, m.POOL, CLUTTER)
-            self.plan.take(rect.grown(0.8))
+    def add_pool(self, rect: Rect) -> None:
+        """Add a swimming pool with a paved rim if the ground is free."""
+        if self.objects.may_be_visible(rect) and self.objects.is_free(rect.expanded(0.6)):
+            self.add_ground(rect.expanded(0.8), m.PAVING.toned(1.2), IMPERVIOUS)
+            self.add_ground(rect, m.POOL, CLUTTER)
+            self.objects.occupy(rect.expanded(0.8))
 
-    def playground(self, rect: Rect) -> None:
-        """Plans a sand pit with its equipment, where there is room."""
-        if self.plan.near(rect) and self.plan.free(rect):
-            self.lay(rect, m.SAND, CLUTTER, ragged=0.6)
-            self.plan.take(rect)
+    def add_playground(self, rect: Rect) -> None:
+        """Add a sand pit with play equipment if the ground is free."""
+        if self.objects.may_be_visible(rect) and self.objects.is_free(rect):
+            self.add_ground(rect, m.SAND, CLUTTER, ragged=0.6)
+            self.objects.occupy(rect)
             for _ in range(3):
-                along = self.between(-0.3, 0.3) * rect.length
-                part = rect.part(along, self.between(-0.3, 0.3) * rect.width, 1.8, 1.2)
-                self.plan.boxes.append(Box(part, 1.9, self.pick(m.CONTAINER_PAINTS), CLUTTER))
+                along = self.uniform(-0.3, 0.3) * rect.length
+                part = rect.part(along, self.uniform(-0.3, 0.3) * rect.width, 1.8, 1.2)
+                self.objects.boxes.append(Box(part, 1.9, self.choice(m.CONTAINER_PAINTS), CLUTTER))
 
-    def woods(self, groups: int, radius: tuple[float, float], conifers: float) -> None:
-        """Plans groups of trees and bushes anywhere on the block, where there is room."""
+    def add_trees(self, groups: int, radius: tuple[float, float], conifers: float) -> None:
+        """Add groups of trees and bushes anywhere on the block where the ground is free."""
         block = self.block
         for _ in range(groups):
-            u, v = self.between(block.u0, block.u1), self.between(block.v0, block.v1)
+            u, v = self.uniform(block.u0, block.u1), self.uniform(block.v0, block.v1)
             for _ in range(int(self.rng.integers(1, 4))):
-                self.tree(u, v, self.between(*radius), conifers)
-                u, v = u + self.between(-4.5, 4.5), v + self.between(-4.5, 4.5)
+                self.add_tree(u, v, self.uniform(*radius), conifers)
+                u, v = u + self.uniform(-4.5, 4.5), v + self.uniform(-4.5, 4.5)
                 if self.chance(0.5):
-                    self.tree(u, v, self.between(0.7, 1.2), 0.0)
+                    self.add_tree(u, v, self.uniform(0.7, 1.2), 0.0)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from semimtl_geo.synthetic.town.city_style import CityStyle
-from semimtl_geo.synthetic.town.geometry import Frame
+from semimtl_geo.synthetic.town.geometry import StreetCoordinates
 
 
 @dataclass(frozen=True)
@@ -16,18 +16,18 @@ class Street:
     """A street in street coordinates.
 
     Attributes:
-        axis: 0 where it follows u, 1 where it follows v.
-        at: Its centre line in the other coordinate, in metres.
-        start: Where it begins, in metres.
-        stop: Where it ends, in metres.
-        half: Half the width of its carriageway, in metres.
+        axis: 0 if the street follows u, 1 if it follows v.
+        position: Other coordinate of the centre line, in metres.
+        start: First coordinate along the axis, in metres.
+        stop: Last coordinate along the axis, in metres.
+        half_width: Half the width of the carriageway, in metres.
     """
 
     axis: int
-    at: float
+    position: float
     start: float
     stop: float
-    half: float
+    half_width: float
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Network:
+class StreetNetwork:
     """All streets and blocks of a scene."""
 
-    frame: Frame
+    coordinates: StreetCoordinates
     avenues: tuple[Street, ...]
     crosses: tuple[Street, ...]
     blocks: tuple[Block, ...]
 
 
-def make_network(style: CityStyle, rng: np.random.Generator, extent: float) -> Network:
-    """Lays out the streets of a square scene.
+def make_street_network(style: CityStyle, rng: np.random.Generator, extent: float) -> StreetNetwork:
+    """Lay out the streets of a square scene.
 
     Args:
         style: The city.
@@ -75,7 +75,9 @@ def make_network(style: CityStyle, rng: np.random.Generator, extent: float) -> N
                 float(bend[1]),
             )
         )
-    frame = Frame(extent / 2, extent / 2, float(rng.uniform(0, np.pi)), tuple(waves))
+    coordinates = StreetCoordinates(
+        extent / 2, extent / 2, float(rng.uniform(0, np.pi)), tuple(waves)
+    )
     radius = extent * 0.7072 + 14.0 + 2 * style.bend
 
     avenues: list[Street] = []
@@ -88,14 +90,15 @@ def make_network(style: CityStyle, rng: np.random.Generator, extent: float) -> N
     crosses: list[Street] = []
     blocks: list[Block] = []
     for left, right in pairwise(avenues):
-        u0, u1 = left.at + left.half + style.pavement, right.at - right.half - style.pavement
+        u0 = left.position + left.half_width + style.pavement
+        u1 = right.position - right.half_width - style.pavement
         at = -radius - rng.uniform(0, style.block_length[1])
         below = None
         while below is None or below < radius:
             half = rng.uniform(*style.cross) / 2
-            crosses.append(Street(0, float(at), left.at, right.at, float(half)))
+            crosses.append(Street(0, float(at), left.position, right.position, float(half)))
             if below is not None:
                 blocks.append(Block(u0, u1, below, float(at - half - style.pavement)))
             below = float(at + half + style.pavement)
             at = below + rng.uniform(*style.block_length) + style.cross[0] / 2 + style.pavement
-    return Network(frame, tuple(avenues), tuple(crosses), tuple(blocks))
+    return StreetNetwork(coordinates, tuple(avenues), tuple(crosses), tuple(blocks))

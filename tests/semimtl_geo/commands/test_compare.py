@@ -21,10 +21,10 @@ from semimtl_geo.compare.job import Job, Run
 from semimtl_geo.compare.paper_tables import TABLES
 from semimtl_geo.compare.parallel_runs import carry_out
 from semimtl_geo.compare.runs import check, train_run
-from semimtl_geo.compare.scenario import ORDER, find_scenario
+from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.compare.table import COLUMNS
-from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.learning.systems import SYSTEMS, system_names
 from tests.semimtl_geo.miniature import TINY, write_data
 from tiles.errors import InputError
 
@@ -66,7 +66,7 @@ def test_scenario(
     controls = {
         (domain, SYSTEMS[system].title + REESTIMATED) for system, domain in UNSEEN[name].items()
     }
-    titles = {SYSTEMS[system].title for system in ORDER}
+    titles = {SYSTEMS[system].title for system in system_names()}
     assert set(ours) == {(d, title) for d in scenario.evaluate for title in titles} | controls
     for (_, method), row in ours.items():
         both = method in {"JTL", "SemiSD", "SemiMTL", "SemiMTL (M1)", "SemiMTL (M3)"}

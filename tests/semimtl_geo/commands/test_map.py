@@ -148,7 +148,7 @@ def test_an_interrupted_run_can_go_on(
     def interrupt(*args: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Mapper, "map", interrupt)
+    monkeypatch.setattr(Mapper, "map_many", interrupt)
     assert run("net.ckpt 0.tif") == 130
     assert capsys.readouterr().err.splitlines()[-1] == "interrupted; start again to go on"
 

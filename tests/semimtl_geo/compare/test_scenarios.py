@@ -9,10 +9,10 @@ import pytest
 from semimtl_geo.class_schemes import CITYSCAPES
 from semimtl_geo.compare.job import runs_of
 from semimtl_geo.compare.paper_tables import TABLES
-from semimtl_geo.compare.scenario import ORDER, find_scenario, packaged_scenarios
+from semimtl_geo.compare.scenario import find_scenario, packaged_scenarios
 from semimtl_geo.data.augmentation import Augmentation
 from semimtl_geo.learning.consistency import Consistency
-from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.tasks import Depth, Segmentation
 from semimtl_geo.training.configuration import settings_of
 from tiles.errors import InputError
@@ -22,7 +22,7 @@ OF_THE_PAPER = ("cross_city", "cross_dataset", "cross_domain")
 
 def test_what_is_packaged() -> None:
     assert packaged_scenarios() == ["cities", *OF_THE_PAPER]
-    assert sorted(ORDER) == sorted(SYSTEMS)
+    assert sorted(system_names()) == sorted(SYSTEMS)
 
 
 @pytest.mark.parametrize("name", ["cities", *OF_THE_PAPER])

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from semimtl_geo.data.augmentation import Augmentation
-from semimtl_geo.data.datamodule import Domain, DomainsDataModule
+from semimtl_geo.data.datamodule import DomainsDataModule
+from semimtl_geo.data.domain import Domain
+from semimtl_geo.data.loader import checked_loader
 from semimtl_geo.training.module import SemiMTL
 from tests.rasters import noise, write
 from tests.semimtl_geo.data.batches import same, training
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError, MissingFileError
 
 DOMAINS = {"a": Domain(["landcover"]), "b": Domain(["height"])}
 
@@ -182,7 +184,9 @@ def test_hidden_labels_do_not_reach_the_network(
 def test_a_system_reads_what_it_learns_from(
     root: Path, system: Any, read: dict[str, set[str]]
 ) -> None:
-    batch = training(make(root, system=system))[0]
+    data = make(root)
+    data.restrict_to(system)
+    batch = training(data)[0]
     assert {name: set(data) - {"image"} for name, data in batch.items()} == read
 
 
@@ -240,3 +244,40 @@ def test_a_file_cut_short_is_named_whoever_reads_it(root: Path, workers: int) ->
         training(make(root, workers=workers))
     assert "\n" not in str(caught.value)
     assert str(root / "a/train/image") in str(caught.value)
+    assert caught.value.source in {str(path) for path in (root / "a/train/image").iterdir()}
+    assert str(caught.value).endswith(f"; {caught.value.remedy}")
+
+
+class Broken(torch.utils.data.Dataset[Any]):
+    """Raises an error that was caused by another one, which cannot be pickled."""
+
+    def __init__(self, kind: type[InputError]) -> None:
+        self.kind = kind
+
+    def __getitem__(self, query: int) -> Any:
+        try:
+            raise OSError(lambda: None)
+        except OSError as error:
+            raise self.kind("a.tif", f"is broken\nhere: {query}", "mend it") from error
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", [InputError, MissingFileError, InvalidValueError])
+def test_errors_keep_their_type_and_fields(kind: type[InputError], workers: int) -> None:
+    loader = checked_loader(Broken(kind), list, sampler=[3], num_workers=workers)
+    with pytest.raises(InputError) as caught:
+        next(iter(loader))
+    error = caught.value
+    assert type(error) is kind
+    assert (error.source, error.fault, error.remedy) == ("a.tif", "is broken\nhere: 3", "mend it")
+    assert str(error) == "a.tif: is broken here: 3; mend it"
+
+
+def test_other_errors_of_reading_processes_stay_defects() -> None:
+    class Defect(torch.utils.data.Dataset[Any]):
+        def __getitem__(self, query: int) -> Any:
+            raise ZeroDivisionError("a defect")
+
+    loader = checked_loader(Defect(), list, sampler=[0], num_workers=1)
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        next(iter(loader))

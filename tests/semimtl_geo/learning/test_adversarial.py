@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from semimtl_geo.learning.adversarial import (
+    ALIGNMENTS,
     discriminator_loss,
-    inter_loss,
     intra_loss,
-    source_count,
-    source_of,
 )
 
 
-def judged(*pixels: list[float]) -> Tensor:
+def logits_of(*pixels: list[float]) -> Tensor:
     """Logits [1, S, 1, W] whose softmax is the given probabilities, whatever their offset."""
     logits = torch.tensor(pixels).log().T[None, :, None]
     return logits + 7.0
 
 
 # Two pixels. K = 2: ground truth, prediction on A, prediction on B.
-TWO = judged([0.5, 0.3, 0.2], [0.1, 0.1, 0.8])
+TWO = logits_of([0.5, 0.3, 0.2], [0.1, 0.1, 0.8])
 # K = 3: ground truth, A, B, C.
-THREE = judged([0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4])
+THREE = logits_of([0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4])
 # One class for ground truth, one for predictions.
-BINARY = judged([0.8, 0.2], [0.3, 0.7])
+BINARY = logits_of([0.8, 0.2], [0.3, 0.7])
 
 
 def mean_log(*probabilities: float) -> float:
@@ -46,10 +43,10 @@ def mean_log(*probabilities: float) -> float:
     ],
 )
 def test_classes_of_a_discriminator(
-    alignment: Any, domains: int, count: int, sources: list[int]
+    alignment: str, domains: int, count: int, sources: list[int]
 ) -> None:
-    assert source_count(alignment, domains) == count
-    assert [source_of(alignment, k) for k in range(domains)] == sources
+    assert ALIGNMENTS[alignment].source_count(domains) == count
+    assert [ALIGNMENTS[alignment].source_of(k) for k in range(domains)] == sources
 
 
 @pytest.mark.parametrize(("source", "chosen"), [(0, (0.5, 0.1)), (1, (0.3, 0.1)), (2, (0.2, 0.8))])
@@ -97,16 +94,16 @@ def test_equation_3() -> None:
     ],
 )
 def test_equations_4_to_6(
-    alignment: Any, logits: Tensor, domain: int, labelled: list[int], chosen: tuple[float, float]
+    alignment: str, logits: Tensor, domain: int, labelled: list[int], chosen: tuple[float, float]
 ) -> None:
-    loss = inter_loss(logits, alignment, domain, labelled)
+    loss = ALIGNMENTS[alignment].inter_loss(logits, domain, labelled)
     assert loss.item() == pytest.approx(mean_log(*chosen), rel=1e-5)
 
 
 def test_equation_6_is_finite_where_the_discriminator_is_sure() -> None:
     """log(1 - p) of p rounded to 1 would be minus infinity."""
     logits = torch.tensor([0.0, 0.0, 60.0]).view(1, 3, 1, 1).requires_grad_()
-    loss = inter_loss(logits, "m3", 1, [0])
+    loss = ALIGNMENTS["m3"].inter_loss(logits, 1, [0])
     loss.backward()
     # 1 - p = 2 / (2 + e^60).
     assert loss.item() == pytest.approx(60 - math.log(2), rel=1e-6)
@@ -117,4 +114,5 @@ def test_equation_6_is_finite_where_the_discriminator_is_sure() -> None:
 def test_losses_do_not_depend_on_the_size_of_a_crop() -> None:
     large = TWO.repeat(3, 1, 4, 5)
     assert intra_loss(large).item() == pytest.approx(intra_loss(TWO).item())
-    assert inter_loss(large, "m1", 1, [0]).item() == pytest.approx(mean_log(0.3, 0.1), rel=1e-5)
+    loss = ALIGNMENTS["m1"].inter_loss(large, 1, [0])
+    assert loss.item() == pytest.approx(mean_log(0.3, 0.1), rel=1e-5)

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semimtl_geo.data.datamodule import Domain, DomainsDataModule
+from semimtl_geo.data import Domain, DomainsDataModule
 from semimtl_geo.learning.distributed import reseed
 from semimtl_geo.networks.checkpoint import load_generator
 from tests.conftest import CROP

@@ -12,6 +12,7 @@ import xarray
 from xarray.conventions import cf_encoder
 
 from semimtl_geo import open_maps
+from semimtl_geo.mapping import map_files
 from tests.rasters import NORTH, WEST, write
 from tiles.errors import InputError
 
@@ -53,13 +54,19 @@ def test_variables_say_what_their_numbers_mean(files: dict[str, Path]) -> None:
     for name, file in files.items():
         assert maps[name].encoding["source"] == str(file)
         assert (maps[name].dims, maps[name].shape) == (("y", "x"), (2, 3))
+    assert map_files(maps) == files
+    assert list(map_files(maps.assign(plain=maps["height"].drop_attrs()))) == list(files)
     cover = maps["landcover"]
     assert cover.dtype == cover.attrs["flag_values"].dtype == np.uint8
     assert cover.attrs["flag_values"].tolist() == [0, 1]
     assert cover.attrs["flag_meanings"] == "low_vegetation building"
     assert cover.attrs["_FillValue"] == 255
     assert cover.to_numpy().tolist() == [[0, 255, 1], [1, 1, 0]]
-    assert maps["height"].attrs == {"long_name": "height above ground", "units": "m"}
+    assert maps["height"].attrs == {
+        "long_name": "height above ground",
+        "units": "m",
+        "file": str(files["height"]),
+    }
     want = np.where(HEIGHTS == -9999, np.nan, HEIGHTS)
     np.testing.assert_array_equal(maps["height"], want)
     assert maps["height"].dtype == np.float32
@@ -74,6 +81,7 @@ def test_georeference_and_provenance(files: dict[str, Path]) -> None:
         "title": "Maps of ortho.tif",
         "source": "semimtl-geo 0.9, model m.ckpt (SHA-256 abc)",
         "comment": "BatchNorm statistics: of the training domain a",
+        "files": "\n".join(map(str, files.values())),
     }
     assert maps.rio.crs.to_epsg() == 32633
     np.testing.assert_allclose(maps.x, WEST + 0.15 * np.array([0.5, 1.5, 2.5]), atol=1e-6)
@@ -108,6 +116,7 @@ def test_encoded_by_the_conventions(files: dict[str, Path], tmp_path: Path) -> N
         np.testing.assert_array_equal(again["height"], maps["height"])
         assert again["height"].attrs["units"] == "m"
         assert again.attrs == maps.attrs
+        assert map_files(again) == {"height": files["height"]}
 
 
 def test_a_map_that_was_made_again_is_read_again(files: dict[str, Path], tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_without_a_domain_statistics_are_those_of_the_frames(
     folder, image = streets / "b/val", streets / "b/val/image/val_0.png"
     adapted = adapt_to_frames(mapper, folder, [1, 2, 3])
     assert adapted.statistics == "re-estimated on 96 crops of frames, without labels"
-    assert mapper.chooses  # as it was
+    assert mapper.needs_statistics  # as it was
     evaluate(mapper, folder, tmp_path / "maps")
     made = map_frame(adapted, image, tmp_path / "by_hand", [1, 2, 3])
     assert np.array_equal(load(made["depth"]), load(tmp_path / "maps/val_0_depth.tif"))
@@ -202,9 +202,9 @@ def nothing_known(folder: Path) -> None:
     ("harm", "words"),
     [
         (no_truth, r"depth/val_1\.tif: no such file; every image needs its depth"),
-        (another_size, r"depth/val_1\.tif: is of 40 x 63 px, its image of 40 x 64"),
+        (another_size, r"depth/val_1\.tif: has 40 x 63 px, but its image has 40 x 64"),
         (no_class, r"val_0\.png: has the value 19, there are 19 classes from 0"),
-        (garbage, r"segmentation/val_0\.png: is no PNG file"),
+        (garbage, r"segmentation/val_0\.png: is not a PNG file"),
         (nothing_known, r"depth: knows no pixel of the images"),
     ],
 )

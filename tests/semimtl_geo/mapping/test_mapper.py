@@ -453,7 +453,7 @@ def test_devices_and_clusters(
     def mapper_predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
         return Predictor(mapper.card, mapper.generator, scale=255)(images)
 
-    monkeypatch.setattr("semimtl_geo.mapping.mapper.mosaic", watch)
+    monkeypatch.setattr("semimtl_geo.mapping.requests.mosaic", watch)
     mapper.map(raster, tmp_path / "one")
     mapper.map(raster, tmp_path / "two", devices=["cpu", "cpu"])
     mapper.map(raster, tmp_path / "cluster", client="client")

@@ -10,10 +10,11 @@ from semimtl_geo.commands.prepare import add_arguments, run
 from semimtl_geo.prepare.isprs import common as official
 from semimtl_geo.prepare.isprs import potsdam
 from semimtl_geo.prepare.isprs.potsdam import Potsdam
+from semimtl_geo.prepare.options import options_of
 from semimtl_geo.prepare.pipeline import prepare
 from semimtl_geo.prepare.registry import REGISTRY
 from tests.semimtl_geo.prepare.isprs.archives import contents, potsdam_scene
-from tiles.errors import InputError
+from tiles.errors import InputError, MissingFileError
 
 SCENES = ("2_10", "2_11", "2_12")
 ADAPTER = Potsdam(val=("2_11",))
@@ -52,20 +53,20 @@ def test_command(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", REGISTRY)
-def test_every_adapter_can_be_asked_for(name: str) -> None:
+def test_options_come_from_the_dataclass(name: str) -> None:
     args = vars(parsed(name, "--raw=a", "--out=b"))
-    for option in REGISTRY[name].options:
-        assert args[option.name] == option.default
+    adapter = REGISTRY[name].load()
+    declared = {field: default for field, _, default in options_of(adapter)}
+    assert {field: args[field] for field in declared} == declared
+    assert adapter(**declared) == adapter()
     with pytest.raises(SystemExit) as stop:
         parsed(name, "--help")
     assert stop.value.code == 0
 
 
 @pytest.mark.parametrize("writes", range(1, 9))
-def test_a_killed_run_is_gone_on_with(
-    raw: Path, monkeypatch: pytest.MonkeyPatch, writes: int
-) -> None:
-    """Killed in any of the nine files, with a part of it written."""
+def test_a_killed_run_is_continued(raw: Path, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """It is killed while it writes each of the nine files."""
     left = writes
     whole = raw.parent / "whole"
     prepare("potsdam", ADAPTER, raw, whole)
@@ -73,7 +74,7 @@ def test_a_killed_run_is_gone_on_with(
     class KilledError(BaseException):
         pass
 
-    def dying(name: str) -> None:
+    def kill_in(name: str) -> None:
         real = getattr(official, name)
 
         def write(*args: object) -> None:
@@ -92,7 +93,7 @@ def test_a_killed_run_is_gone_on_with(
     out = raw.parent / "out"
     with monkeypatch.context() as patch:
         for name in ("write_image", "write_landcover", "write_height"):
-            dying(name)
+            kill_in(name)
         with pytest.raises(KilledError):
             prepare("potsdam", ADAPTER, raw, out)
     finished = {file: file.stat().st_mtime_ns for file in out.rglob("[!.]*.tif")}
@@ -102,7 +103,7 @@ def test_a_killed_run_is_gone_on_with(
     assert all(file.stat().st_mtime_ns == time for file, time in finished.items())
 
 
-def test_again_makes_nothing(raw: Path) -> None:
+def test_a_second_run_writes_nothing(raw: Path) -> None:
     out = raw.parent / "out"
     prepare("potsdam", ADAPTER, raw, out)
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.tif")}
@@ -112,15 +113,18 @@ def test_again_makes_nothing(raw: Path) -> None:
     assert (out / "potsdam" / "summary.md").read_text() == text
 
 
-def test_other_settings_are_not_mixed_in(raw: Path) -> None:
+def test_other_settings_are_refused(raw: Path) -> None:
     out = raw.parent / "out"
     prepare("potsdam", ADAPTER, raw, out)
-    with pytest.raises(InputError, match="potsdam: was begun with another gsd; choose another"):
+    with pytest.raises(
+        InputError,
+        match=r"potsdam: was begun with other settings \(gsd: 0.09, now 0.1\); choose another",
+    ):
         prepare("potsdam", Potsdam(val=("2_11",), gsd=0.1), raw, out)
 
 
-def test_settings_that_nothing_was_made_with_bind_nobody(raw: Path) -> None:
-    """A first run that a mistake stopped can be corrected."""
+def test_settings_of_a_run_that_made_nothing_can_change(raw: Path) -> None:
+    """An error that stopped the first run can be corrected."""
     label = next(raw.rglob("top_potsdam_2_10_label.tif"))
     whole = label.read_bytes()
     label.write_bytes(whole[:60])
@@ -135,12 +139,12 @@ def test_settings_that_nothing_was_made_with_bind_nobody(raw: Path) -> None:
     assert contents(out / "potsdam") == contents(raw.parent / "straight" / "potsdam")
 
 
-def test_files_of_others_are_not_touched(raw: Path) -> None:
+def test_foreign_files_are_not_touched(raw: Path) -> None:
     out = raw.parent / "out"
     mine = out / "potsdam" / "test" / "image" / "potsdam_2_12.tif"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(InputError, match=r"potsdam_2_12\.tif: is there already"):
+    with pytest.raises(InputError, match=r"potsdam_2_12\.tif: exists already"):
         prepare("potsdam", ADAPTER, raw, out)
     assert mine.read_text() == "mine"
 
@@ -156,8 +160,8 @@ def test_two_runs_at_once(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         prepare("potsdam", ADAPTER, raw, raw.parent / "out")
 
 
-def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no folder"):
+def test_no_raw_files(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="raw: does not exist"):
         prepare("potsdam", ADAPTER, tmp_path / "raw", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "raw").mkdir()
@@ -167,5 +171,5 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_out_is_a_file(raw: Path) -> None:
     (raw.parent / "out").touch()
-    with pytest.raises(InputError, match="out: cannot be written to"):
+    with pytest.raises(InputError, match="out: cannot be written"):
         prepare("potsdam", ADAPTER, raw, raw.parent / "out")

@@ -25,9 +25,10 @@ from semimtl_geo.report import (
     write_report,
 )
 from semimtl_geo.report.curves import curves_section, read_metrics
-from semimtl_geo.report.error_maps import ERROR_RAMP, VERDICTS, error_picture
+from semimtl_geo.report.error_maps import error_picture
 from semimtl_geo.report.thumbnails import data_uri, photo, picture, tops
 from semimtl_geo.tasks import Depth, Segmentation, Task
+from semimtl_geo.tasks.coloring import ERROR_RAMP, VERDICT_COLORS
 from tiles.maps.qgis import RAMP
 
 COLORS = ((255, 255, 255), (0, 0, 255), (0, 255, 0))
@@ -275,7 +276,7 @@ def test_errors_of_classes(tmp_path: Path) -> None:
     made = write_raster(tmp_path / "m.tif", np.array([[[0, 1, 255, 1, 1]]], np.uint8), 255)
     truth = write_raster(tmp_path / "t.tif", np.array([[[0, 2, 1, 255, 7]]], np.uint8), 255)
     shown = colors_of(data_uri(error_picture(made, truth, TASKS[0], 1.0, 420)))
-    assert [tuple(pixel[:3]) for pixel in shown[0, :2]] == list(VERDICTS.values())
+    assert [tuple(pixel[:3]) for pixel in shown[0, :2]] == list(VERDICT_COLORS.values())
     assert shown[0, :, 3].tolist() == [255, 255, 0, 0, 0]
 
 
@@ -283,7 +284,7 @@ def test_errors_of_heights(tmp_path: Path) -> None:
     """2 m too much, 2 m too little, right, beyond the ramp's top, unknown."""
     made = write_raster(tmp_path / "m.tif", np.array([[[7, 3, 5, 99, 5]]], np.float32), -9999)
     truth = write_raster(tmp_path / "t.tif", np.array([[[5, 5, 5, 5, np.nan]]], np.float32))
-    shown = colors_of(data_uri(error_picture(made, truth, TASKS[1], 4.0, 420)))
+    shown = colors_of(data_uri(error_picture(made, truth, TASKS[1], 8.0, 420)))
     colors = [tuple(pixel[:3]) for pixel in shown[0, :4]]
     assert colors == [ERROR_RAMP[2], ERROR_RAMP[2], ERROR_RAMP[0], ERROR_RAMP[-1]]
     assert shown[0, :, 3].tolist() == [255, 255, 255, 255, 0]
@@ -307,7 +308,7 @@ def test_errors_against_a_truth_on_another_grid(tmp_path: Path) -> None:
     ) as file:
         file.write(fine)
     shown = colors_of(data_uri(error_picture(made, truth, TASKS[0], 1.0, 420)))
-    right, wrong = VERDICTS.values()
+    right, wrong = VERDICT_COLORS.values()
     assert [tuple(pixel[:3]) for pixel in shown[0]] == [right, right, right, wrong]
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from semimtl_geo.class_schemes import CITYSCAPES, CITYSCAPES_LABEL_IDS, to_train_ids
 from semimtl_geo.data.augmentation import Augmentation
-from semimtl_geo.data.datamodule import Domain, DomainsDataModule
+from semimtl_geo.data.datamodule import DomainsDataModule
+from semimtl_geo.data.domain import Domain
 from semimtl_geo.streetview.dataset import Frames, RandomCrops
 from semimtl_geo.streetview.files import frame_files, read_values, write_png, write_values
 from tests.frames import load, save, write_streets
@@ -134,7 +135,9 @@ def test_hidden_labels_do_not_reach_a_batch(root: Path) -> None:
 
 def test_a_system_reads_what_it_learns_from(root: Path) -> None:
     shutil.rmtree(root / "b/train/depth")
-    batch = training(make(root, system="da_seg"))[0]
+    data = make(root)
+    data.restrict_to("da_seg")
+    batch = training(data)[0]
     assert {name: set(data) for name, data in batch.items()} == {
         "a": {"image", "segmentation"},
         "b": {"image"},
@@ -158,18 +161,24 @@ def test_scenes_with_previews_are_scenes(tmp_path: Path) -> None:
 def test_frames_and_scenes_do_not_mix(root: Path) -> None:
     shutil.rmtree(root / "b/train")
     write(root / "b/train/image/x.tif", noise(3, 40, 40))
-    with pytest.raises(InputError, match="domain a: has street views, domain b georeferenced"):
+    with pytest.raises(InputError, match="domain a: has street views, but domain b has georef"):
         training(make(root))
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"gsd": 0.1}, r"data\.gsd: street views have none"),
-        ({"augmentation": Augmentation()}, r"from_above: street views have a top"),
+        ({"gsd": 0.1}, r"data\.gsd: does not apply to street views"),
+        (
+            {"augmentation": Augmentation()},
+            r"from_above: must be false for street views, which have a top",
+        ),
         ({"crop": 41}, r"train_0\.png: is smaller than a crop of 41 px"),
-        ({"domains": {"a": Domain(["segmentation"], [1, 2, 4])}}, r"bands \[1, 2, 4\]"),
-        ({"domains": {"a": Domain([], [0, 1, 2])}, "system": "da_seg"}, r"bands \[0, 1, 2\]"),
+        (
+            {"domains": {"a": Domain(["segmentation"], [1, 2, 4])}},
+            r"bands: must be among .* got \[1, 2, 4\]",
+        ),
+        ({"domains": {"a": Domain([], [0, 1, 2])}}, r"bands: must be among .* got \[0, 1, 2\]"),
     ],
 )
 def test_settings_that_do_not_fit(root: Path, settings: dict[str, Any], words: str) -> None:
@@ -214,12 +223,12 @@ def another_size(domain: Path) -> None:
     ("harm", "words"),
     [
         (no_images, r"a/train/image: holds no \.png files"),
-        (no_label, r"segmentation/train_1\.png: no such file; every image needs its seg"),
-        (garbage, r"segmentation/train_\d\.png: is no PNG file"),
+        (no_label, r"segmentation/train_1\.png: does not exist; every image needs its seg"),
+        (garbage, r"segmentation/train_\d\.png: is not a PNG file"),
         (cut_short, r"image/train_\d\.png: cannot be read"),
         (gray, r"image/train_0\.png: holds L, not red, green and blue of 8 bits"),
         (coloured, r"segmentation/train_\d\.png: holds RGB, not one band of 8 bits"),
-        (another_size, r"train_\d\.png: is of 40 x 63 px, its image of 40 x 64"),
+        (another_size, r"train_\d\.png: has 40 x 63 px, but its image has 40 x 64"),
     ],
 )
 def test_faults_are_named_whoever_reads(root: Path, harm: Any, words: str, workers: int) -> None:
@@ -235,10 +244,10 @@ def test_depths_that_are_none(tmp_path: Path) -> None:
     whole = save(tmp_path / "whole.tif", np.ones((40, 40), np.float32)).read_bytes()
     (tmp_path / "short.tif").write_bytes(whole[:3000])
     for name, words in (
-        ("none", "no such file"),
+        ("none", r"cannot be read \(No such file"),
         ("bytes", "holds L, not one band of float32"),
-        ("picture", "is no TIFF file"),
-        ("short", "cannot be read|is no TIFF"),
+        ("picture", "is not a TIFF file"),
+        ("short", "cannot be read|is not a TIFF"),
     ):
         with pytest.raises(InputError, match=rf"{name}\.tif: {words}"):
             read_values(tmp_path / f"{name}.tif")

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semimtl_geo.synthetic import sunlit
-from semimtl_geo.synthetic.rendering.light import openness, shading, toward_sun
+from semimtl_geo.synthetic.rendering.light import shading, sky_view, sunlit, toward_sun
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 90.0, 135.0, 180.0, 200.0, 250.0, 315.0])
@@ -46,7 +45,7 @@ def test_shadow_length_is_exact_along_an_axis() -> None:
 def test_flat_ground_is_fully_lit() -> None:
     flat = np.zeros((20, 30), np.float32)
     np.testing.assert_array_equal(sunlit(flat, 0.3, 123.0, 40.0), 1)
-    np.testing.assert_array_equal(openness(flat, 0.3), 1)
+    np.testing.assert_array_equal(sky_view(flat, 0.3), 1)
     np.testing.assert_allclose(shading(np.zeros((2, 4, 4), np.float32), 200.0, 40.0), 1)
 
 
@@ -63,6 +62,6 @@ def test_slope_toward_the_sun_is_brighter() -> None:
 def test_ground_beside_a_wall_sees_less_sky() -> None:
     height = np.zeros((80, 80), np.float32)
     height[:, :40] = 12.0
-    seen = openness(height, 0.25)
+    seen = sky_view(height, 0.25)
     assert seen[40, 41] < seen[40, 45] < seen[40, 79]
     assert seen[40, 10] == 1

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from semimtl_geo.synthetic import CITY_A, CITY_B, CityStyle, Scene, make_scene
+from semimtl_geo.synthetic import CITY_A, CITY_B, CityStyle, SyntheticScene, make_scene
 
 CITIES = pytest.mark.parametrize("style", [CITY_A, CITY_B], ids=lambda style: style.name)
 RANGES = {0: (22, 38), 1: (18, 34), 2: (16, 32), 3: (8, 22), 4: (1.0, 3.2), 5: (1, 6)}
 
 
 @cache
-def some_scenes(style: CityStyle) -> tuple[Scene, ...]:
+def some_scenes(style: CityStyle) -> tuple[SyntheticScene, ...]:
     size = round(96 / style.gsd)
     return tuple(make_scene(style, seed, size) for seed in range(8))
 

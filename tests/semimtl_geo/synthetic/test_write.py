@@ -10,7 +10,7 @@ from shapely.geometry import box
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.synthetic import CITY_A, CITY_B, make_scene, write_cities
-from semimtl_geo.synthetic.write import place, scene_size
+from semimtl_geo.synthetic.write import scene_size, scene_transform
 from tiles.errors import InputError
 
 STYLES = {"city_a": CITY_A, "city_b": CITY_B}
@@ -61,7 +61,7 @@ def test_many_scenes_never_overlap(style) -> None:
     corners = [
         (transform.c, transform.f)
         for split in range(3)
-        for transform in (place(style, split, index, 138.24) for index in range(60))
+        for transform in (scene_transform(style, split, index, 138.24) for index in range(60))
     ]
     apart = np.abs(np.array(corners)[:, None] - np.array(corners)[None]).max(axis=2)
     np.fill_diagonal(apart, np.inf)

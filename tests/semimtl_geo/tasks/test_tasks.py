@@ -50,9 +50,9 @@ def test_default_classes_are_those_of_the_benchmark() -> None:
 
 def test_a_discriminator_sees_one_hot_truth_and_the_prediction_in_its_holes() -> None:
     output = torch.tensor([[math.log(2), 0.0, 0.0], [0.0, 0.0, 0.0]]).T.view(1, 3, 1, 2)
-    shown = LAND.judged(output)
+    shown = LAND.discriminator_input(output)
     torch.testing.assert_close(shown[0, :, 0, 0], torch.tensor([0.5, 0.25, 0.25]))
-    truth, known = LAND.judged_truth(torch.tensor([[[255, 2]]]), shown)
+    truth, known = LAND.discriminator_truth(torch.tensor([[[255, 2]]]), shown)
     torch.testing.assert_close(truth[0, :, 0, 0], torch.tensor([0.5, 0.25, 0.25]))
     assert truth[0, :, 0, 1].tolist() == [0, 0, 1]
     assert known.tolist() == [[[False, True]]]
@@ -62,9 +62,9 @@ def test_a_discriminator_sees_one_hot_truth_and_the_prediction_in_its_holes() ->
 def test_a_discriminator_sees_heights_in_the_unit_of_predictions() -> None:
     """The network shows 20 m as 2 (scale 10), the discriminator sees 6 (gain 3)."""
     output = torch.tensor([[[[2.0, 0.5]]]])
-    shown = HEIGHT.judged(output)
+    shown = HEIGHT.discriminator_input(output)
     assert shown.flatten().tolist() == [6.0, 1.5]
-    truth, known = HEIGHT.judged_truth(torch.tensor([[[20.0, math.nan]]]), shown)
+    truth, known = HEIGHT.discriminator_truth(torch.tensor([[[20.0, math.nan]]]), shown)
     assert truth.flatten().tolist() == [6.0, 1.5]
     assert known.tolist() == [[[True, False]]]
     assert truth.shape == shown.shape
@@ -72,8 +72,8 @@ def test_a_discriminator_sees_heights_in_the_unit_of_predictions() -> None:
 
 def test_a_network_that_is_right_is_not_told_from_the_truth() -> None:
     heights = torch.tensor([[[0.0, 7.0, 25.0]]])
-    shown = HEIGHT.judged(heights[:, None] / HEIGHT.scale)
-    truth, _ = HEIGHT.judged_truth(heights, torch.zeros_like(shown))
+    shown = HEIGHT.discriminator_input(heights[:, None] / HEIGHT.scale)
+    truth, _ = HEIGHT.discriminator_truth(heights, torch.zeros_like(shown))
     torch.testing.assert_close(truth, shown)
 
 

@@ -152,7 +152,7 @@ def test_only_a_checkpoint_of_ours_is_resumed(run: Run, tmp_path: Path) -> None:
         (["--model.sistem=jtl"], "sistem"),
         (["--trainer.gradient_clip_val=1"], "set model.optimisation.clip"),
         (["--trainer.accumulate_grad_batches=2"], "set data.batch_size"),
-        (["--checkpoint.every=0"], "checkpoint.every: 0 is none"),
+        (["--checkpoint.every=0"], "checkpoint.every: must be >= 1 iteration, got 0"),
         (["--model.system=best"], "best"),
         (["--trainer.max_epochs=many"], "max_epochs"),
         (["--data.root=nowhere"], "nowhere/city_a/train/image: no such folder"),
@@ -184,7 +184,7 @@ def test_faults_of_configuration_files(tmp_path: Path) -> None:
         ("none.yaml", "no such configuration"),
         ("orphan.yaml", "missing.yaml: no such configuration"),
         ("round.yaml", "circle"),
-        ("broken.yaml", "not YAML"),
+        ("broken.yaml", "cannot be read as YAML"),
         ("list.yaml", "not a configuration"),
     ):
         with pytest.raises(InputError, match=words):

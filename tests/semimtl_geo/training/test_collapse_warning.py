@@ -10,13 +10,13 @@ import torch
 
 from semimtl_geo.learning.adversarial import AdversarialWeights
 from semimtl_geo.learning.optimisation import Optimisation
-from semimtl_geo.training.collapse_warning import TrainingWarning, Watch
+from semimtl_geo.training.collapse_warning import CollapseWarning, TrainingWarning
 from semimtl_geo.training.module import SemiMTL
 from tests.semimtl_geo.conftest import make_batch
 from tests.semimtl_geo.training.test_module import TWO, fit
 
 
-def look(watch: Watch, step: int, **metrics: float) -> list[str]:
+def look(watch: CollapseWarning, step: int, **metrics: float) -> list[str]:
     """What the watch logs in an iteration that logged these."""
     logged: list[str] = []
     named = {name.replace("__", "/"): torch.tensor(value) for name, value in metrics.items()}
@@ -38,7 +38,7 @@ def confusion(truth: float, a: float) -> dict[str, float]:
 
 
 def test_a_discriminator_that_is_always_right_is_told_once() -> None:
-    watch = Watch(patience=20)
+    watch = CollapseWarning(patience=20)
     assert not look(watch, 10, **confusion(0.995, 1.0))
     assert not look(watch, 20, **confusion(0.995, 1.0))
     with pytest.warns(TrainingWarning, match=r"discriminator of height .* 99.5 %") as caught:
@@ -51,7 +51,7 @@ def test_a_discriminator_that_is_always_right_is_told_once() -> None:
 
 
 def test_one_that_misses_a_source_now_and_then_teaches() -> None:
-    watch = Watch(patience=20)
+    watch = CollapseWarning(patience=20)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for step in range(10, 200, 10):
@@ -60,7 +60,7 @@ def test_one_that_misses_a_source_now_and_then_teaches() -> None:
 
 
 def test_predictions_that_are_all_alike_are_told() -> None:
-    watch = Watch(patience=10)
+    watch = CollapseWarning(patience=10)
     look(watch, 10, train__b__landcover__variety=0.001, train__a__height__variety=0.2)
     with pytest.warns(TrainingWarning, match="landcover on b, .* nearly the same everywhere"):
         logged = look(watch, 20, train__b__landcover__variety=0.0, train__a__height__variety=0.2)
@@ -68,8 +68,9 @@ def test_predictions_that_are_all_alike_are_told() -> None:
 
 
 def test_a_run_that_goes_on_remembers() -> None:
-    watch, again = Watch(patience=20), Watch(patience=20)
+    watch, again = CollapseWarning(patience=20), CollapseWarning(patience=20)
     look(watch, 10, **confusion(1.0, 1.0))
+    assert watch.state_key == "Watch"  # as in checkpoints of earlier versions
     again.load_state_dict(watch.state_dict())
     with pytest.warns(TrainingWarning):
         look(again, 30, **confusion(1.0, 1.0))
@@ -85,15 +86,15 @@ def test_a_real_collapse(make_model: Callable[..., SemiMTL]) -> None:
         model.generator.decoders["landcover"].head.weight.zero_()
         model.generator.decoders["landcover"].head.bias.copy_(torch.tensor([9.0, 0.0, 0.0]))
     batch = make_batch(TWO)
-    watch = Watch(patience=4)
+    watch = CollapseWarning(patience=4)
     with pytest.warns(TrainingWarning) as caught:
         fit(model, batch, steps=12, extra=[watch])
     assert any("landcover on b" in str(warning.message) for warning in caught)
-    assert "b/landcover" in watch.told
+    assert "b/landcover" in watch.reported
 
 
 def test_a_healthy_run_is_quiet(make_model: Callable[..., SemiMTL]) -> None:
-    watch = Watch(patience=2)
+    watch = CollapseWarning(patience=2)
     with warnings.catch_warnings():
         warnings.simplefilter("error", TrainingWarning)
         fit(make_model(), make_batch(TWO), steps=4, extra=[watch])

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
-from semimtl_geo.data.datamodule import Domain
+from semimtl_geo.data.domain import Domain
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.training.configuration import settings_of, with_bases
@@ -161,7 +161,7 @@ def test_text_that_is_no_yaml_is_text() -> None:
 
 
 def test_what_cannot_be_read(own: Path) -> None:
-    with pytest.raises(InputError, match="jtl: is no argument of training"):
+    with pytest.raises(InputError, match="jtl: is not an argument of training"):
         settings_of(["jtl"])
     with pytest.raises(InputError, match="no such configuration"):
         settings_of(["--config", "none.yaml"])

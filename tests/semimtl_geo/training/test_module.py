@@ -395,7 +395,9 @@ def test_labels_that_are_none_are_refused(make_model: Callable[..., SemiMTL]) ->
 
 def test_a_crop_too_small_for_a_discriminator(make_model: Callable[..., SemiMTL]) -> None:
     make_model(system="jtl", crop=16)
-    with pytest.raises(InputError, match="crop of 16 px"):
+    with pytest.raises(
+        InputError, match=r"data\.crop: must be >= \d+ px for the discriminators, got 16"
+    ):
         make_model(crop=16)
 
 

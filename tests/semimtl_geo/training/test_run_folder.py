@@ -6,6 +6,7 @@ import contextlib
 import csv
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ import lightning
 import pytest
 import torch
 
+from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.cli import train
-from semimtl_geo.training.run_folder import Checkpoints, _Csv
+from semimtl_geo.training.logs import AppendingCSVLogger
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
 
@@ -183,12 +185,25 @@ def test_the_work_of_another_run_is_not_lost(run: Run, tmp_path: Path) -> None:
         ("--trainer.max_epochs=3", r"trainer\.max_epochs"),
         ("--seed_everything=4", "seed_everything"),
     ):
-        with pytest.raises(InputError, match=f"unfinished run with other settings .({name})"):
+        with pytest.raises(
+            InputError, match=rf"last\.ckpt: was begun with other settings \(({name}):"
+        ):
             train([*args, other])
     assert state(tmp_path / "last.ckpt")["global_step"] == 1
     # What does not change the result may change.
     made = train([*args, "--data.workers=1", "--trainer.log_every_n_steps=5"])
     assert state(made)["global_step"] == 2
+
+
+def test_a_run_that_was_killed_before_its_checkpoint_was_named(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(run.out, out)
+    (out / "semimtl.ckpt").replace(out / "last.ckpt")
+    made = train([*run.args, f"--out={out}"])
+    assert made == out / "semimtl.ckpt"
+    assert_same(made, run.checkpoint)
+    assert rows(out) == rows(run.out)
+    assert not (out / "last.ckpt").exists()
 
 
 def test_a_finished_run_is_trained_anew(
@@ -197,7 +212,7 @@ def test_a_finished_run_is_trained_anew(
     for _ in range(2):
         made = train([*run.args, f"--out={tmp_path}"])
         assert state(made)["global_step"] == 2
-    assert "going on" not in capsys.readouterr().out
+    assert "resuming" not in capsys.readouterr().out
     assert len([row for row in rows(tmp_path) if row["lr/generator"]]) == 2
     assert len(list((tmp_path / "tensorboard").glob("events.*"))) == 1
 
@@ -231,7 +246,7 @@ def test_a_run_that_fails_at_once_leaves_the_logs_of_the_one_before(
 def test_a_log_whose_columns_grow_is_whole_at_any_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = _Csv(tmp_path, [])
+    log = AppendingCSVLogger(tmp_path, [])
     log.log_metrics({"a": 1.0}, 0)
     log.save()
 
@@ -244,7 +259,7 @@ def test_a_log_whose_columns_grow_is_whole_at_any_moment(
         with pytest.raises(OSError, match="power"):
             log.save()
     assert rows(tmp_path) == [{"a": "1.0", "step": "0"}]
-    again = _Csv(tmp_path, [])
+    again = AppendingCSVLogger(tmp_path, [])
     again.log_metrics({"b": 2.0}, 1)
     again.save()
     assert rows(tmp_path) == [

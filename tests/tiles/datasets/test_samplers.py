@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Sampler
 
 from tests.rasters import NORTH, WEST, noise, write
-from tiles.datasets.samplers import GridChips, RandomChips, Turns
+from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
 from tiles.datasets.scenes import scene_dataset
 from tiles.errors import InputError
 
@@ -224,11 +224,11 @@ def test_processes_take_turns() -> None:
         def set_epoch(self, epoch: int) -> None:
             self.epoch = epoch
 
-    assert list(Turns(Counting())) == list(range(12))
-    parts = [Turns(Counting(), process, 3) for process in range(3)]
+    assert list(DistributedSlice(Counting())) == list(range(12))
+    parts = [DistributedSlice(Counting(), process, 3) for process in range(3)]
     assert [list(part) for part in parts] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
     assert [len(part) for part in parts] == [4, 4, 4]
-    resumed = Turns(Counting(), 1, 3, start=2)
+    resumed = DistributedSlice(Counting(), 1, 3, start=2)
     resumed.set_epoch(1)
     assert list(resumed) == [107, 110]
     assert list(resumed) == [101, 104, 107, 110]

@@ -453,7 +453,7 @@ def in_feet(path: Path) -> Path:
         (lambda p: save(p, FLAT, 1.0), {"block": 0}, "block"),
         (lambda p: save(p, FLAT, 1.0), {"out": "missing/h.tif"}, "does not exist"),
         (lambda p: save(p, FLAT, 1.0), {"out": "."}, "is a folder"),
-        (lambda p: save(p, FLAT, 1.0), {"out": "dsm.tif"}, "what it is made from"),
+        (lambda p: save(p, FLAT, 1.0), {"out": "dsm.tif"}, "is an input of the map"),
         (lambda p: save(p, FLAT, 1.0), {"dtm": None}, "does not exist"),
         (lambda p: save(p, FLAT, 1.0), {"dtm": {"at": (60, 0)}}, "does not overlap"),
         (lambda p: save(p, FLAT, 1.0), {"dtm": {"crs": "EPSG:32733"}}, "does not overlap"),

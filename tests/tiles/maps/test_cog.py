@@ -14,8 +14,9 @@ from rio_cogeo.cogeo import cog_validate
 
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
-from tiles.maps.cog import MapWriter, Statistics
 from tiles.maps.layers import ClassMap, Layer, ValueMap
+from tiles.maps.statistics import BandStatistics
+from tiles.maps.writer import MapWriter
 
 CLASSES = ClassMap(
     "land cover",
@@ -37,9 +38,9 @@ def grid(width: int = 1300, height: int = 700) -> PixelGrid:
 def write(path: Path, layer: Layer, values: np.ndarray, **tags: str) -> Path:
     where = grid(values.shape[1], values.shape[0])
     with MapWriter(path, layer, where, tags) as writer:
-        with writer.work.sheet(0) as sheet:
+        with writer.work_folder.panel_file(0) as panel:
             for top in range(0, values.shape[0], 512):
-                sheet.write(values[top : top + 512], top, 0)
+                panel.write(values[top : top + 512], top, 0)
         assert not path.exists()
         return writer.finish()
 
@@ -117,7 +118,7 @@ def test_value_map_is_read_back_whole(tmp_path: Path) -> None:
 
 def test_statistics_do_not_depend_on_the_order() -> None:
     blocks = [np.random.default_rng(i).normal(50, 9, 1000).astype(np.float32) for i in range(30)]
-    one, other = Statistics(), Statistics()
+    one, other = BandStatistics(), BandStatistics()
     for block in blocks:
         one.add(block)
     for block in blocks[::-1]:
@@ -161,9 +162,9 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     def stop() -> None:
         with (
             MapWriter(tmp_path / "lc.tif", CLASSES, grid()) as writer,
-            writer.work.sheet(0) as sheet,
+            writer.work_folder.panel_file(0) as panel,
         ):
-            sheet.write(class_values()[:512], 0, 0)
+            panel.write(class_values()[:512], 0, 0)
             raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
@@ -174,8 +175,8 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 def test_an_older_map_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = write(tmp_path / "lc.tif", CLASSES, np.zeros((5, 5), np.uint8))
     with MapWriter(path, CLASSES, grid(5, 5)) as writer:
-        with writer.work.sheet(0) as sheet:
-            sheet.write(np.ones((5, 5), np.uint8), 0, 0)
+        with writer.work_folder.panel_file(0) as panel:
+            panel.write(np.ones((5, 5), np.uint8), 0, 0)
         writer.convert()
         with rasterio.open(path) as file:
             assert file.read(1).max() == 0

@@ -67,8 +67,8 @@ def text(tmp_path: Path) -> Path:
         ),
         (lambda p: save(p / "a.tif", np.ones((1, 9, 9), np.complex64)), {}, "complex"),
         (lambda p: save(p / "a.tif", np.zeros((1, 9, 9), np.uint8), nodata=0), {}, "no known"),
-        (good, {"bands": (1, 2, 4)}, "has 3 bands, but 4"),
-        (good, {"bands": (0,)}, "has 3 bands, but 0"),
+        (good, {"bands": (1, 2, 4)}, "has 3 bands, but band 4 is requested"),
+        (good, {"bands": (0,)}, "has 3 bands, but band 0 is requested"),
         (good, {"bands": ()}, "bands"),
         (good, {"overlap": 16}, "overlap"),
         (good, {"overlap": -1}, "overlap"),
@@ -80,7 +80,7 @@ def text(tmp_path: Path) -> Path:
         (good, {"fill": (1.0, 2.0)}, "fill"),
         (good, {"file": "missing/map.tif"}, "does not exist"),
         (good, {"file": "."}, "is a folder"),
-        (good, {"file": "image.tif"}, "what it is made from"),
+        (good, {"file": "image.tif"}, "is an input of the map"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_leaves_no_file(

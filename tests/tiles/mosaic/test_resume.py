@@ -24,14 +24,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tiles.maps.journal
+import tiles.maps.panel_file
 import tiles.mosaic.mosaicker
 from tests.rasters import write
 from tiles.errors import InputError
-from tiles.maps.cog import MapWriter
-from tiles.maps.journal import Mark, Sheet
 from tiles.maps.layers import ClassMap, PercentMap, ValueMap
-from tiles.maps.workdir import Work
+from tiles.maps.panel_file import PanelFile
+from tiles.maps.panel_store import PanelProgress, resume
+from tiles.maps.work_folder import WorkFolder
+from tiles.maps.writer import MapWriter
 from tiles.mosaic.mosaicker import mosaic
 
 ROOT = Path(__file__).parents[3]
@@ -205,7 +206,7 @@ def test_a_full_disk_is_one_line_and_work_goes_on_when_there_is_room(
         assert server.run(out, limit=200_000) == 2
         says = (tmp_path / "says.txt").read_text()
         assert "value.tif: cannot be written" in says
-        assert "make room" in says
+        assert "free some space" in says
         assert "\n" not in says
         assert all(path.name.startswith(".") for path in out.iterdir())
         assert finished_rows(out) > 0
@@ -397,55 +398,59 @@ def test_other_settings_start_anew(tmp_path: Path, change: dict[str, Any]) -> No
         assert (out / path.name).read_bytes() == path.read_bytes()
 
 
-def sheet(path: Path, fingerprint: str = "same") -> tuple[Work, Sheet]:
-    work = Work(path, (2000, 10), "uint8", None, fingerprint)
-    return work, work.sheet(0)
+def panel_file(path: Path, network: str = "same") -> tuple[WorkFolder, PanelFile]:
+    work = WorkFolder(path, (2000, 10), "uint8", None, {"network": network})
+    return work, work.panel_file(0)
 
 
 def test_a_torn_journal_is_read_up_to_the_tear(tmp_path: Path) -> None:
-    marks = [Mark(512, (1, 2), True), Mark(1024, (3, 0), True)]
-    work, first = sheet(tmp_path / "map.tif")
+    marks = [PanelProgress(512, (1, 2), True), PanelProgress(1024, (3, 0), True)]
+    work, first = panel_file(tmp_path / "map.tif")
     with first:
-        first.begin()
+        first.truncate()
         for mark in marks:
-            first.done(mark)
+            first.record(mark)
     work.close(finished=False)
     journal = tmp_path / ".map.tif.work" / "00000.journal"
     for tail in (b"[15", b"[1536, [4, 0], true]", b"\0\0\0\n"):
-        journal.write_bytes(b"same\n" + b"".join(mark.line() for mark in marks) + tail)
-        work, again = sheet(tmp_path / "map.tif")
+        journal.write_bytes(
+            b'{"network": "same"}\n' + b"".join(mark.to_line() for mark in marks) + tail
+        )
+        work, again = panel_file(tmp_path / "map.tif")
         with again:
-            assert again.marks == marks
+            assert again.history == marks
         work.close(finished=False)
-    work, other = sheet(tmp_path / "map.tif", "other")
+    work, other = panel_file(tmp_path / "map.tif", "other")
     with other:
-        assert other.marks == []
+        assert other.history == []
     work.close(finished=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_maps_that_got_apart_go_on_where_they_agree(tmp_path: Path) -> None:
-    marks = [Mark(512, (1, 2), True), Mark(1024, (3, 0), True)]
-    works, sheets = [], []
+    marks = [PanelProgress(512, (1, 2), True), PanelProgress(1024, (3, 0), True)]
+    works, files = [], []
     for number in (1, 2):
-        work, first = sheet(tmp_path / f"{number}.tif")
+        work, first = panel_file(tmp_path / f"{number}.tif")
         with first:
-            first.begin()
+            first.truncate()
             for mark in marks[:number]:
-                first.done(mark)
+                first.record(mark)
         works.append(work)
-        sheets.append(work.sheet(0))
-    with sheets[0], sheets[1]:
-        assert tiles.maps.journal.resume(sheets) == marks[:1]
+        files.append(work.panel_file(0))
+    with files[0], files[1]:
+        assert resume(files) == marks[:1]
     for work in works:
         work.close(finished=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sheet_that_another_process_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles.maps.journal, "PATIENCE", 0.1)
-    work, first = sheet(tmp_path / "map.tif")
-    with first, pytest.raises(InputError, match="another run"), work.sheet(0):
+def test_a_panel_file_that_another_process_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles.maps.panel_file, "LOCK_TIMEOUT", 0.1)
+    work, first = panel_file(tmp_path / "map.tif")
+    with first, pytest.raises(InputError, match="another run"), work.panel_file(0):
         pass
     work.close(finished=True)
 

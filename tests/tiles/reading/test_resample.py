@@ -6,22 +6,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiles.reading.resample import make_taps, resample
+from tiles.reading.resample import resample, resampling_weights
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
 def test_taps_carry_all_weight_and_any_cut_gives_the_same(
     old: int, new: int, data: st.DataObject
 ) -> None:
-    taps = make_taps(old, new)
-    assert taps.weight.sum(axis=0) == pytest.approx(np.ones(new), abs=1e-6)
+    weights = resampling_weights(old, new)
+    assert weights.weight.sum(axis=0) == pytest.approx(np.ones(new), abs=1e-6)
     whole = np.zeros((new, old))
-    for index, weight in zip(taps.index, taps.weight, strict=True):
+    for index, weight in zip(weights.index, weights.weight, strict=True):
         whole[np.arange(new), index] += weight
     start = data.draw(st.integers(0, new - 1))
     stop = data.draw(st.integers(start + 1, new))
-    first, end = taps.reach(start, stop)
-    part = taps.local(start, stop, first, end - first)
+    first, end = weights.source_range(start, stop)
+    part = weights.local(start, stop, first, end - first)
     cut = np.zeros((stop - start, end - first))
     for index, weight in zip(part.index, part.weight, strict=True):
         cut[np.arange(stop - start), index] += weight
@@ -37,13 +37,13 @@ def test_coarser_pixels_average_exactly_their_ground(old: int, new: int) -> None
     values = np.random.default_rng(0).normal(size=old)
     fine = np.repeat(values, new)  # a common multiple of both grids
     expected = fine.reshape(new, old).mean(axis=1)
-    taps = make_taps(old, new)
-    assert (values[taps.index] * taps.weight).sum(axis=0) == pytest.approx(expected, abs=1e-5)
+    weights = resampling_weights(old, new)
+    assert (values[weights.index] * weights.weight).sum(axis=0) == pytest.approx(expected, abs=1e-5)
 
 
 def test_unknown_pixels_have_no_influence() -> None:
     values = torch.tensor([[[1.0, float("nan"), 3.0, 4.0, float("nan"), float("nan")]]])
     known = ~values[0].isnan()
-    made, found = resample(values, known, make_taps(1, 1), make_taps(6, 3))
+    made, found = resample(values, known, resampling_weights(1, 1), resampling_weights(6, 3))
     assert made[0, 0, :2].tolist() == [1.0, 3.5]
     assert found.tolist() == [[True, True, False]]

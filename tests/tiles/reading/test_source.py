@@ -25,7 +25,7 @@ from tests.rasters import GSD, NORTH, WEST, noise, write
 from tiles.errors import InputError
 from tiles.mosaic.tile_sample import survey
 from tiles.reading.band_names import find_bands
-from tiles.reading.overlay import OPEN_FILES, Shelf
+from tiles.reading.open_files import MAX_OPEN_FILES, OpenFiles
 from tiles.reading.source import Source
 
 few = settings(max_examples=25, deadline=None)
@@ -115,7 +115,7 @@ def test_one_raster_is_read_as_it_is(tmp_path: Path) -> None:
         with Source(rasters, (3, 1), crs) as source, rasterio.open(image) as file:
             assert (source.name, source.bands, source.dtype) == (str(image), (3, 1), np.uint8)
             assert (source.grid.crs, source.grid.transform) == (file.crs, file.transform)
-            assert [Path(entry[0]) for entry in source.state()] == [image, image]
+            assert [Path(entry[0]) for entry in source.file_stats()] == [image, image]
             assert np.array_equal(source.read((5, 9), (7, 40))[0], values[[2, 0], 5:9, 7:40])
 
 
@@ -135,7 +135,7 @@ def test_the_first_that_knows_a_pixel_has_its_say(tmp_path: Path) -> None:
         assert source.name == f"{names[0]} and 1 more"
         assert np.array_equal(known, expected > 0)
         assert np.array_equal(values[0][known], expected[known])
-        assert len({entry[0] for entry in source.state()}) == 2
+        assert len({entry[0] for entry in source.file_stats()}) == 2
     with Source(names[::-1]) as source:
         values, known = whole(source)
     assert values[0, 0, 10] == 20
@@ -291,15 +291,15 @@ def test_many_files_few_of_them_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
     windows = [(y, y + 10, x, x + 10) for y in range(0, 100, 10) for x in range(0, 200, 10)]
     names = pieces(tmp_path, values, windows)
     taken: set[str] = set()
-    take = Shelf.take
-    monkeypatch.setattr(Shelf, "take", lambda self, p: taken.add(p.name) or take(self, p))
+    take = OpenFiles.get
+    monkeypatch.setattr(OpenFiles, "get", lambda self, p: taken.add(p.name) or take(self, p))
     with Source(names) as source:
         assert source.name == f"{names[0]} and 199 more"
         assert np.array_equal(source.read((5, 25), (31, 39))[0], values[:, 5:25, 31:39])
         assert taken == {str(names[i]) for i in (3, 23, 43)}
         assert np.array_equal(whole(source)[0], values)
-        assert len(source._shelf._open) == OPEN_FILES
-    assert not source._shelf._open
+        assert len(source._files._open) == MAX_OPEN_FILES
+    assert not source._files._open
 
 
 def named(path: Path, descriptions: list[str], colours: list[ColorInterp] | None = None) -> Path:
@@ -344,7 +344,9 @@ def test_bands_by_name(
     with rasterio.open(image) as file:
         assert find_bands(file, wanted) == expected
     if expected is None:
-        with pytest.raises(InputError, match=r"calls (no )?band .*; (give|choose)"):
+        with pytest.raises(
+            InputError, match=r"(has no band|has several bands) named .*; (give|choose)"
+        ):
             Source(image, wanted)
         return
     with Source(image, wanted) as source:
@@ -444,7 +446,7 @@ LOCAL = 'LOCAL_CS["a wall",UNIT["metre",1]]'
 @pytest.mark.parametrize(
     ("make", "options", "says"),
     [
-        (lambda p: [], {}, "rasters: none is given"),
+        (lambda p: [], {}, "rasters: must name at least one file"),
         (lambda p: [good(p), p / "bad.tif"], {}, "bad.tif: does not exist"),
         (lambda p: [good(p), p], {}, "is a folder"),
         (lambda p: [good(p), good(p, "bad.tif", crs=None)], {}, "bad.tif: .*coordinate reference"),
@@ -456,12 +458,12 @@ LOCAL = 'LOCAL_CS["a wall",UNIT["metre",1]]'
         (
             lambda p: [good(p), good(p, "bad.tif", values=noise(2, 9, 9))],
             {"bands": (1, 3)},
-            "bad.tif: has 2 bands, but 3 is asked",
+            "bad.tif: has 2 bands, but band 3 is requested",
         ),
         (
             lambda p: [named(p / "a.tif", ["nir"]), named(p / "bad.tif", ["thermal"])],
             {"bands": ("nir",)},
-            "bad.tif: calls no band nir, but its bands 1 thermal",
+            "bad.tif: has no band named nir; its bands are 1 thermal",
         ),
         (
             lambda p: [good(p), good(p, "bad.tif", values=noise(3, 9, 9).astype(np.uint16))],
@@ -484,16 +486,16 @@ LOCAL = 'LOCAL_CS["a wall",UNIT["metre",1]]'
             {},
             "bad.tif: lies 600 km from .*good.tif",
         ),
-        (lambda p: good(p), {"crs": "EPSG:99999"}, "crs EPSG:99999: is no coordinate"),
-        (lambda p: good(p), {"crs": "UTM somewhere"}, "crs UTM somewhere: is no coordinate"),
-        (lambda p: good(p), {"crs": ""}, "crs : is no coordinate"),
+        (lambda p: good(p), {"crs": "EPSG:99999"}, "crs EPSG:99999: is not a coordinate"),
+        (lambda p: good(p), {"crs": "UTM somewhere"}, "crs UTM somewhere: is not a coordinate"),
+        (lambda p: good(p), {"crs": ""}, "crs : is not a coordinate"),
         (lambda p: good(p), {"crs": "EPSG:4978"}, "is neither projected nor geographic"),
-        (lambda p: good(p, crs=LOCAL), {"crs": "EPSG:25832"}, "good.tif: cannot be brought"),
-        (lambda p: [good(p), good(p, "bad.tif", crs=LOCAL)], {}, "bad.tif: cannot be brought"),
+        (lambda p: good(p, crs=LOCAL), {"crs": "EPSG:25832"}, "good.tif: cannot be transformed"),
+        (lambda p: [good(p), good(p, "bad.tif", crs=LOCAL)], {}, "bad.tif: cannot be transformed"),
         (
             lambda p: good(p, crs="EPSG:4326", transform=rasterio.Affine(1, 0, 0, 0, -1, 500)),
             {"crs": "EPSG:25832"},
-            "good.tif: reaches beyond where .*32N.* is defined",
+            "good.tif: extends beyond the area in which .*32N.* is defined",
         ),
     ],
 )

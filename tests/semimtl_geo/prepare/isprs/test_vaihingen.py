@@ -102,13 +102,13 @@ def test_no_world_file(raw: Path) -> None:
 def test_world_file_of_another_size(raw: Path) -> None:
     file = next(raw.rglob("*area1.tfw"))
     file.write_text(file.read_text().replace("0.0900000000", "0.0500000000"))
-    with pytest.raises(InputError, match=r"has pixels of 0.05 m, not 0.09 m"):
+    with pytest.raises(InputError, match=r"must have pixels of 0.09 m, has 0.05 m"):
         made(raw)
 
 
 def test_no_world_file_at_all(raw: Path) -> None:
     next(raw.rglob("*area1.tfw")).write_text("0.09 0 0\n")
-    with pytest.raises(InputError, match=r"area1\.tfw: is no world file"):
+    with pytest.raises(InputError, match=r"area1\.tfw: must hold six numbers"):
         made(raw)
 
 
@@ -196,7 +196,7 @@ def test_the_same_again(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"crs": "EPSG:0"}, "is no coordinate reference system"),
+        ({"crs": "EPSG:0"}, "is not a coordinate reference system"),
         ({"crs": "EPSG:4326"}, "is not projected"),
         ({"ndsm_pattern": "x.jpg"}, "--ndsm-pattern"),
         ({"ndsm_scale": -1.0}, "--ndsm-scale"),

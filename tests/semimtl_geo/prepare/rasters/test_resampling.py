@@ -8,10 +8,10 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from semimtl_geo.prepare.rasters.resampling import (
-    averages,
     class_layers,
-    majority,
-    onto,
+    resampled,
+    to_classes,
+    to_values,
     value_layers,
     windows,
 )
@@ -26,7 +26,7 @@ def grid(height: int, width: int, gsd: float, at: float = 0.0) -> PixelGrid:
 
 def class_at(classes: np.ndarray, old: PixelGrid, new: PixelGrid, count: int = 3) -> np.ndarray:
     layers = class_layers("x", old, count, lambda r, c: classes[slice(*r), slice(*c)])
-    return majority(onto(layers, new)((0, new.height), (0, new.width)))
+    return to_classes(resampled(layers, new)((0, new.height), (0, new.width)))
 
 
 def value_at(
@@ -36,8 +36,8 @@ def value_at(
         part = slice(*rows), slice(*columns)
         return values[None][:, *part], known[part]
 
-    made, there = averages(
-        onto(value_layers("x", old, 1, read), new)((0, new.height), (0, new.width))
+    made, there = to_values(
+        resampled(value_layers("x", old, 1, read), new)((0, new.height), (0, new.width))
     )
     return made[0], there
 
@@ -67,7 +67,7 @@ def test_unknown_has_no_influence_and_wins_from_half_on() -> None:
     assert made.tolist() == [[4, 6, 0]]
 
 
-def test_majority() -> None:
+def test_to_classes() -> None:
     old, new = grid(1, 9, 0.05), grid(1, 5, 0.09)
     classes = np.array([[1, 0, 0, 2, 2, 1, 255, 255, 2]], np.uint8)
     # 0: 1 of 1, 0.8 of 0. 1: 1.2 of 0, 0.6 of 2. 2: 1.4 of 2, 0.4 of 1.
@@ -88,10 +88,10 @@ def test_windows_do_not_show(size: tuple[int, int]) -> None:
     classes = rng.choice(np.array([0, 1, 2, 255], np.uint8), size)
     whole = class_at(classes, old, new)
     layers = class_layers("x", old, 3, lambda r, c: classes[slice(*r), slice(*c)])
-    read = onto(layers, new)
+    read = resampled(layers, new)
     for rows, columns in windows(new):
         part = slice(*rows), slice(*columns)
-        np.testing.assert_array_equal(whole[part], majority(read(rows, columns)))
+        np.testing.assert_array_equal(whole[part], to_classes(read(rows, columns)))
     covered = np.zeros((new.height, new.width), int)
     for rows, columns in windows(new):
         covered[slice(*rows), slice(*columns)] += 1

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import zipfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from semimtl_geo.data import Domain, DomainsDataModule
 from semimtl_geo.data.augmentation import Augmentation
-from semimtl_geo.data.datamodule import Domain, DomainsDataModule
 from semimtl_geo.prepare.pipeline import prepare
 from semimtl_geo.prepare.registry import REGISTRY
 from semimtl_geo.prepare.streetview.cityscapes import FRAMES, Cityscapes
-from semimtl_geo.prepare.streetview.common import average, nearest
+from semimtl_geo.prepare.streetview.common import area_average, nearest
 from tests.frames import load, save
 from tests.rasters import noise
 from tiles.errors import InputError
@@ -183,7 +182,7 @@ def test_a_damaged_member_of_an_archive_is_named(raw: Path) -> None:
     with pytest.raises(InputError) as caught:
         run(raw)
     assert str(caught.value).startswith(
-        f"{raw}/camera_trainvaltest.zip/camera/train/ulm/{ULM}_camera.json: has no extrinsic"
+        f"{raw}/camera_trainvaltest.zip/camera/train/ulm/{ULM}_camera.json: must hold extrinsic"
     )
 
 
@@ -219,7 +218,7 @@ def test_a_missing_file_is_named(raw: Path, kind: str) -> None:
     with pytest.raises(InputError) as caught:
         run(raw)
     assert str(caught.value) == (
-        f"{file}: no such file; put the whole of {kind}_trainvaltest.zip into {raw}"
+        f"{file}: does not exist; put all of {kind}_trainvaltest.zip into {raw}"
     )
     assert not list((raw.parent / "out").rglob("*.png"))
 
@@ -236,12 +235,12 @@ def test_of_train_extra_all_or_nothing(raw: Path) -> None:
     extra = "augsburg_000000_000000"
     frame(raw, "train_extra", extra, labels="gtCoarse")
     path(raw, "leftImg8bit", "train_extra", extra).unlink()
-    with pytest.raises(InputError, match=r"leftImg8bit\.png: no such.*leftImg8bit_trainextra\.zip"):
+    with pytest.raises(InputError, match=r"8bit\.png: does not exist.*leftImg8bit_trainextra\.zip"):
         run(raw)
 
 
 def test_an_incomplete_split_is_refused(raw: Path) -> None:
-    with pytest.raises(InputError, match=r"leftImg8bit/train: has 2 frames, not 2975"):
+    with pytest.raises(InputError, match=r"leftImg8bit/train: must have 2975 frames, has 2"):
         run(raw, Cityscapes())
     assert FRAMES == {"train": 2975, "val": 500}
 
@@ -274,9 +273,9 @@ def cut_short(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (bad_json, f"{ULM}_camera.json: has no extrinsic.baseline and intrinsic.fx"),
-        (no_fx, f"{ULM}_camera.json: has no extrinsic.baseline and intrinsic.fx"),
-        (no_baseline, f"{ULM}_camera.json: baseline times fx is 0.0"),
+        (bad_json, f"{ULM}_camera.json: must hold extrinsic.baseline and intrinsic.fx"),
+        (no_fx, f"{ULM}_camera.json: must hold extrinsic.baseline and intrinsic.fx"),
+        (no_baseline, f"{ULM}_camera.json: baseline times fx must be > 0, got 0.0"),
         (eight_bits, f"{ULM}_disparity.png: holds L, not one band of 16 bits"),
         (colour_labels, f"{ULM}_gtFine_labelIds.png: holds RGB, not one band of 8 bits"),
         (cut_short, f"{ULM}_leftImg8bit.png: cannot be read"),
@@ -295,11 +294,10 @@ def test_averages_of_parts_of_pixels() -> None:
     """3 pixels to 2: each new one is a whole and a half old one, of which NaN does not count."""
     row = np.array([[[3, 6, 12]], [[3, np.nan, 12]], [[np.nan, np.nan, 12]]], np.float32)
     for values, want in zip(row, ([4, 10], [3, 12], [np.nan, 12]), strict=True):
-        np.testing.assert_allclose(average(values[None], (1, 2))[0, 0], want, rtol=1e-6)
+        np.testing.assert_allclose(area_average(values[None], (1, 2))[0, 0], want, rtol=1e-6)
     assert nearest(np.array([[1, 2, 3]], np.uint8), (1, 2)).tolist() == [[1, 3]]
     assert nearest(np.array([[1, 2]], np.uint8), (2, 4)).tolist() == [[1, 1, 2, 2]] * 2
 
 
 def test_it_is_registered() -> None:
-    module, _, maker = REGISTRY["cityscapes"].maker.partition(":")
-    assert getattr(import_module(module), maker)() == Cityscapes(FRAMES, (512, 1024))
+    assert REGISTRY["cityscapes"].load()() == Cityscapes(FRAMES, (512, 1024))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from semimtl_geo.prepare.pipeline import prepare
 from semimtl_geo.prepare.registry import REGISTRY
-from semimtl_geo.prepare.streetview.synscapes import FRAMES, Synscapes, inverse_depth, read_z
+from semimtl_geo.prepare.streetview.synscapes import FRAMES, Synscapes, inverse_depth, read_depth
 from tests.frames import load, save
 from tests.rasters import noise
 from tiles.errors import InputError
@@ -88,7 +87,7 @@ def test_other_channels_and_half_precision(tmp_path: Path) -> None:
     depth = np.arange(12, dtype=np.float16).reshape(3, 4)
     colours = {name: noise(3, 4).astype(np.float32) for name in "RGB"}
     path = write_exr(tmp_path / "x.exr", Z=depth, **colours)
-    got = read_z(path)
+    got = read_depth(path)
     assert (got.dtype, got.tolist()) == (np.float32, depth.tolist())
 
 
@@ -106,23 +105,23 @@ def test_a_missing_file_is_named(raw: Path, missing: str) -> None:
     with pytest.raises(InputError) as caught:
         run(raw)
     assert str(caught.value) == (
-        f"{raw}/img/{missing}: no such file; put the whole of Synscapes into {raw}"
+        f"{raw}/img/{missing}: does not exist; put all of Synscapes into {raw}"
     )
 
 
 def test_a_wrong_number_of_frames_is_refused(raw: Path) -> None:
-    with pytest.raises(InputError, match=r"img/rgb: has 5 frames, not 25000; put the whole of"):
+    with pytest.raises(InputError, match=r"img/rgb: must have 25000 frames, has 5; put all of"):
         run(raw, Synscapes())
     for file in ("rgb/1.png", "class/1.png", "depth/1.exr"):
         (raw / "img" / file).unlink()
-    with pytest.raises(InputError, match="has 4 frames, not 5"):
+    with pytest.raises(InputError, match="must have 5 frames, has 4"):
         run(raw)
 
 
 def test_a_kind_that_is_missing_is_named(raw: Path) -> None:
     for file in (raw / "img/depth").iterdir():
         file.unlink()
-    with pytest.raises(InputError, match=r"img/depth/1\.exr: no such file \(and 4 more\)"):
+    with pytest.raises(InputError, match=r"img/depth/1\.exr: does not exist \(and 4 more\)"):
         run(raw)
 
 
@@ -143,7 +142,7 @@ def cut_short(path: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (no_z, r"1\.exr: has no channel Z \(Y\)"),
+        (no_z, r"1\.exr: has no channel Z, only Y"),
         (garbage, r"1\.exr: cannot be read"),
         (cut_short, r"1\.exr: (cannot be read|has no channel Z)"),
     ],
@@ -157,5 +156,4 @@ def test_damaged_files_are_named(raw: Path, harm: Any, words: str) -> None:
 
 
 def test_it_is_registered() -> None:
-    module, _, maker = REGISTRY["synscapes"].maker.partition(":")
-    assert getattr(import_module(module), maker)() == Synscapes(FRAMES, (512, 1024))
+    assert REGISTRY["synscapes"].load()() == Synscapes(FRAMES, (512, 1024))

@@ -1,0 +1,93 @@
+"""A DataLoader whose reading processes report what is wrong with a file as in the main process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from tiles.errors import InputError
+
+Collate = Callable[[list[dict[str, Any]]], Any]
+
+
+def checked_loader(dataset: Dataset[Any], collate: Collate, **settings: Any) -> DataLoader[Any]:
+    """Return a DataLoader that raises an InputError with its own type and fields.
+
+    torch raises an error of a reading process anew, with its traceback as the only argument. Here
+    the reading process returns the fields of an :class:`InputError` in place of a batch, and the
+    main process raises it.
+
+    Args:
+        dataset: A map-style data set.
+        collate: Function that makes a batch of a list of samples.
+        settings: Further arguments of :class:`torch.utils.data.DataLoader`.
+
+    Example:
+        >>> from tiles.errors import InputError
+        >>> class Broken:
+        ...     def __getitem__(self, index):
+        ...         raise InputError("ortho.tif", "is damaged", "replace the file")
+        >>> next(iter(checked_loader(Broken(), list, sampler=[0], num_workers=1)))
+        Traceback (most recent call last):
+        tiles.errors.InputError: ortho.tif: is damaged; replace the file
+    """
+    return _RaisingLoader(
+        _ReturnsFailures(dataset), collate_fn=_PassesFailures(collate), **settings
+    )
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An InputError as plain values: pickled exceptions bring their causes, which may not unpickle.
+
+    Attributes:
+        kind: Type of the error.
+        arguments: Its source, fault and remedy.
+    """
+
+    kind: type[InputError]
+    arguments: tuple[str, str, str]
+
+
+class _ReturnsFailures(Dataset[Any]):
+    """A data set that returns a failure where the reading process would raise an InputError."""
+
+    def __init__(self, dataset: Dataset[Any]) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, query: Any) -> Any:
+        try:
+            return self.dataset[query]
+        except InputError as error:
+            if get_worker_info() is None:
+                raise
+            return _Failure(type(error), (error.source, error.fault, error.remedy))
+
+
+class _PassesFailures:
+    """A collate function that returns the first failure among the samples, if there is one."""
+
+    def __init__(self, collate: Collate) -> None:
+        self.collate = collate
+
+    def __call__(self, samples: list[Any]) -> Any:
+        failures = [sample for sample in samples if isinstance(sample, _Failure)]
+        return failures[0] if failures else self.collate(samples)
+
+
+class _RaisingLoader(DataLoader[Any]):
+    """A DataLoader that raises the failures among its batches."""
+
+    def __iter__(self) -> Any:
+        # Not a generator itself: the reading processes start here, not with the first batch.
+        return _raise_failures(super().__iter__())
+
+
+def _raise_failures(batches: Iterator[Any]) -> Iterator[Any]:
+    for batch in batches:
+        if isinstance(batch, _Failure):
+            raise batch.kind(*batch.arguments)
+        yield batch

@@ -1,0 +1,170 @@
+"""Maps of images in memory or in dask chunks, computed when they are asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray
+from dask.delayed import delayed
+from torch import Tensor
+
+from semimtl_geo.mapping.adaptation import sample_image_crops
+from semimtl_geo.mapping.dataset import class_attributes, provenance_attributes
+from semimtl_geo.mapping.images import Image
+from semimtl_geo.mapping.places import warn_if_coarse
+from semimtl_geo.mapping.predictor import Predictor, map_layers
+from semimtl_geo.mapping.settings import MapSettings
+from semimtl_geo.mapping.trained_network import TrainedNetwork
+from tiles.errors import InvalidValueError
+from tiles.grid import BLOCK, PixelGrid
+from tiles.maps.layers import ClassMap, Layer
+from tiles.mosaic.arrays import ArraySource, map_window, read_window
+from tiles.mosaic.tiling import Plan
+from tiles.types import Span
+
+_PREDICTING = threading.Lock()
+"""Held while a chunk is predicted: threads of dask would only share a device and fill it."""
+
+
+def map_image(
+    network: TrainedNetwork, image: Image, settings: MapSettings, chunk: int
+) -> xarray.Dataset:
+    """Return the maps of an image, none of whose pixels is computed yet.
+
+    The tiles are laid over the whole image, as for a raster, and each chunk of the maps is blended
+    from the tiles that touch it.
+
+    Args:
+        network: The network, whose statistics are re-estimated at once if none are chosen.
+        image: The image.
+        settings: How it is mapped.
+        chunk: Edge of a chunk of the maps in pixels.
+
+    Raises:
+        InputError: If the image cannot be mapped so.
+    """
+    card, tile = network.card, settings.tile_size(network.card)
+    if settings.plausibility:
+        network.check_plausibility(tile)
+    if chunk < 1:
+        raise InvalidValueError("chunk", f"must be > 0 px, got {chunk}", "give pixels")
+    warn_if_coarse(image.source.name, image.source.grid, card.gsd, stacklevel=4)
+    if network.needs_statistics:
+        network = network.with_statistics_of(sample_image_crops(image, card), "the image")
+    layers = map_layers(card.tasks, settings.confidence, settings.plausibility)
+    judges = network.discriminators if settings.plausibility else None
+    predictor = Predictor(card, network.generator, judges, network.device, image.scale)
+    fill = [value * image.scale for value in card.mean]
+    grid, work = image.source.grid, image.source.grid_at(card.gsd)
+    # With names of its own, so that dask does not look at the weights to make one.
+    predict = delayed(predictor, name=f"predictor-{uuid4().hex}", traverse=False)
+    threads = torch.get_num_threads()
+    rows = [
+        [
+            _delayed_chunk(
+                image.source, (grid, work, tile, chunk, (span_rows, span_columns)),
+                predict, layers, fill, settings.batch_size, threads,
+            )
+            for span_columns in _spans(grid.width, chunk)
+        ]
+        for span_rows in _spans(grid.height, chunk)
+    ]  # fmt: skip
+    variables = {}
+    for layer in layers:
+        blocks = [[chunks[layer.name] for chunks in row] for row in rows]
+        pixels = da.block(blocks)  # type: ignore[no-untyped-call]  # dask's
+        variables[layer.name] = _variable(layer, pixels, image)
+    tags = network.tags([image.source.name], image.bands, settings)
+    return xarray.Dataset(variables, attrs=provenance_attributes(tags))
+
+
+def _variable(layer: Layer, pixels: da.Array, image: Image) -> xarray.DataArray:
+    """Return a map with the attributes that it has if it is written and opened."""
+    attrs: dict[str, Any] = {"long_name": layer.description}
+    encoding: dict[str, Any] = {}
+    if isinstance(layer, ClassMap):
+        attrs |= class_attributes(layer.classes, layer.nodata)
+    else:
+        attrs["units"] = layer.unit
+        encoding = {"_FillValue": layer.nodata, "dtype": layer.dtype}
+    plain = xarray.DataArray(pixels, image.coords, image.dims, attrs=attrs)
+    placed = plain.rio.write_crs(image.source.grid.crs)
+    placed = placed.rio.write_transform(image.source.grid.transform)
+    variable: xarray.DataArray = placed.rio.write_coordinate_system()
+    variable.encoding |= encoding
+    return variable
+
+
+Window = tuple[PixelGrid, PixelGrid, int, int, tuple[Span, Span]]
+"""Grids of image and network, edges of tiles and chunks, and rows and columns of a chunk."""
+
+
+def _spans(length: int, chunk: int) -> list[Span]:
+    return [(start, min(start + chunk, length)) for start in range(0, length, chunk)]
+
+
+def _plan(window: Window) -> Plan:
+    grid, work, tile, chunk, spans = window
+    return Plan(grid, work, tile, tile // 2, chunk, BLOCK, grid, spans)
+
+
+def _delayed_chunk(
+    source: ArraySource,
+    window: Window,
+    predict: Any,
+    layers: Sequence[Layer],
+    fill: Sequence[float],
+    batch_size: int,
+    threads: int,
+) -> dict[str, da.Array]:
+    """Return one chunk of each map."""
+    rows, columns = read_window(_plan(window))
+    values = source.values[:, slice(*rows), slice(*columns)]
+    settings = (window, layers, fill, batch_size, threads)
+    maps = delayed(_map_chunk, pure=False, traverse=False)(
+        values, source.name, source.nodata, (rows[0], columns[0]), predict, settings
+    )
+    shape = tuple(stop - start for start, stop in window[-1])
+    return {
+        layer.name: da.from_delayed(  # type: ignore[no-untyped-call]  # dask's
+            maps[layer.name], shape, _dtype(layer)
+        )
+        for layer in layers
+    }
+
+
+def _dtype(layer: Layer) -> str:
+    """Return the type of a map's pixels: real values and percentages are NaN where unknown."""
+    return layer.dtype if isinstance(layer, ClassMap) else "float32"
+
+
+def _map_chunk(
+    values: npt.NDArray[Any],
+    name: str,
+    nodata: float | None,
+    origin: tuple[int, int],
+    predictor: Predictor,
+    settings: tuple[Window, Sequence[Layer], Sequence[float], int, int],
+) -> dict[str, npt.NDArray[Any]]:
+    """Compute one chunk of each map."""
+    window, layers, fill, batch_size, threads = settings
+    torch.set_num_threads(threads)  # with another number convolutions round differently
+    source = ArraySource(name, window[0], values, nodata, origin)
+
+    def predict(images: Tensor) -> dict[str, Tensor]:
+        with _PREDICTING:
+            return predictor(images)
+
+    maps = map_window(source, _plan(window), predict, layers, fill, batch_size)
+    for layer in layers:
+        if not isinstance(layer, ClassMap):
+            unknown = maps[layer.name] == layer.nodata
+            maps[layer.name] = np.where(unknown, np.nan, maps[layer.name]).astype(np.float32)
+    return maps

@@ -1,0 +1,101 @@
+"""Maps of many places by one policy: which statistics they share, and what is refused before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import xarray
+
+from semimtl_geo.mapping.dataset import open_maps
+from semimtl_geo.mapping.places import Place, check_not_overwritten, inspect_places
+from semimtl_geo.mapping.predictor import Predictor, check_device, map_layers
+from semimtl_geo.mapping.requests import make_request
+from semimtl_geo.mapping.settings import MapSettings
+from semimtl_geo.mapping.spreading import PlaceProgress, write_all
+from semimtl_geo.mapping.trained_network import TrainedNetwork
+from tiles.errors import input_errors
+from tiles.types import RasterName
+
+FinishedCallback = Callable[[str, xarray.Dataset], None]
+"""Called with the name of a place and its maps."""
+
+
+def map_places(
+    network: TrainedNetwork,
+    places: Mapping[str, Sequence[RasterName]],
+    out: Path,
+    settings: MapSettings,
+    *,
+    statistics: str = "joint",
+    devices: Sequence[str] | None = None,
+    client: Any = None,
+    progress: PlaceProgress | None = None,
+    finished: FinishedCallback | None = None,
+    stacklevel: int = 2,
+) -> dict[str, xarray.Dataset]:
+    """Map places; :meth:`semimtl_geo.mapping.Mapper.map_many` describes the arguments.
+
+    Args:
+        network: The network.
+        places: Files by the name of the place.
+        out: Folder for the maps.
+        settings: How all places are mapped.
+        statistics: Which BatchNorm statistics are used.
+        devices: Names of the devices that predict.
+        client: The cluster that predicts.
+        progress: Called while the work goes on.
+        finished: Called when the maps of a place are written.
+        stacklevel: Line that warnings name, counted as by :func:`warnings.warn`: 2 is the caller's.
+
+    Returns:
+        The maps by the name of the place.
+    """
+    if settings.plausibility:
+        network.check_plausibility(settings.tile_size(network.card))
+    predict_on = [check_device(device) for device in devices or ()]
+    inspected = inspect_places(
+        places, network.card, settings.bands, settings.crs, stacklevel=stacklevel + 1
+    )
+    layers = map_layers(network.card.tasks, settings.confidence, settings.plausibility)
+    files = check_not_overwritten(inspected, out, [layer.name for layer in layers])
+    groups = [inspected]
+    if statistics == "each" and network.needs_statistics:
+        groups = [[place] for place in inspected]
+    elif statistics not in ("joint", "each"):
+        network = network.for_domain(statistics)
+    made: dict[str, xarray.Dataset] = {}
+    for group in groups:
+        chosen = _with_statistics(network, group, settings)
+        with input_errors(out, "cannot be made", "choose another folder"):
+            out.mkdir(parents=True, exist_ok=True)
+        judges = network.discriminators if settings.plausibility else None
+        # On a cluster, each worker needs_statistics a device of its own.
+        own = [None] if client is not None else [network.device]
+        predictors = [
+            Predictor(network.card, chosen.generator, judges, device)
+            for device in predict_on or own
+        ]
+        requests = [
+            make_request(chosen, place, layers, files[place.name], settings) for place in group
+        ]
+        # Closed at once if `finished` fails, so that no other process works on.
+        with closing(write_all(requests, predictors, client, progress)) as written:
+            for request in written:
+                name = request.place.name
+                made[name] = open_maps(request.files)
+                if finished is not None:
+                    finished(name, made[name])
+    return {name: made[name] for name in places}
+
+
+def _with_statistics(
+    network: TrainedNetwork, places: Sequence[Place], settings: MapSettings
+) -> TrainedNetwork:
+    """Return the network with statistics re-estimated on all places, if it has none chosen."""
+    if not network.needs_statistics:
+        return network
+    rasters = [raster for place in places for raster in place.rasters]
+    return network.adapt(rasters, settings.bands, settings.crs, settings.area)

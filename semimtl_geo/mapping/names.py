@@ -1,0 +1,71 @@
+"""Names of the places to be mapped; this module does not import torch, which takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+from tiles.errors import InvalidValueError
+from tiles.types import RasterName
+
+
+def name_places(
+    rasters: RasterName | Sequence[RasterName] | Mapping[str, RasterName | Sequence[RasterName]],
+) -> dict[str, list[RasterName]]:
+    """Return the files of each place by its name.
+
+    Args:
+        rasters: One raster per place, which gives the place its name; or the files by name.
+
+    Raises:
+        InvalidValueError: If there is no raster, a name is not part of a file name, or two rasters
+            would give maps of the same name.
+    """
+    if isinstance(rasters, Mapping):
+        places = {name: as_list(files) for name, files in rasters.items()}
+    else:
+        places = {}
+        for raster in as_list(rasters):
+            places.setdefault(Path(raster).stem, []).append(raster)
+        for files in places.values():
+            if len(files) > 1:
+                raise InvalidValueError(
+                    " and ".join(map(str, files)),
+                    "would give maps of the same name",
+                    "give them other names, map them apart, or merge them if they are of one place",
+                )
+    for name, files in places.items():
+        check_name(name, files)
+    if not places:
+        raise InvalidValueError("rasters", "must be at least one, got none", "name one")
+    return places
+
+
+def as_list(rasters: RasterName | Sequence[RasterName]) -> list[RasterName]:
+    """Return one raster, or several, as a list."""
+    return [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
+
+
+def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = "name") -> str:
+    """Return the name of a place, which by default is that of its only raster.
+
+    Args:
+        name: The name, if one was given.
+        rasters: The files of the place.
+        argument: What the error message calls the name.
+
+    Raises:
+        InvalidValueError: If it cannot be part of a file name, or several files have none.
+    """
+    if not rasters:
+        raise InvalidValueError("raster", "none was given", "name one")
+    if name is None and len(rasters) > 1:
+        fault = "is missing"
+        raise InvalidValueError(
+            argument, fault, "several files of one place need a name for the map"
+        )
+    name = Path(rasters[0]).stem if name is None else name
+    if not name or Path(name).name != name:
+        raise InvalidValueError(argument, f"{name!r} is no part of a file name", "choose another")
+    return name

@@ -1,0 +1,121 @@
+"""Places to be mapped: each is one raster, or several files that give one map."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from semimtl_geo.mapping.input_bands import find_input
+from semimtl_geo.networks.checkpoint import ModelCard
+from tiles.errors import InputError
+from tiles.grid import PixelGrid
+from tiles.reading.source import Source
+from tiles.types import BandSelection, RasterName
+
+COARSE_FACTOR = 2.0
+"""Warn of rasters whose pixels are more than this many times as large as the network's."""
+
+
+class CoarseRasterWarning(UserWarning):
+    """Category of the warning that a raster is too coarse for the network to map it well.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("error", CoarseRasterWarning)  # refuse such rasters
+    """
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of one place, which give one map, after a first look at them.
+
+    Attributes:
+        name: First part of the names of its maps.
+        rasters: Its files, the uppermost first.
+        bands: Numbers of the bands that the network wants, in its order.
+        scale: Value in the rasters that stands for 1.
+        columns: Columns of the grid that the files share.
+    """
+
+    name: str
+    rasters: tuple[RasterName, ...]
+    bands: tuple[int, ...]
+    scale: float
+    columns: int
+
+
+def inspect_places(
+    places: Mapping[str, Sequence[RasterName]],
+    card: ModelCard,
+    bands: BandSelection | None = None,
+    crs: str | None = None,
+    stacklevel: int = 2,
+) -> list[Place]:
+    """Look at all rasters before the first is worked on.
+
+    Args:
+        places: Files by the name of the place.
+        card: Settings of the network.
+        bands: Bands that the network wants, see :func:`find_input`.
+        crs: Coordinate reference system to read the rasters in.
+        stacklevel: Line that warnings name, counted as by :func:`warnings.warn`: 2 is the caller's.
+
+    Returns:
+        The places in the same order.
+
+    Raises:
+        InputError: If a raster cannot be used.
+    """
+    inspected = []
+    for name, rasters in places.items():
+        numbers, scale = find_input(rasters, card, bands)
+        with Source(rasters, numbers, crs) as source:
+            source.grid_at(card.gsd)  # raises an error if its pixels have no size in metres
+            warn_if_coarse(source.name, source.grid, card.gsd, stacklevel + 1)
+            place = Place(name, tuple(rasters), tuple(source.bands), scale, source.grid.width)
+        inspected.append(place)
+    return inspected
+
+
+def warn_if_coarse(name: str, grid: PixelGrid, gsd: float | None, stacklevel: int = 2) -> None:
+    """Issue a :class:`CoarseRasterWarning` for pixels much larger than the network's.
+
+    Args:
+        name: Name of the raster.
+        grid: Its grid.
+        gsd: Ground sampling distance in metres that the network was trained at.
+        stacklevel: Line that the warning names, as above.
+    """
+    if gsd is None or max(grid.pixel_size) <= COARSE_FACTOR * gsd:
+        return
+    text = (
+        f"{name}: pixels of {max(grid.pixel_size):.3g} m, the network was trained on {gsd:.3g} m; "
+        "maps of so coarse an image are a guess"
+    )
+    warnings.warn(text, CoarseRasterWarning, stacklevel=stacklevel)
+
+
+def check_not_overwritten(
+    places: Sequence[Place], folder: Path, layers: Sequence[str]
+) -> dict[str, dict[str, Path]]:
+    """Return the files of all maps by place and layer.
+
+    Args:
+        places: The places.
+        folder: Folder of the maps.
+        layers: Names of the maps of each place.
+
+    Raises:
+        InputError: If a map would overwrite one of the rasters.
+    """
+    files = {
+        place.name: {layer: folder / f"{place.name}_{layer}.tif" for layer in layers}
+        for place in places
+    }
+    paths = {path.absolute() for made in files.values() for path in made.values()}
+    for raster in (raster for place in places for raster in place.rasters):
+        if Path(raster).absolute() in paths:
+            raise InputError(raster, "would be overwritten by a map", "choose another folder")
+    return files

@@ -1,0 +1,107 @@
+"""Requests for the maps of one place, which can be sent to another process or machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from semimtl_geo.mapping.places import Place
+from semimtl_geo.mapping.predictor import Predictor
+from semimtl_geo.mapping.settings import MapSettings
+from semimtl_geo.mapping.trained_network import TrainedNetwork
+from tiles.maps.layers import Layer
+from tiles.mosaic.mosaicker import mosaic
+from tiles.types import ProgressCallback, RasterName
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """All that is needed to make the maps of one place, but the network.
+
+    Attributes:
+        place: What is mapped.
+        layers: The maps.
+        files: File of each map, by its name.
+        arguments: Further arguments of :func:`tiles.mosaic.mosaic`.
+    """
+
+    place: Place
+    layers: Sequence[Layer]
+    files: Mapping[str, Path]
+    arguments: Mapping[str, Any]
+
+    def absolute(self) -> MapRequest:
+        """Return the same request for a process that may work in another folder."""
+        place = replace(self.place, rasters=tuple(map(_absolute, self.place.rasters)))
+        files = {name: path.absolute() for name, path in self.files.items()}
+        area = self.arguments["area"]
+        area = None if area is None else _absolute(area)
+        return MapRequest(place, self.layers, files, {**self.arguments, "area": area})
+
+    def write_maps(
+        self,
+        predictors: Sequence[Predictor],
+        client: Any = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        """Write the maps.
+
+        Args:
+            predictors: One network, or several that share the work.
+            client: The ``distributed.Client`` of a cluster that does the work.
+            progress: Called with pixels done and pixels in all.
+        """
+        scaled = [predictor.scaled(self.place.scale) for predictor in predictors]
+        rasters = self.place.rasters
+        mosaic(
+            rasters if len(rasters) > 1 else rasters[0],
+            scaled if len(scaled) > 1 else scaled[0],
+            self.layers,
+            self.files,
+            client=client,
+            progress=progress,
+            **self.arguments,
+        )
+
+
+def make_request(
+    network: TrainedNetwork,
+    place: Place,
+    layers: Sequence[Layer],
+    files: Mapping[str, Path],
+    settings: MapSettings,
+) -> MapRequest:
+    """Return the request for the maps of one place.
+
+    Args:
+        network: The network, whose statistics are chosen.
+        place: The place.
+        layers: The maps.
+        files: File of each map, by its name.
+        settings: How it is mapped.
+    """
+    card, tile = network.card, settings.tile_size(network.card)
+    arguments = {
+        "tile": tile,
+        "overlap": tile // 2,
+        "batch_size": settings.batch_size,
+        "gsd": card.gsd,
+        "crs": settings.crs,
+        "grid": settings.grid,
+        "bands": place.bands,
+        "area": settings.area,
+        "fill": [value * place.scale for value in card.mean],
+        "tags": network.tags(place.rasters, place.bands, settings),
+        "token": network.fingerprint(),
+    }
+    return MapRequest(place, layers, files, arguments)
+
+
+def _absolute(name: RasterName) -> RasterName:
+    """Return the absolute path of a file; other names that GDAL opens stay as they are."""
+    with suppress(OSError):  # a name may be too long for a path
+        return Path(name).absolute() if Path(name).exists() else name
+    return name

@@ -1,0 +1,237 @@
+"""Many requests for maps, made one after the other, by several processes, or on a dask cluster."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import torch
+
+from semimtl_geo.mapping.predictor import Predictor
+from semimtl_geo.mapping.requests import MapRequest
+from tiles.errors import InputError
+from tiles.grid import BLOCK
+
+PlaceProgress = Callable[[str, int, int], None]
+"""Called with the name of a place, its pixels done, and its pixels in all."""
+
+POLL_SECONDS = 0.5
+"""Time between two looks at how far other processes have come."""
+
+REPORT_SECONDS = 1.0
+"""Time between two reports of a worker of a cluster."""
+
+
+STOP_SECONDS = 10.0
+"""Time that a run which ends early waits for the workers of a cluster to notice."""
+
+
+class MappingStoppedError(RuntimeError):
+    """Raised in other processes when the run that they work for has ended early."""
+
+
+def write_all(
+    requests: Sequence[MapRequest],
+    predictors: Sequence[Predictor],
+    client: Any = None,
+    progress: PlaceProgress | None = None,
+) -> Generator[MapRequest, None, None]:
+    """Write the maps of all requests, whose pixels do not depend on how the work is spread.
+
+    Several processes or workers take a whole place each if there are enough places to keep all of
+    them busy. Otherwise they share one place after the other.
+
+    Args:
+        requests: What is to be made.
+        predictors: The network; or several copies of it on different devices, which run in as many
+            processes.
+        client: The ``distributed.Client`` of a cluster that does the work.
+        progress: Called while the work goes on.
+
+    Yields:
+        Each request as soon as its files are written.
+    """
+    progress = progress or _ignore
+    if len(requests) > 1:
+        workers = len(predictors) if client is None else sum(client.nthreads().values())
+        shares = max(-(-request.place.columns // BLOCK) for request in requests)
+        if workers > 1 and len(requests) >= min(workers, shares):
+            if client is None:
+                yield from _in_processes(requests, predictors, progress)
+            else:
+                yield from _on_cluster(requests, predictors[0], client, progress)
+            return
+    for request in requests:
+        request.write_maps(predictors, client, partial(progress, request.place.name))
+        yield request
+
+
+def _ignore(name: str, done: int, total: int) -> None:
+    """Take no note of progress."""
+
+
+class _Process:
+    """What a process of the pool holds."""
+
+    predictor: Predictor
+    counts: Any
+    stopped: Any
+
+
+def _in_processes(
+    requests: Sequence[MapRequest], predictors: Sequence[Predictor], progress: PlaceProgress
+) -> Generator[MapRequest, None, None]:
+    """Have processes, one for each predictor, take one request after the other."""
+    context = multiprocessing.get_context("spawn")
+    # Pickled here, for multiprocessing would put tensors into shared memory, which may be small.
+    pickled = context.SimpleQueue()
+    # Without locks, which a process that is killed might keep.
+    counts = context.Array("q", 2 * len(requests), lock=False)
+    stopped = context.Value("b", 0, lock=False)
+    shared = (pickled, counts, stopped, torch.get_num_threads())
+    workers = min(len(predictors), len(requests))
+    feeder = threading.Thread(target=_put_all, args=(pickled, predictors[:workers]), daemon=True)
+    with ProcessPoolExecutor(workers, context, _start_process, shared) as pool:
+        feeder.start()
+        running = {
+            pool.submit(_write_in_process, number, request): request
+            for number, request in enumerate(requests)
+        }
+        numbers = {future: number for number, future in enumerate(running)}
+        try:
+            while running:
+                done, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
+                for future, request in running.items():
+                    made, total = counts[2 * numbers[future] : 2 * numbers[future] + 2]
+                    if total:
+                        progress(request.place.name, made, total)
+                for future in [future for future in running if future in done]:
+                    request = running.pop(future)
+                    _check_finished(future)
+                    yield request
+        finally:
+            stopped.value = 1
+            pool.shutdown(cancel_futures=True)
+
+
+def _put_all(pickled: Any, predictors: Sequence[Predictor]) -> None:
+    """Put predictors into a queue, which blocks until processes take them."""
+    for predictor in predictors:
+        pickled.put(pickle.dumps(predictor))
+
+
+def _check_finished(future: Future[None]) -> None:
+    try:
+        future.result()
+    except BrokenProcessPool as error:
+        fault = "ended by itself, as when memory is short"
+        raise InputError("process", fault, "start again, which continues the work") from error
+
+
+def _start_process(pickled: Any, counts: Any, stopped: Any, threads: int) -> None:
+    """Prepare a process of the pool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process says when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    # From the process that started this one.
+    _Process.predictor = pickle.loads(pickled.get())  # noqa: S301
+    _Process.counts, _Process.stopped = counts, stopped
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is killed; it would wait for work forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _write_in_process(number: int, request: MapRequest) -> None:
+    """Write the maps of a request in a process of the pool."""
+
+    def report(done: int, total: int) -> None:
+        if _Process.stopped.value:
+            raise MappingStoppedError
+        _Process.counts[2 * number : 2 * number + 2] = done, total
+
+    request.write_maps([_Process.predictor.to_device()], progress=report)
+
+
+def _on_cluster(
+    requests: Sequence[MapRequest], predictor: Predictor, client: Any, progress: PlaceProgress
+) -> Generator[MapRequest, None, None]:
+    """Have the workers of a dask cluster, which see the same files, take one request each.
+
+    A request whose worker is lost is continued by another one.
+    """
+    distributed: Any = importlib.import_module("distributed")
+
+    run = f"semimtl-geo-{uuid4().hex}"
+    stopped = distributed.Event(run, client=client)
+    reports: dict[str, tuple[int, int]] = {}
+
+    def note(event: tuple[float, tuple[str, int, int]]) -> None:
+        name, *counts = event[1]
+        reports[name] = counts[0], counts[1]
+
+    client.subscribe_topic(run, note)
+    (network,) = client.scatter([predictor], broadcast=True, hash=False)
+    running = {
+        client.submit(_write_on_worker, request.absolute(), network, run, pure=False): request
+        for request in requests
+    }
+    futures = list(running)
+    try:
+        while running:
+            with suppress(TimeoutError), client.as_current():
+                distributed.wait(list(running), timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            done = [future for future in running if future.done()]
+            for future, request in running.items():
+                made, total = reports.get(request.place.name, (0, 0))
+                if total:
+                    progress(request.place.name, total if future in done else made, total)
+            for future in done:
+                request = running.pop(future)
+                future.result()  # raises the error of the worker
+                yield request
+    except distributed.KilledWorker as error:
+        fault = f"lost its workers ({error})"
+        raise InputError("cluster", fault, "give them more memory, and start again") from error
+    finally:
+        with suppress(TimeoutError, OSError, distributed.CancelledError), client.as_current():
+            if running:
+                stopped.set()
+                client.cancel([future for future in futures if future.status == "pending"])
+                distributed.wait(futures, timeout=STOP_SECONDS)
+        client.unsubscribe_topic(run)
+        client.cancel(futures)
+
+
+def _write_on_worker(request: MapRequest, predictor: Predictor, run: str) -> None:
+    """Write the maps of a request on a worker of a cluster."""
+    distributed: Any = importlib.import_module("distributed")
+
+    worker, stopped, last = distributed.get_worker(), distributed.Event(run), 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if done < total and time.monotonic() - last < REPORT_SECONDS:
+            return
+        last = time.monotonic()
+        if stopped.is_set():
+            raise MappingStoppedError
+        worker.log_event(run, (request.place.name, done, total))
+
+    request.write_maps([predictor.to_device()], progress=report)

@@ -1,0 +1,226 @@
+"""A trained network, and the choice of its BatchNorm statistics."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from semimtl_geo.mapping.adaptation import SAMPLE_CROPS, sample_crops
+from semimtl_geo.mapping.predictor import Predictor, check_device
+from semimtl_geo.mapping.provenance import make_tags
+from semimtl_geo.mapping.settings import MapSettings
+from semimtl_geo.networks.batchnorm import reestimate
+from semimtl_geo.networks.checkpoint import ModelCard, fingerprint, load_networks
+from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
+from semimtl_geo.networks.generator import Generator
+from tiles.errors import InputError, InvalidValueError
+from tiles.types import BandSelection, RasterName
+
+
+class TrainedNetwork:
+    """A trained network on one device, and where its BatchNorm statistics come from.
+
+    Args:
+        card: Settings of the network.
+        generator: The network.
+        discriminators: Its discriminators by task, if maps of plausibility are wanted.
+        source: Where the network came from, for the tags of maps
+            (:mod:`semimtl_geo.mapping.provenance`).
+        device: Device that predicts; the first GPU, or the CPU, if None.
+
+    Attributes:
+        statistics: Where its BatchNorm statistics come from, in words. None if they are those of
+            training; a network that has some for each domain still needs a choice then.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        generator: Generator,
+        discriminators: Mapping[str, Discriminator] | None = None,
+        source: Mapping[str, str] | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        self.card = card
+        self.device = check_device(device)
+        self.generator = generator.to(self.device).eval()
+        self.discriminators = {
+            name: discriminator.to(self.device).eval()
+            for name, discriminator in (discriminators or {}).items()
+        }
+        self.source = source or {}
+        self.statistics: str | None = None
+
+    @classmethod
+    def load(cls, checkpoint: str | PathLike[str], device: str | None = None) -> Self:
+        """Read a checkpoint that training wrote; no code in the file is run.
+
+        Args:
+            checkpoint: The file.
+            device: Device that predicts; the first GPU, or the CPU, if None.
+
+        Raises:
+            InputError: If the file is missing, unsafe or not a checkpoint of semimtl-geo.
+        """
+        card, generator, discriminators = load_networks(Path(checkpoint))
+        source = {
+            "MODEL": Path(checkpoint).name,
+            "MODEL_SHA256": fingerprint(checkpoint),
+            "SYSTEM": card.system,
+        }
+        return cls(card, generator, discriminators, source, device)
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether BatchNorm statistics must be chosen: those of a domain, or re-estimated ones."""
+        return self.card.batchnorm == "per_domain" and self.statistics is None
+
+    def for_domain(self, domain: str) -> Self:
+        """Return the network with the BatchNorm statistics of a training domain.
+
+        Args:
+            domain: Name of the domain.
+
+        Raises:
+            InvalidValueError: If the network was not trained on such a domain.
+        """
+        if domain not in self.card.domains:
+            raise InvalidValueError(
+                f"domain {domain}",
+                "the network was not trained on it",
+                f"use one of {', '.join(self.card.domains)}, or none",
+            )
+        mapper = self._copy()
+        mapper.generator.use_domain(self.card.domains.index(domain))
+        mapper.statistics = f"of the training domain {domain}"
+        return mapper
+
+    def adapt(
+        self,
+        rasters: RasterName | Sequence[RasterName],
+        bands: BandSelection | None = None,
+        crs: str | None = None,
+        area: RasterName | None = None,
+    ) -> Self:
+        """Return the network with BatchNorm statistics re-estimated on orthophotos.
+
+        No labels are needed. This is AdaBN (Li et al., Pattern Recognition 2018).
+
+        Args:
+            rasters: One or more orthophotos of one sensor. Of hundreds, some are looked at.
+            bands: Bands that the network wants, as for :meth:`semimtl_geo.mapping.Mapper.map`.
+            crs: Coordinate reference system to read in; by default that of each raster.
+            area: A file of polygons; only what they touch is looked at.
+
+        Returns:
+            A copy; this object stays as it is.
+
+        Raises:
+            InputError: If a raster cannot be used.
+        """
+        paths = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
+        some = paths[:: -(-len(paths) // SAMPLE_CROPS)]
+        origin = "the raster" if len(some) == 1 else f"{len(some)} rasters"
+        return self.with_statistics_of(sample_crops(some, self.card, bands, crs, area), origin)
+
+    def with_statistics_of(self, batches: Iterable[Tensor], origin: str) -> Self:
+        """Return the network with BatchNorm statistics re-estimated on images, without labels.
+
+        Args:
+            batches: Crops as in training, float32 ``[B, bands, H, W]`` in 0..1.
+            origin: Where the crops come from, in words.
+
+        Returns:
+            A copy; this object stays as it is.
+        """
+        mapper = self._copy()
+        count = reestimate(mapper.generator, (batch.to(self.device) for batch in batches))
+        mapper.statistics = f"re-estimated on {count} crops of {origin}, without labels"
+        return mapper
+
+    def predict_batch(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.float32]]:
+        """Predict a batch of images.
+
+        Args:
+            images: Array ``[B, bands, H, W]`` in 0..1, at the network's ground sampling distance.
+
+        Returns:
+            Per task ``[B, channels, H, W]``: class probabilities, or values in the task's unit.
+
+        Raises:
+            InputError: If statistics must be chosen first.
+        """
+        if self.needs_statistics:
+            fault = "has BatchNorm statistics per domain"
+            remedy = "choose with for_domain, or adapt to an orthophoto"
+            raise InputError(self.source.get("MODEL", "network"), fault, remedy)
+        batch = torch.from_numpy(np.array(images, np.float32))
+        answer = Predictor(self.card, self.generator, device=self.device)(batch)
+        return {name: values.float().cpu().numpy() for name, values in answer.items()}
+
+    def fingerprint(self) -> str:
+        """Return a hash of the weights and statistics in use, which a map depends on."""
+        digest = hashlib.sha256()
+        networks = {"generator": self.generator, **self.discriminators}
+        for prefix, network in networks.items():
+            for name, value in network.state_dict().items():
+                digest.update(f"{prefix}.{name}".encode())
+                digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _copy(self) -> Self:
+        generator = copy.deepcopy(self.generator)
+        return type(self)(self.card, generator, self.discriminators, self.source, self.device)
+
+    def tags(
+        self, rasters: Sequence[RasterName], bands: Sequence[int], settings: MapSettings
+    ) -> dict[str, str]:
+        """Return the tags of maps, see :mod:`semimtl_geo.mapping.provenance`.
+
+        Args:
+            rasters: What is mapped.
+            bands: Numbers of the bands that the network wants, in its order.
+            settings: How it is mapped.
+        """
+        tile = settings.tile_size(self.card)
+        return make_tags(
+            self.source,
+            rasters,
+            dict(zip(self.card.bands, bands, strict=True)),
+            statistics=self.statistics or "averages over training",
+            gsd="as it is" if self.card.gsd is None else self.card.gsd,
+            tile=tile,
+            overlap=tile // 2,
+            batch_size=settings.batch_size,
+            grid=settings.grid,
+            crs=settings.crs or "source",
+            area=None if settings.area is None else Path(settings.area).name,
+        )
+
+    def check_plausibility(self, tile: int) -> None:
+        """Check that the network can say how plausible maps are.
+
+        Args:
+            tile: Edge of a tile in pixels.
+
+        Raises:
+            InputError: If it has no discriminators, or a tile is too small for them.
+        """
+        if not self.discriminators:
+            raise InputError(
+                self.source.get("MODEL", "network"),
+                f"has no discriminators to judge plausibility ({self.card.system})",
+                "take one that was trained adversarially, such as semimtl, by this version",
+            )
+        if tile < SMALLEST_INPUT:
+            fault = f"{tile} px are too few for a discriminator"
+            raise InvalidValueError("tile", fault, f"give {SMALLEST_INPUT} px or more")

@@ -1,0 +1,220 @@
+"""Unfinished pixels of one panel of a map, with a journal from which a killed run is continued.
+
+A panel file holds the pixels of one panel, row by row in a plain file whose layout no crash can
+damage. The first line of its journal holds the settings of the run as JSON. Each further line says
+how far the work has come, and is written after the pixels that it speaks of are flushed to disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tiles.errors import InputError
+from tiles.files import write_errors
+from tiles.maps.panel_store import PanelProgress
+from tiles.maps.virtual_raster import write_raw_vrt
+from tiles.settings import changed_settings, to_json
+
+# Seconds to wait for the lock of a panel file: a process that was killed may take a moment to die.
+LOCK_TIMEOUT = 10.0
+
+
+class PanelFile:
+    """The pixels of one panel of a map and their journal, open while its context is entered.
+
+    An instance can be sent to another process before it is entered.
+
+    Args:
+        path: The map, which error messages name.
+        file: Path of the panel's files without their suffixes; the folder exists.
+        shape: Rows and columns of the panel.
+        dtype: Type of its pixels, uint8 or float32.
+        settings: All that the pixels depend on; work of other settings is not continued. With
+            None, no work is continued.
+
+    Attributes:
+        history: Progress that the journal holds, in the order of time.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        file: Path,
+        shape: tuple[int, int],
+        dtype: str,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.history = list[PanelProgress]()
+        self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
+        self._pixels, self._journal = file.with_suffix(".pixels"), file.with_suffix(".journal")
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        with write_errors(self._path), ExitStack() as stack:
+            self._pixel_file = _open(stack, self._pixels)
+            self._journal_file = _open(stack, self._journal)
+            lock(self._journal_file, self._path, LOCK_TIMEOUT)
+            self.history = self._read()
+            if self._settings is None:
+                self.truncate()
+            self._files = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._files.close()
+
+    def _read(self) -> list[PanelProgress]:
+        """Read the journal up to a torn line; return nothing if its settings are others."""
+        if self._settings is None:
+            return []
+        first, *lines = self._journal.read_bytes().split(b"\n")
+        if not has_settings(first, self._settings):
+            return []
+        history = list[PanelProgress]()
+        for line in lines[:-1]:
+            try:
+                history.append(PanelProgress.from_line(line))
+            except (ValueError, TypeError):
+                break
+        return history
+
+    def truncate(self, count: int = 0) -> None:
+        """Forget all but the first `count` entries of the history; with none, start anew."""
+        self.history = self.history[:count]
+        lines = [entry.to_line() for entry in self.history]
+        journal = b"".join([settings_line(self._settings or {}), *lines])
+        with self._write_errors():
+            os.ftruncate(self._journal_file, len(journal) if self.history else 0)
+            if not self.history:
+                os.ftruncate(self._pixel_file, 0)
+            os.lseek(self._journal_file, 0, os.SEEK_SET)
+            _append(self._journal_file, journal)
+
+    def write(self, values: npt.NDArray[Any], row: int, column: int) -> None:
+        """Write a window.
+
+        Args:
+            values: Pixels [H, W].
+            row: Row of the panel at which the window begins.
+            column: Column of the panel at which it begins.
+        """
+        width = self._shape[1]
+        values = np.ascontiguousarray(values, self._dtype)
+        # A window as wide as the panel is contiguous in the file.
+        parts = [values] if values.shape[1] == width else list(values)
+        offset = (row * width + column) * self._dtype.itemsize
+        with self._write_errors():
+            for part in parts:
+                data, position = part.data.cast("B"), offset
+                while data:
+                    written = os.pwrite(self._pixel_file, data, position)
+                    data, position = data[written:], position + written
+                offset += width * self._dtype.itemsize
+
+    def record(self, progress: PanelProgress) -> None:
+        """Flush the pixels to disk, then add a line to the journal."""
+        with self._write_errors():
+            os.fsync(self._pixel_file)
+            _append(self._journal_file, progress.to_line())
+        self.history.append(progress)
+
+    def last_progress(self) -> PanelProgress | None:
+        """Return how far another process has come, without opening the panel file."""
+        try:
+            history = self._read()
+        except OSError:
+            return None
+        return history[-1] if history else None
+
+    def write_vrt(self) -> Path:
+        """Write a virtual raster of the pixels and return its path."""
+        path = self._pixels.with_suffix(".vrt")
+        write_raw_vrt(path, self._pixels, self._shape, self._dtype)
+        return path
+
+    def _write_errors(self) -> AbstractContextManager[None]:
+        return disk_errors(self._path, can_continue=bool(self.history))
+
+
+def settings_line(settings: Mapping[str, Any]) -> bytes:
+    """Return the first line of a journal."""
+    return json.dumps(to_json(settings)).encode() + b"\n"
+
+
+def read_settings(line: bytes) -> Mapping[str, Any] | None:
+    """Parse the first line of a journal; return None if it holds no settings."""
+    try:
+        settings = json.loads(line)
+    except ValueError:
+        return None
+    return settings if isinstance(settings, dict) else None
+
+
+def has_settings(line: bytes, settings: Mapping[str, Any]) -> bool:
+    """Return whether a journal with this first line was begun with the same settings."""
+    before = read_settings(line)
+    return before is not None and not changed_settings(before, settings)
+
+
+def disk_errors(path: Path, can_continue: bool) -> AbstractContextManager[None]:
+    """Raise an :class:`InputError` if an unfinished map cannot be written.
+
+    Args:
+        path: The map.
+        can_continue: Whether the next run finds work that it can continue.
+    """
+    if can_continue:
+        return write_errors(path, "free some space and start again, which continues the work")
+    return write_errors(path)
+
+
+def lock(file: int, path: Path, timeout: float = 0.0) -> None:
+    """Lock an open file; the system unlocks it when this process closes it or ends.
+
+    Args:
+        file: File descriptor.
+        path: The map, which the error message names.
+        timeout: Seconds to wait for another process.
+
+    Raises:
+        InputError: If another process holds the lock.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                fault = "is being made by another run"
+                raise InputError(path, fault, "wait for it to end, or name another file") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _open(stack: ExitStack, name: Path) -> int:
+    file = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+    stack.callback(os.close, file)
+    return file
+
+
+def _append(file: int, data: bytes) -> None:
+    if os.write(file, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

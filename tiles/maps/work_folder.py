@@ -1,0 +1,168 @@
+"""The hidden folder beside a map that is being made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tiles.maps.panel_file import PanelFile, disk_errors, has_settings, lock, read_settings
+from tiles.maps.virtual_raster import write_column_vrt
+from tiles.settings import changed_settings
+from tiles.types import Span
+
+# Name of the setting that a run without a given panel width takes over from unfinished work.
+PANEL_WIDTH = "panel_width"
+
+
+class WorkFolder:
+    """The hidden folder beside a map, which one run at a time can hold.
+
+    It has a panel file per panel. Several processes may work on these, also on several machines
+    that see the folder.
+
+    Args:
+        path: The map's file; its folder exists.
+        shape: Rows and columns of the map.
+        dtype: Type of its pixels, uint8 or float32.
+        panels: Columns of each panel; by default one panel has them all.
+        settings: All that the pixels depend on. Work of other settings is dropped. With None, no
+            work is continued or kept.
+
+    Attributes:
+        path: The folder.
+        finished: Folder in it for finished files.
+
+    Raises:
+        InputError: If the folder cannot be used, or another run uses it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int],
+        dtype: str,
+        panels: Sequence[Span] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._map, self._shape, self._dtype = path, shape, np.dtype(dtype)
+        self._panels = [(0, shape[1])] if panels is None else list(panels)
+        self._settings = settings
+        self.path = _folder_of(path)
+        self.finished = self.path / "finished"
+        with self.write_errors():
+            self._lock = self._acquire()
+            try:
+                self._clear(settings)
+            except BaseException:
+                os.close(self._lock)
+                raise
+
+    def write_errors(self) -> AbstractContextManager[None]:
+        """Raise an :class:`InputError` if a file of the folder cannot be written."""
+        return disk_errors(self._map, self._can_continue())
+
+    def panel_file(self, number: int) -> PanelFile:
+        """Return the file of a panel; it can be sent to another process before it is opened."""
+        start, stop = self._panels[number]
+        file, shape = self.path / f"{number:05}", (self._shape[0], stop - start)
+        return PanelFile(self._map, file, shape, self._dtype.name, self._settings)
+
+    def _acquire(self) -> int:
+        """Lock the folder; the system unlocks it when this process ends, however it does."""
+        name = self.path / "lock"
+        while True:
+            self.path.mkdir(exist_ok=True)
+            try:
+                file = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:  # another run has just removed the folder
+                continue
+            try:
+                lock(file, self._map)
+                if os.path.samestat(os.fstat(file), name.stat()):
+                    return file
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+
+    def write_vrt(self) -> Path:
+        """Write a virtual raster of all pixels, without georeference, and return its path."""
+        parts = [self.panel_file(number).write_vrt() for number in range(len(self._panels))]
+        if len(parts) == 1:
+            return parts[0]
+        path = self.path / "panels.vrt"
+        write_column_vrt(path, parts, self._panels, self._shape, self._dtype)
+        return path
+
+    def discard(self) -> None:
+        """Keep no work when the folder is closed."""
+        self._settings = None
+
+    def close(self, finished: bool) -> None:
+        """Release the folder; it stays if it has work that a later run can continue.
+
+        Args:
+            finished: Whether the map has its final name, so that the work is no longer needed.
+        """
+        if finished or not self._can_continue():
+            self._clear(None)
+            # Last, for another run may come as soon as the lock's file is gone.
+            with suppress(OSError):
+                (self.path / "lock").unlink()
+                self.path.rmdir()
+        os.close(self._lock)
+
+    def _can_continue(self) -> bool:
+        """Return whether any journal has a line after its settings."""
+        if self._settings is None:
+            return False
+        return any(journal.read_bytes().count(b"\n") > 1 for journal in self.path.glob("*.journal"))
+
+    def _clear(self, settings: Mapping[str, Any] | None) -> None:
+        """Remove all but the lock and panel files of these settings, journals before pixels."""
+        keep = {"lock"}
+        for journal in self.path.glob("*.journal"):
+            if settings is not None and has_settings(_first_line(journal), settings):
+                keep |= {journal.name, journal.with_suffix(".pixels").name}
+            else:
+                journal.unlink()
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name not in keep:
+                entry.unlink(missing_ok=True)
+
+
+def unfinished_panel_width(path: Path, settings: Mapping[str, Any]) -> int | None:
+    """Look up the width of the panels of unfinished work on a map.
+
+    Args:
+        path: The map's file.
+        settings: Settings of this run, without the width.
+
+    Returns:
+        The width in pixels; None if there is no work of these settings.
+    """
+    for journal in sorted(_folder_of(path).glob("*.journal")):
+        with suppress(OSError, ValueError):
+            before = read_settings(_first_line(journal)) or {}
+            if PANEL_WIDTH in before and not changed_settings(before, settings, [PANEL_WIDTH]):
+                return int(before[PANEL_WIDTH])
+    return None
+
+
+def _first_line(journal: Path) -> bytes:
+    with journal.open("rb") as file:
+        return file.readline()
+
+
+def _folder_of(path: Path) -> Path:
+    return path.parent / f".{path.name}.work"
