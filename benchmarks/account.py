@@ -17,39 +17,43 @@ from survey import SMEAR
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.compare import to_markdown
-from semimtl_geo.compare.averages import rows_of_seeds, table_of
-from semimtl_geo.compare.job import Job, Outcome
+from semimtl_geo.compare.averages import make_table, rows_of_seeds
+from semimtl_geo.compare.comparison import Comparison, Outcome
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.systems import SYSTEMS
-from semimtl_geo.training.configuration import settings_of
+from semimtl_geo.training.configuration import parse_settings
 
 
-def account(outcomes: Sequence[Outcome], job: Job, plan: Plan, *, noise: float) -> list[str]:
+def account(
+    outcomes: Sequence[Outcome], comparison: Comparison, plan: Plan, *, noise: float
+) -> list[str]:
     """The lines of the whole text.
 
     Args:
         outcomes: Of all runs.
-        job: What they had in common.
+        comparison: What they had in common.
         plan: How long they were trained.
         noise: Of the heights that were learned from, in metres.
     """
-    rows, seeds = table_of(outcomes), rows_of_seeds(outcomes)
+    rows, seeds = make_table(outcomes), rows_of_seeds(outcomes)
     methods = list(dict.fromkeys(row.method for row in rows))
     extra = [o.run.title for o in outcomes if o.run.variant and o.run.title != LONGER]
     further = beyond(seeds, list(dict.fromkeys(extra)))
-    (split,) = {{"test": "test", "val": "validation"}[s] for s in job.scenario.evaluate.values()}
+    (split,) = {
+        {"test": "test", "val": "validation"}[s] for s in comparison.scenario.evaluate.values()
+    }
     return [
-        f"The embedded cities ({training_scenes(job)}), {plan.precision}, "
+        f"The embedded cities ({training_scenes(comparison)}), {plan.precision}, "
         f"{EPOCHS * plan.iterations} iterations of each of the paper's systems, "
-        f"{len(job.seeds)} seeds, scored on {split} scenes. Planned for {plan.minutes:g} minutes, "
-        f"{plan.lanes} runs side by side.",
+        f"{len(comparison.seeds)} seeds, scored on {split} scenes. "
+        f"Planned for {plan.minutes:g} minutes, {plan.lanes} runs side by side.",
         "",
         "Seeds vary weights, chips and augmentation. Intervals tell how far that goes, on this "
         "pair of cities and these scenes; they say nothing of other cities. Of the many "
         "comparisons below one in twenty would be called certain where there is no difference. "
         "Some of the test scenes are also the demo's.",
         "",
-        heights(job, noise),
+        heights(comparison, noise),
         "",
         "## Scores",
         "",
@@ -93,23 +97,23 @@ def account(outcomes: Sequence[Outcome], job: Job, plan: Plan, *, noise: float) 
     ]
 
 
-def training_scenes(job: Job) -> str:
+def training_scenes(comparison: Comparison) -> str:
     """What there is to learn from."""
-    folder = next(iter(sorted(job.data.glob("*/train/image"))))
+    folder = next(iter(sorted(comparison.data.glob("*/train/image"))))
     files = sorted(folder.glob("*.tif"))
     with rasterio.open(files[0]) as scene:
         ground = round(scene.width * scene.res[0])
     return f"{len(files)} training scenes of {ground} m of each"
 
 
-def heights(job: Job, noise: float) -> str:
+def heights(comparison: Comparison, noise: float) -> str:
     """How far the heights that are learned from obey the prior of what is recommended."""
-    prior = recommended_prior(job)
+    prior = recommended_prior(comparison)
     parts = []
-    for city in job.scenario.supervised:
+    for city in comparison.scenario.supervised:
         outside = total = 0
         sums, counts = np.zeros(len(ISPRS.names)), np.zeros(len(ISPRS.names))
-        for file in sorted((job.data / city / "train" / "height").glob("*.tif")):
+        for file in sorted((comparison.data / city / "train" / "height").glob("*.tif")):
             metres = _read(file)
             classes = _read(file.parents[1] / "landcover" / file.name)
             for number, name in enumerate(ISPRS.names):
@@ -137,10 +141,10 @@ def heights(job: Job, noise: float) -> str:
     )
 
 
-def recommended_prior(job: Job) -> Consistency:
+def recommended_prior(comparison: Comparison) -> Consistency:
     """The prior of `configs/cities/recommended.yaml`."""
     start = "model.consistency.heights."
-    settings = settings_of(job.scenario.arguments("recommended"))
+    settings = parse_settings(comparison.scenario.arguments("recommended"))
     ranges = {key.removeprefix(start): settings[key] for key in settings if key.startswith(start)}
     tolerance = settings.get("model.consistency.tolerance", Consistency.tolerance)
     return Consistency(ranges, tolerance=tolerance)
@@ -167,5 +171,5 @@ def times(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _iterations(outcome: Outcome) -> int:
-    settings = settings_of([f"--config={outcome.checkpoint.with_name('config.yaml')}"])
+    settings = parse_settings([f"--config={outcome.checkpoint.with_name('config.yaml')}"])
     return int(settings["data.iterations"]) * int(settings["trainer.max_epochs"])

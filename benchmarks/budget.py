@@ -19,8 +19,8 @@ from pathlib import Path
 
 from measuring import say
 
-from semimtl_geo.compare.job import Job, Outcome, Run
-from semimtl_geo.compare.parallel_runs import run_lanes
+from semimtl_geo.compare.comparison import Comparison, Outcome, Run
+from semimtl_geo.compare.parallel_runs import run_all
 from semimtl_geo.compare.runs import read_json, write_json
 from tiles.errors import InputError
 
@@ -81,7 +81,7 @@ def schedule(iterations: int) -> tuple[str, ...]:
 
 def make_plan(
     file: Path,
-    job: Job,
+    comparison: Comparison,
     systems: Sequence[Run],
     timed: int,
     *,
@@ -94,7 +94,7 @@ def make_plan(
 
     Args:
         file: Where it is kept.
-        job: What all runs have in common.
+        comparison: What all runs have in common.
         systems: What gets the same number of iterations, of one seed; SemiMTL is among them.
         timed: How many more are given SemiMTL's time.
         minutes: For everything.
@@ -112,13 +112,13 @@ def make_plan(
             fault = f"{lanes}, but {file} was made with {plan.lanes}"
             raise InputError("--lanes", fault, "give as many, or another --out")
         return plan
-    steps, rest = measure(systems, job, precision, lanes)
+    steps, rest = measure(systems, comparison, precision, lanes)
     seconds = MARGIN * 60 * minutes - (time.monotonic() - started)
     runs = len(systems) + timed
-    per_seed = seconds * lanes / len(job.seeds) - rest * runs
+    per_seed = seconds * lanes / len(comparison.seeds) - rest * runs
     iterations = math.floor(per_seed / (sum(steps.values()) + timed * steps[METHOD]) / EPOCHS)
     if iterations < 1:
-        fault = f"{minutes:g} leave no time to train {runs * len(job.seeds)} networks"
+        fault = f"{minutes:g} leave no time to train {runs * len(comparison.seeds)} networks"
         raise InputError("--minutes", fault, "give more, or fewer seeds")
     plan = Plan(minutes, precision, lanes, iterations)
     write_json(file, asdict(plan))
@@ -126,14 +126,14 @@ def make_plan(
 
 
 def with_relative(
-    plan: Plan, file: Path, job: Job, timed: Sequence[Run], trained: Sequence[Outcome]
+    plan: Plan, file: Path, comparison: Comparison, timed: Sequence[Run], trained: Sequence[Outcome]
 ) -> Plan:
     """Add what is not known yet of how long iterations take.
 
     Args:
         plan: The plan so far.
         file: Where it is kept.
-        job: What all runs have in common.
+        comparison: What all runs have in common.
         timed: What is given SemiMTL's time, of one seed.
         trained: The paper's systems.
     """
@@ -145,7 +145,7 @@ def with_relative(
             steps = known
             if not {config, METHOD} <= steps.keys():
                 # The two alone, so that what slows one down slows down the other.
-                steps, _ = measure([method, run], job, plan.precision, plan.lanes, PAIRED)
+                steps, _ = measure([method, run], comparison, plan.precision, plan.lanes, PAIRED)
             relative[config] = steps[config] / steps[METHOD]
             plan = replace(plan, relative=relative)
             write_json(file, asdict(plan))
@@ -163,7 +163,7 @@ def medians(outcomes: Sequence[Outcome], by: Callable[[Run], str]) -> dict[str, 
 
 
 def measure(
-    runs: Sequence[Run], job: Job, precision: str, lanes: int, iterations: int = SHORT
+    runs: Sequence[Run], comparison: Comparison, precision: str, lanes: int, iterations: int = SHORT
 ) -> tuple[dict[str, float], float]:
     """Train, map and score everything once and again, with few iterations per epoch.
 
@@ -172,15 +172,15 @@ def measure(
     """
     steps: dict[str, list[float]] = {config_of(run): [] for run in runs}
     rest: list[float] = []
-    overrides = (*job.overrides, *schedule(iterations), f"--trainer.precision={precision}")
+    overrides = (*comparison.overrides, *schedule(iterations), f"--trainer.precision={precision}")
     for number in range(ROUNDS):
         say(f"measure {', '.join(steps)}, round {number + 1} of {ROUNDS}")
         with tempfile.TemporaryDirectory() as folder:
-            short = replace(job, out=Path(folder), seeds=(0,), overrides=overrides)
+            short = replace(comparison, out=Path(folder), seeds=(0,), overrides=overrides)
             began = time.monotonic()
             # In turn from either end, so that a machine whose speed drifts tells on all.
             order = list(runs)[:: 1 if number % 2 else -1]
-            outcomes = run_lanes(order, short, lanes)
+            outcomes = run_all(order, short, lanes)
             whole = (time.monotonic() - began) * min(lanes, len(order))
         for outcome in outcomes:
             steps[config_of(outcome.run)].append(outcome.step)

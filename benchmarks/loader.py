@@ -39,7 +39,7 @@ from torchgeo.datasets import GeoDataset, RasterDataset, stack_samples
 from torchgeo.samplers import RandomGeoSampler, Units
 
 import tiles.datasets.chip_reader
-from semimtl_geo.commands.demo import faster_precision
+from semimtl_geo.commands.demonstration import faster_precision
 from semimtl_geo.data.datamodule import DomainsDataModule
 from semimtl_geo.synthetic import write_cities
 from semimtl_geo.training.cli import TrainingCLI, packaged_config

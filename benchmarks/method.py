@@ -39,15 +39,15 @@ from orderings import LONGER
 from reestimated import reestimated
 from survey import survey
 
-from semimtl_geo.commands.demo import faster_precision
-from semimtl_geo.compare.environment import facts_of
-from semimtl_geo.compare.job import Job, Outcome, Run, runs_of
-from semimtl_geo.compare.parallel_runs import run_lanes
-from semimtl_geo.compare.runs import check, read_json, write_json
+from semimtl_geo.commands.demonstration import faster_precision
+from semimtl_geo.compare.comparison import Comparison, Outcome, Run, select_runs
+from semimtl_geo.compare.environment import collect_facts
+from semimtl_geo.compare.parallel_runs import run_all
+from semimtl_geo.compare.runs import check_runs, read_json, write_json
 from semimtl_geo.compare.scenario import Variant, find_scenario
 from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.progress import progress_bar
-from semimtl_geo.report.comparison import write_results
+from semimtl_geo.report.results import write_results
 from semimtl_geo.synthetic import write_cities
 from tiles.errors import InputError
 
@@ -65,13 +65,13 @@ def method(args: argparse.Namespace) -> list[str]:
     scenario = replace(scenario, evaluate=dict.fromkeys(scenario.evaluate, args.split))
     cities = args.out / "cities"
     make_cities(cities, args.scenes, args.size, args.noise)
-    job = Job(scenario, cities, args.out, args.seeds, tuple(args.overrides))
-    systems = runs_of(scenario, {*args.systems, *BOTH})
-    timed = [Run("jtl", variant=CONTROL), *runs_of(scenario, args.variants)]
+    comparison = Comparison(scenario, cities, args.out, args.seeds, tuple(args.overrides))
+    systems = select_runs(scenario, {*args.systems, *BOTH})
+    timed = [Run("jtl", variant=CONTROL), *select_runs(scenario, args.variants)]
     file = args.out / "plan.json"
     plan = make_plan(
         file,
-        job,
+        comparison,
         systems,
         len(timed),
         minutes=args.minutes,
@@ -79,24 +79,28 @@ def method(args: argparse.Namespace) -> list[str]:
         lanes=args.lanes,
         started=started,
     )
-    plain = job
-    job = replace(job, overrides=(*job.overrides, *plan.overrides()))
-    outcomes = trained(systems, job, args.lanes)
+    plain = comparison
+    comparison = replace(comparison, overrides=(*comparison.overrides, *plan.overrides()))
+    outcomes = trained(systems, comparison, args.lanes)
     plan = with_relative(plan, file, plain, timed, outcomes)
-    outcomes += trained([plan.in_equal_time(run) for run in timed], job, args.lanes)
-    write_results(job, outcomes, facts_of(outcomes, Configuration="benchmarks/method.py"))
+    outcomes += trained([plan.in_equal_time(run) for run in timed], comparison, args.lanes)
+    write_results(
+        comparison, outcomes, collect_facts(outcomes, Configuration="benchmarks/method.py")
+    )
     outcomes = [
-        reestimated(outcome, job) if outcome.run.variant or outcome.run.name in BOTH else outcome
+        reestimated(outcome, comparison)
+        if outcome.run.variant or outcome.run.name in BOTH
+        else outcome
         for outcome in outcomes
     ]
-    return account(outcomes, job, plan, noise=args.noise)
+    return account(outcomes, comparison, plan, noise=args.noise)
 
 
-def trained(runs: Sequence[Run], job: Job, lanes: int) -> list[Outcome]:
+def trained(runs: Sequence[Run], comparison: Comparison, lanes: int) -> list[Outcome]:
     """Carry out runs with all seeds."""
-    every = [replace(run, seed=seed) for seed in job.seeds for run in runs]
-    check(job, every)
-    return run_lanes(every, job, lanes)
+    every = [replace(run, seed=seed) for seed in comparison.seeds for run in runs]
+    check_runs(comparison, every)
+    return run_all(every, comparison, lanes)
 
 
 def make_cities(folder: Path, scenes: int, size: int, noise: float) -> None:

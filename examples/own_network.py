@@ -1,4 +1,4 @@
-"""Stitch the answers of a network of your own with `tiles` alone; here, a vegetation index.
+"""Map a raster with a network of your own and `tiles` alone; here, it computes an index.
 
 python examples/own_network.py ortho.tif ndvi.tif
 """
@@ -6,23 +6,26 @@ python examples/own_network.py ortho.tif ndvi.tif
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from tiles.maps.layers import ValueMap
-from tiles.mosaic.mosaicker import mosaic
+from tiles import ValueMap, mosaic
 
 
-def network(batch: Tensor) -> Tensor:
-    """Takes NIR, red, green [B, 3, S, S]; answers NDVI [B, 1, S, S]."""
-    infrared, red = batch[:, :1], batch[:, 1:2]
-    return (infrared - red) / (infrared + red).clamp(min=1)
+class VegetationIndex(torch.nn.Module):
+    """Network without weights that returns NDVI."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return NDVI [B, 1, S, S] of images with NIR, red and green, [B, 3, S, S]."""
+        infrared, red = images[:, :1], images[:, 1:2]
+        return (infrared - red) / (infrared + red).clamp(min=1 / 255)
 
 
 def main(raster: str, out: str) -> None:
     layer = ValueMap("ndvi", description="vegetation index", low=-1, high=1)
-    mosaic(raster, lambda batch: {"ndvi": network(batch)}, [layer], {"ndvi": Path(out)}, tile=256)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    mosaic(raster, VegetationIndex(), layer, out, tile=256, scale=255, device=device)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def _number(count: float, per: float) -> str:
 
 
 class Display:
-    """Any number of bars, on standard error."""
+    """Progress bars on standard error."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -74,10 +74,10 @@ class Display:
         """Bring a bar up to date; it is made when it is first named.
 
         Args:
-            name: What is done.
-            unit: What is shown to be counted.
-            done: How many things are done.
-            total: How many there are.
+            name: Name of the work.
+            unit: Unit that is shown.
+            done: Number of things that are done.
+            total: Number of all things.
             per: Things in a unit.
         """
         now = time.monotonic()
@@ -128,9 +128,9 @@ def progress_bar(name: str, unit: str, per: float = 1) -> Iterator[ProgressCallb
     """Show one bar while the block runs.
 
     Args:
-        name: What is done.
-        unit: What is shown to be counted.
-        per: How many of the things that are told make a unit: ``("MP", 1e6)`` for pixels.
+        name: Name of the work.
+        unit: Unit that is shown.
+        per: Number of things per unit: ``("MP", 1e6)`` for pixels.
 
     Yields:
         To be called with what is done and what there is to do.

@@ -41,7 +41,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "semimtl_geo.streetview": TILES,
     "semimtl_geo.data": LEARNING | {"semimtl_geo.streetview", "tiles.datasets"},
     "semimtl_geo.training": LEARNING | {"semimtl_geo.data"},
-    "semimtl_geo.mapping": TILES | LEARNING | {"semimtl_geo.streetview"},
+    "semimtl_geo.mapping": TILES
+    | {f"semimtl_geo.{room}" for room in ("tasks", "networks", "streetview")},
     "semimtl_geo.compare": BELOW_COMPARE,
     "semimtl_geo.report": BELOW_COMPARE | {"semimtl_geo.compare"},
     "semimtl_geo.prepare": TILES | {"semimtl_geo.streetview"},
@@ -118,7 +119,7 @@ def test_an_arrow_against_the_table_is_found() -> None:
         "tiles.reading.raster": "from tiles.mosaic import mosaic",
         "tiles.grid": "import tiles.reading.raster",
         "semimtl_geo.learning.systems": "def f():\n    from semimtl_geo.mapping import Mapper",
-        "semimtl_geo.report.page": "from semimtl_geo.commands import demo",
+        "semimtl_geo.report.page": "from semimtl_geo.commands import map",
     }.items():
         assert len(list(forbidden(name, source))) == 1, name
 
@@ -196,6 +197,21 @@ def test_either_order_of_imports_gives_the_mosaicker() -> None:
         "import tiles.mosaic; print(callable(tiles.mosaic.mosaic))",
     ):
         assert run_python(code) == "True"
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.name == "__init__.py"], ids=str)
+def test_no_module_bears_the_name_of_an_exported_function(file: Path) -> None:
+    """``from tiles.reading import resample`` would give the one or the other by chance."""
+    modules = {path.stem for path in (ROOT / file.parent).iterdir()} - {"__init__"}
+    exported = {
+        element.value
+        for node in ast.parse(read(file)).body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+        for element in ast.walk(node.value)
+        if isinstance(element, ast.Constant)
+    }
+    # The package tiles.mosaic is callable, so that both are the same.
+    assert modules & exported == ({"mosaic"} if file == Path("tiles/__init__.py") else set())
 
 
 def test_all_packages_are_installed() -> None:

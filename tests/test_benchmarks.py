@@ -20,7 +20,7 @@ from orderings import LONGER, beyond, differences, in_short, orderings
 from survey import survey
 
 from semimtl_geo.compare import Row
-from semimtl_geo.compare.job import Job, Outcome, Run
+from semimtl_geo.compare.comparison import Comparison, Outcome, Run
 from semimtl_geo.compare.scenario import Variant, find_scenario
 from tests.rasters import write
 from tiles.errors import InputError
@@ -120,7 +120,7 @@ def test_equal_time() -> None:
 def test_what_equal_time_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """JTL's as it was trained, by medians; of a new configuration beside SemiMTL; and only once."""
     file, scenario = tmp_path / "plan.json", find_scenario("cities")
-    job = Job(scenario, tmp_path, tmp_path)
+    comparison = Comparison(scenario, tmp_path, tmp_path)
     trained = [
         Outcome(Run(system, seed), [], tmp_path, 1.0, step)
         for system, steps in {"jtl": (0.2, 0.3, math.nan), "semimtl": (0.4, 0.5, 0.9)}.items()
@@ -137,14 +137,14 @@ def test_what_equal_time_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     plan = Plan(1.0, "32-true", 2, 100)
     timed = [Run("jtl", variant=Variant("longer", "JTL, longer")), new]
     for _ in range(2):
-        plan = with_relative(plan, file, job, timed, trained)
+        plan = with_relative(plan, file, comparison, timed, trained)
         assert plan.relative == pytest.approx({"jtl": 0.5, "recommended": 0.75})
     assert measured == [["semimtl", "recommended"]]
     options = {"minutes": 5, "precision": "bf16-mixed", "started": time.monotonic()}
     systems = [Run("semimtl"), Run("jtl")]
-    assert make_plan(file, job, systems, 2, lanes=2, **options) == plan
+    assert make_plan(file, comparison, systems, 2, lanes=2, **options) == plan
     with pytest.raises(InputError, match=r"--lanes: 4, but .* was made with 2"):
-        make_plan(file, job, systems, 2, lanes=4, **options)
+        make_plan(file, comparison, systems, 2, lanes=4, **options)
 
 
 def test_heights_of_a_survey(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_how_far_cities_obey_the_prior(tmp_path: Path) -> None:
         layers = ("landcover", classes.astype("uint8")), ("height", metres.astype("float32"))
         for layer, values in layers:
             write(tmp_path / city / "train" / layer / "a.tif", values)
-    said = heights(Job(find_scenario("cities"), tmp_path, tmp_path), noise=0.0)
+    said = heights(Comparison(find_scenario("cities"), tmp_path, tmp_path), noise=0.0)
     assert "on city_a 30.00% of the pixels of its classes are more than 0.5 m outside" in said
     assert "buildings are 9.0 m and trees 5.0 m high" in said
 

@@ -1,8 +1,11 @@
-"""Examples in docstrings run."""
+"""Docstrings: examples run, exported names have one, and summaries are sentences."""
 
 from __future__ import annotations
 
+import ast
 import doctest
+import inspect
+import re
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -52,3 +55,36 @@ def test_examples_run(
     result = runner.summarize(verbose=False)
     assert result.attempted > 0
     assert result.failed == 0, "".join(report)
+
+
+PACKAGES = [module_name(file) for file in FILES if file.name == "__init__.py"]
+FRAGMENT = re.compile(r"(Of|What|Where|As|How|That|Its|Their|Likewise|Also)\b")
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_exported_names_have_an_example(name: str) -> None:
+    package = import_module(name)
+    missing = []
+    for exported in getattr(package, "__all__", ()):
+        value = getattr(package, exported)
+        own = getattr(value, "__module__", "").split(".")[0] in ("tiles", "semimtl_geo")
+        if own and (inspect.isclass(value) or inspect.isfunction(value)):
+            text = inspect.getdoc(value) or ""
+            if "Example:" not in text or ">>> " not in text:
+                missing.append(exported)
+    assert missing == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_no_docstring_is_a_fragment(file: Path) -> None:
+    """Neither summaries nor the entries of Args, Attributes and Returns."""
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    fragments = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            for line in (ast.get_docstring(node) or "").splitlines():
+                entry = re.fullmatch(r" {4}\*{0,2}\w+: (.*)", line)
+                summary = line == (ast.get_docstring(node) or "").splitlines()[0]
+                if FRAGMENT.match(entry.group(1) if entry else line if summary else ""):
+                    fragments.append(line.strip())
+    assert fragments == []

@@ -16,13 +16,13 @@ class InputError(Exception):
 
     Args:
         source: The file, setting or argument that is at fault.
-        fault: What is wrong with it.
-        remedy: What the user can do.
+        fault: Description of the fault.
+        remedy: Action that the user can take.
 
     Attributes:
         source: The file, setting or argument that is at fault, as a string.
-        fault: What is wrong with it.
-        remedy: What the user can do.
+        fault: Description of the fault.
+        remedy: Action that the user can take.
 
     Example:
         >>> str(InputError("ortho.tif", "has 2 bands", "give a file with 3"))
@@ -45,8 +45,8 @@ class MissingFileError(InputError, FileNotFoundError):
 
     Args:
         source: The path.
-        fault: What is wrong with it.
-        remedy: What the user can do.
+        fault: Description of the fault.
+        remedy: Action that the user can take.
 
     Example:
         >>> isinstance(MissingFileError("ortho.tif"), FileNotFoundError)
@@ -68,8 +68,8 @@ class InvalidValueError(InputError, ValueError):
 
     Args:
         source: The argument or setting.
-        fault: What is wrong with its value.
-        remedy: What the user can do.
+        fault: Description of the fault.
+        remedy: Action that the user can take.
 
     Example:
         >>> str(InvalidValueError("gsd", "must be > 0 m, got 0", "give metres"))
@@ -88,8 +88,8 @@ def input_errors(
 
     Args:
         source: The file, setting or argument that is at fault.
-        fault: What could not be done, such as ``cannot be written``; the cause is appended.
-        remedy: What the user can do.
+        fault: Description of the fault, such as ``cannot be written``; the cause is appended.
+        remedy: Action that the user can take.
         kinds: Further exceptions to convert, such as those of a library that reads the file.
 
     Raises:

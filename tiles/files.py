@@ -49,7 +49,7 @@ def write_text(target: Path, text: str) -> None:
 
     Args:
         target: The file. Its folder exists.
-        text: Its content.
+        text: Content of the file.
 
     Example:
         >>> from pathlib import Path
@@ -87,7 +87,7 @@ def write_errors(
 
     Args:
         path: The file that the block writes.
-        remedy: What the user can do.
+        remedy: Action that the user can take.
 
     Example:
         >>> with write_errors("no/such/folder/map.tif"):

@@ -75,7 +75,7 @@ def check_same_settings(
         place: The file or folder that holds the earlier work.
         before: Settings of the earlier run.
         now: Settings of this run.
-        remedy: What the user can do if they differ.
+        remedy: Action that the user can take if they differ.
         ignored: Dotted names of settings that do not affect the result.
 
     Raises:

@@ -1,4 +1,4 @@
-"""``semimtl-geo compare``: all systems on one scenario, in the paper's tables and figures."""
+"""``semimtl-geo compare``: train all systems of a scenario; the paper's tables and figures."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 
 OURS: Final = {
     "data.root": "--root",
     "data.seed": "--seeds",
     "model.system": "--systems",
     "out": "--out",
-    "resume": "nothing: an interrupted run goes on by itself",
+    "resume": "nothing: an interrupted run continues by itself",
     "seed_everything": "--seeds",
 }
-"""Settings of training that a comparison makes itself, and what to give instead."""
-
-# Torch takes seconds to import: what needs it is imported when it is.
+"""Settings of training that a comparison sets itself, and the options to use instead."""
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What can be asked of it."""
+    """Add the arguments of the command."""
     command.add_argument(
         "scenario",
         help="cities, cross_city, cross_dataset, cross_domain, or a folder with base.yaml",
@@ -40,43 +38,45 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seeds", type=_seeds, default=[0], help="such as 0,1,2; else 0")
     command.add_argument(
-        "--lanes", type=int, default=1, metavar="N", help="runs side by side; 1 if left out"
+        "--parallel", type=int, default=1, metavar="N", help="runs at the same time; else 1"
     )
     command.add_argument(
         "--keep-maps",
         action="store_true",
         help="keep the maps of all scenes, not only of those that the figures show",
     )
-    command.epilog = "What follows -- goes to training: -- --trainer.max_epochs 50"
+    command.epilog = "Arguments after -- are passed to training: -- --trainer.max_epochs 50"
     command.set_defaults(overrides=[])
     _cut_at_dashes(command)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Carry it out.
+    """Run the comparison.
 
     Raises:
         InputError: If data, configuration or an argument cannot be used.
     """
-    from semimtl_geo.compare.averages import table_of
-    from semimtl_geo.compare.environment import facts_of
+    from semimtl_geo.compare.averages import make_table
+    from semimtl_geo.compare.comparison import Comparison, select_runs
+    from semimtl_geo.compare.environment import collect_facts
     from semimtl_geo.compare.formats import to_markdown
-    from semimtl_geo.compare.job import Job, runs_of
-    from semimtl_geo.compare.parallel_runs import run_lanes
-    from semimtl_geo.compare.runs import check
+    from semimtl_geo.compare.parallel_runs import run_all
+    from semimtl_geo.compare.runs import check_runs
     from semimtl_geo.compare.scenario import find_scenario
     from semimtl_geo.learning.systems import system_names
-    from semimtl_geo.report.comparison import write_results
-    from semimtl_geo.training.configuration import settings_of
+    from semimtl_geo.report.results import write_results
+    from semimtl_geo.training.configuration import parse_settings
 
-    if args.lanes < 1:
-        raise InputError("--lanes", f"{args.lanes} are too few", "give 1 or more")
-    for name in settings_of(args.overrides):
+    if args.parallel < 1:
+        raise InvalidValueError(
+            "--parallel", f"must be >= 1, got {args.parallel}", "give 1 or more"
+        )
+    for name in parse_settings(args.overrides):
         if name in OURS:
             raise InputError(f"-- --{name}", "is set by the comparison", f"give {OURS[name]}")
     scenario = find_scenario(args.scenario)
-    systems = runs_of(scenario, args.systems or system_names())
-    job = Job(
+    systems = select_runs(scenario, args.systems or system_names())
+    comparison = Comparison(
         scenario=scenario,
         data=args.root or scenario.root,
         out=args.out or Path("runs") / scenario.name,
@@ -84,13 +84,13 @@ def run(args: argparse.Namespace) -> None:
         overrides=tuple(args.overrides),
         keep_maps=args.keep_maps,
     )
-    runs = [replace(run, seed=seed) for seed in job.seeds for run in systems]
-    check(job, runs)
-    outcomes = run_lanes(runs, job, args.lanes)
+    runs = [replace(run, seed=seed) for seed in comparison.seeds for run in systems]
+    check_runs(comparison, runs)
+    outcomes = run_all(runs, comparison, args.parallel)
     made = write_results(
-        job, outcomes, facts_of(outcomes, Configuration=_described(scenario.name, args))
+        comparison, outcomes, collect_facts(outcomes, Configuration=_described(scenario.name, args))
     )
-    print(to_markdown(table_of(outcomes)))
+    print(to_markdown(make_table(outcomes)))
     for file in made:
         print(file)
 
@@ -113,7 +113,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def _cut_at_dashes(command: argparse.ArgumentParser) -> None:
-    """Keep what follows ``--`` for training; argparse would take it for positional arguments."""
+    """Keep the arguments after ``--`` for training; argparse would treat them as positional."""
     parse = command.parse_known_args
 
     def parse_known_args(args: Sequence[str] | None = None, namespace: Any = None) -> Any:
@@ -123,6 +123,6 @@ def _cut_at_dashes(command: argparse.ArgumentParser) -> None:
         parsed.overrides = given[cut + 1 :]
         return parsed, rest
 
-    # argparse calls it for subcommands; it has no other hook before positional arguments are taken,
-    # and declares overloads that no single function has.
+    # argparse calls this method for subcommands and has no other hook before positional arguments
+    # are parsed; its type has overloads that no single function has.
     command.parse_known_args = parse_known_args  # type: ignore[method-assign, assignment]  # the hook

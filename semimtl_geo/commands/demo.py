@@ -1,172 +1,20 @@
-"""The whole way in minutes: two cities, training, maps of both, scores, and a report."""
+"""``semimtl-geo demo``: the whole way from data to maps, in minutes."""
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+import argparse
 from pathlib import Path
-from typing import Final
-
-import torch
-
-from semimtl_geo.compare import Row, to_markdown
-from semimtl_geo.compare.averages import table_of
-from semimtl_geo.compare.environment import facts_of
-from semimtl_geo.compare.job import Job, runs_of
-from semimtl_geo.compare.parallel_runs import run_lanes
-from semimtl_geo.compare.scenario import find_scenario
-from semimtl_geo.compare.scoring import REESTIMATED
-from semimtl_geo.learning.systems import SYSTEMS
-from semimtl_geo.progress import progress_bar
-from semimtl_geo.report import method_section, panel_figure, write_report
-from semimtl_geo.report.comparison import panels_of, tasks_of
-from semimtl_geo.synthetic import write_cities
-from tiles.errors import InputError
-
-RECOMMENDED: Final = "recommended"
-TRAINED: Final = (RECOMMENDED, "semimtl", "jtl", "stl_seg", "stl_depth")
-"""Configurations of ``configs/cities/``."""
-LANES: Final = 2
-SCENES: Final = 20
-SIZE: Final = 384
-EPOCHS: Final = 5
-TITLE: Final = "Two cities in, two maps of both out"
-LEAD: Final = (
-    "<strong>City A came with land-cover labels only, city B with heights only</strong>, each from "
-    "a sensor of its own. One network was trained on both at once, and maps land cover and heights "
-    "in both. Nobody showed it a single height of A or a single land-cover label of B: those were "
-    "kept back, to measure how well it does."
-)
-QGIS: Final = """<p>Drag any of the maps (<code>*.tif</code>) into the window of QGIS. It comes up
-in its place and in colour, with class names or metres in the legend: the style (<code>.qml</code>)
-beside the map is applied by itself. Keep the two together when you move or copy them.</p>"""
 
 
-def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
-    """Make the cities, train, map, score and report.
-
-    Args:
-        out: Folder for all of it.
-        iterations: Of training per system; those of ``configs/cities/`` if None.
-        seed: Of the cities and of training.
-
-    Raises:
-        InputError: If the folder cannot be used.
-    """
-    started = time.monotonic()
-    if iterations is not None and iterations < EPOCHS:
-        raise InputError("--iterations", f"{iterations} is too few", f"give {EPOCHS} or more")
-    with progress_bar("make the cities", "scenes") as progress:
-        write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
-    precision = faster_precision()
-    overrides = [f"--trainer.precision={precision}"]
-    if iterations is not None:
-        overrides += [
-            f"--trainer.max_epochs={EPOCHS}",
-            f"--data.iterations={iterations // EPOCHS}",
-        ]
-    scenario = find_scenario("cities")
-    job = Job(scenario, out / "cities", out, (seed,), tuple(overrides), keep_maps=True)
-    shutil.rmtree(out / "runs", ignore_errors=True)  # a demonstration shows the program as it is
-    runs = [replace(run, seed=seed) for run in runs_of(scenario, TRAINED)]
-    # The longest first, so that both lanes end together.
-    outcomes = run_lanes(runs[::-1], job, LANES)[::-1]
-    rows, tasks = table_of(outcomes), tasks_of(outcomes)
-    panels = [p for p in panels_of(job, rows, tasks) if p.image == job.shown(p.domain)[0]]
-    recommended = next(o for o in outcomes if o.run.name == RECOMMENDED)
-    model = out / "semimtl.ckpt"
-    shutil.copy2(recommended.checkpoint, model)
-    method = recommended.run.title
-    found = findings(rows, method)
-    write_report(
-        out / "report.html",
-        title=TITLE,
-        lead=LEAD,
-        rows=rows,
-        curves={
-            outcome.run.title: outcome.checkpoint.with_name("metrics.csv") for outcome in outcomes
-        },
-        panels=panels,
-        tasks=tasks,
-        findings=found,
-        facts=facts_of(
-            outcomes,
-            **{
-                "Configuration": f"cities/, seed {seed}, {precision}",
-                "From start to report": f"{time.monotonic() - started:.0f} s",
-            },
-        ),
-        opening=[method_section(panels, tasks)],
-        closing=[("Open the maps in QGIS", "", QGIS)],
-    )
-    panel_figure(panels, tasks, out / "panels.png")
-    _gather(job, method, out / "maps")
-    print(to_markdown(rows))
-    for finding in found:
-        print(finding)
-    print(f"\nreport: {out / 'report.html'}")
-    print(f"maps:   {out / 'maps'} (open the .tif files in QGIS)")
-    print(f"model:  {model} (semimtl-geo map {model} RASTER --out DIR)")
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    command.add_argument("--out", type=Path, default=Path("demo"), help="folder for all files")
+    command.add_argument("--iterations", type=int, help="iterations of training per system")
+    command.add_argument("--seed", type=int, default=0)
 
 
-def faster_precision() -> str:
-    """``bf16-mixed`` where that is at least a tenth faster than float32 on this machine."""
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    layer = torch.nn.Conv2d(64, 64, 3, padding=1)
-    images = torch.rand(4, 64, 32, 32)
+def run(args: argparse.Namespace) -> None:
+    """Make the cities, train, map, score and report."""
+    from semimtl_geo.commands.demonstration import demo
 
-    def seconds(enabled: bool) -> float:
-        times = []
-        for _ in range(8):
-            start = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-                layer(images).float().mean().backward()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    return "bf16-mixed" if seconds(enabled=True) < 0.9 * seconds(enabled=False) else "32-true"
-
-
-def findings(rows: Sequence[Row], method: str) -> list[str]:
-    """What the table says of the tasks that had no labels, also where the method does not win.
-
-    Args:
-        rows: The table.
-        method: Its name of what is recommended.
-    """
-    table = {(row.domain, row.method): row.scores for row in rows}
-    others = [SYSTEMS[name].title for name in ("semimtl", "jtl")]
-    sentences = []
-    for city, score, what, single, unit, sign in (
-        ("city_b", "mIoU", "Land cover of city B", SYSTEMS["stl_seg"].title, "mIoU", 1),
-        ("city_a", "RMSE", "Heights of city A", SYSTEMS["stl_depth"].title, "m RMSE", -1),
-    ):
-        own = table[city, method][score]
-        against = []
-        for other in (single, single + REESTIMATED, *others):
-            value = table[city, other][score]
-            ahead = sign * (own - value)
-            verdict = "better" if ahead > 0 else "worse"
-            against.append(f"{abs(ahead):.2f} {verdict} than {other} ({value:.2f})")
-        sentences.append(
-            f"{what}, without a label of it in training: {method} reaches {own:.2f} {unit}, "
-            f"{'; '.join(against)}."
-        )
-    sentences.append(
-        "This is one short run with one seed: small differences between the multi-task systems may "
-        "be chance."
-    )
-    return sentences
-
-
-def _gather(job: Job, method: str, folder: Path) -> None:
-    """A method's maps of both cities in one folder."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for domain in job.scenario.evaluate:
-        made = job.maps(method, job.seeds[0], domain)
-        for file in made.iterdir():
-            file.rename(folder / file.name)
+    demo(args.out, args.iterations, args.seed)

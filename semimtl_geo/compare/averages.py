@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from semimtl_geo.compare.job import Outcome
+from semimtl_geo.compare.comparison import Outcome
 from semimtl_geo.compare.table import (
     BASELINES,
     Row,
@@ -13,11 +13,11 @@ from semimtl_geo.compare.table import (
 )
 
 
-def table_of(outcomes: Sequence[Outcome]) -> list[Row]:
-    """The table: domain by domain, mean and deviation over seeds, gains of each seed.
+def make_table(outcomes: Sequence[Outcome]) -> list[Row]:
+    """Return the table: rows by domain, with mean and standard deviation over seeds and the gains.
 
     Args:
-        outcomes: Of all runs, in the order of the methods.
+        outcomes: Outcomes of all runs, in the order of the methods.
     """
     rows = average(list(rows_of_seeds(outcomes).values()))
     domains = list(dict.fromkeys(row.domain for row in rows))
@@ -25,7 +25,7 @@ def table_of(outcomes: Sequence[Outcome]) -> list[Row]:
 
 
 def rows_of_seeds(outcomes: Sequence[Outcome]) -> dict[int, list[Row]]:
-    """The rows of each seed by itself, with its gains."""
+    """Return the rows of each seed with its gains."""
     seeds = dict.fromkeys(outcome.run.seed for outcome in outcomes)
     return {
         seed: with_gains([row for o in outcomes if o.run.seed == seed for row in o.rows], BASELINES)

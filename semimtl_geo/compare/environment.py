@@ -1,4 +1,4 @@
-"""What a report says of the machine and the program that made it."""
+"""Facts of a report on the machine and the program that made it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from semimtl_geo.compare.job import Outcome
+from semimtl_geo.compare.comparison import Outcome
 
 
-def facts_of(outcomes: Sequence[Outcome], **more: str) -> dict[str, str]:
-    """How outcomes were made.
+def collect_facts(outcomes: Sequence[Outcome], **more: str) -> dict[str, str]:
+    """Return facts on how outcomes were made.
 
     Args:
-        outcomes: Of all runs.
+        outcomes: Outcomes of all runs.
         **more: Further facts, by their names.
     """
     packages = ("semimtl-geo", "torch", "torchgeo", "rasterio")

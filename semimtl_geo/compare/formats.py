@@ -46,18 +46,24 @@ class Line(Protocol):
 
     @property
     def domain(self) -> str:
-        """Where it was evaluated."""
+        """Domain on which the method was evaluated."""
 
     @property
     def method(self) -> str:
         """The system."""
 
     def cells(self) -> list[str]:
-        """The scores as text, in the order of :data:`COLUMNS`."""
+        """Return the scores as text, in the order of :data:`COLUMNS`."""
 
 
 def to_markdown(rows: Sequence[Line]) -> str:
-    """The table of the paper's layout, in Markdown."""
+    """Format the table in the paper's layout, in Markdown.
+
+    Example:
+        >>> from semimtl_geo.compare import Row
+        >>> "JTL" in to_markdown([Row("city_b", "JTL", {"mIoU": 61.84})])
+        True
+    """
     lines = [
         "| domain | method | " + " | ".join(HEADINGS) + " |",
         "| --- | --- |" + " ---: |" * len(HEADINGS),
@@ -72,6 +78,11 @@ def to_csv(rows: Sequence[Row], quoted: Sequence[Line] = ()) -> str:
     Args:
         rows: Ours.
         quoted: The paper's; the first column tells the two apart.
+
+    Example:
+        >>> from semimtl_geo.compare import Row
+        >>> "61.84" in to_csv([Row("city_b", "JTL", {"mIoU": 61.84})])
+        True
     """
     names = list(dict.fromkeys(name for row in rows for name in row.classes))
     buffer = io.StringIO()
@@ -91,11 +102,16 @@ def to_csv(rows: Sequence[Row], quoted: Sequence[Line] = ()) -> str:
 
 
 def to_latex(rows: Sequence[Line], caption: str) -> str:
-    """The table of the paper's layout, in LaTeX without any package.
+    """Format the table in the paper's layout, in LaTeX without further packages.
 
     Args:
         rows: Grouped by domain.
         caption: Plain text.
+
+    Example:
+        >>> from semimtl_geo.compare import Row
+        >>> "tabular" in to_latex([Row("city_b", "JTL", {"mIoU": 61.84})], "Cross-city")
+        True
     """
     lines = [
         r"\begin{table}",
@@ -118,7 +134,7 @@ def to_latex(rows: Sequence[Line], caption: str) -> str:
 
 
 def _number(cell: str) -> str:
-    """A cell, with a minus sign where a hyphen stands for one."""
+    """Return a cell with minus signs in place of hyphens."""
     text = escape(cell)
     return f"${text[0]}${text[1:]}" if text[:1] == "-" and text[1:] else text
 

@@ -14,7 +14,7 @@ class Quote:
     Attributes:
         domain: The data set that it is evaluated on.
         method: The method.
-        text: Its cells, digit by digit.
+        text: Cells as printed, digit by digit.
     """
 
     domain: str
@@ -22,7 +22,7 @@ class Quote:
     text: str
 
     def cells(self) -> list[str]:
-        """The cells, in the order of :data:`semimtl_geo.compare.COLUMNS`."""
+        """Return the cells, in the order of :data:`semimtl_geo.compare.COLUMNS`."""
         return self.text.split()
 
 
@@ -32,8 +32,8 @@ class Table:
 
     Attributes:
         number: In the paper.
-        rows: As printed.
-        notes: What a reader who compares must know.
+        rows: Rows as printed.
+        notes: Differences that matter for a comparison.
     """
 
     number: int

@@ -1,9 +1,8 @@
-"""The runs of a comparison, and their training, only as far as it is not done.
+"""Training of the runs of a comparison, which continues after an interruption.
 
-A run's folder says how far it is: ``run.json`` holds the settings that it was begun with,
-``last.ckpt`` is there while it is being trained, ``<system>.ckpt`` when it has been, and
-``scores/<domain>.json`` is what evaluation found. Each file appears whole. So a comparison that was
-killed goes on where it was when it is started again.
+The folder of a run holds its state: ``run.json`` has the settings that it was begun with,
+``last.ckpt`` exists during training, ``<system>.ckpt`` after it, and ``scores/<domain>.json`` after
+evaluation. Each file is written atomically.
 """
 
 from __future__ import annotations
@@ -16,15 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo.compare.job import Job, Run, Say, images_of
+from semimtl_geo.compare.comparison import Comparison, ReportProgress, Run, find_images
 from semimtl_geo.compare.timing import Timekeeper
 from semimtl_geo.training.checkpoints import LAST
 from semimtl_geo.training.cli import train
-from semimtl_geo.training.configuration import Settings, settings_of
+from semimtl_geo.training.configuration import Settings, parse_settings
 from tiles.errors import InputError
 from tiles.files import write_text
+from tiles.settings import changed_settings, check_same_settings
 
-IDLE: Final = (
+IGNORED_SETTINGS: Final = (
     "checkpoint.every",
     "data.workers",
     "out",
@@ -32,52 +32,54 @@ IDLE: Final = (
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
 )
-"""Settings that change nothing in what is trained."""
+"""Settings that do not affect the trained network."""
 
 
-def check(job: Job, runs: Sequence[Run]) -> None:
-    """Refuse, before anything is trained, what cannot be carried out.
+def check_runs(comparison: Comparison, runs: Sequence[Run]) -> None:
+    """Check data, settings and earlier runs before anything is trained.
 
     Raises:
-        InputError: If data are missing, a run was begun with other settings, or shall be trained
-            by several processes.
+        InputError: If data are missing, if a run was begun with other settings, or if it is to be
+            trained by several processes.
     """
-    scenario = job.scenario
+    scenario = comparison.scenario
     splits = [(name, "train") for name in scenario.supervised]
     for domain, split in [*splits, *scenario.evaluate.items()]:
-        folder = job.data / scenario.folders.get(domain, domain) / split
-        if not images_of(folder):
+        folder = comparison.data / scenario.folders.get(domain, domain) / split
+        if not find_images(folder):
             remedy = f"name another --root, or make them: {scenario.prepare}"
             raise InputError(folder / "image", "holds no images", remedy)
     for run in runs:
-        settings = settings_of(job.arguments(run))
+        settings = parse_settings(comparison.arguments(run))
         if not _one_process(settings):
             # Each process of DDP would be a comparison of its own, in the same folder.
             fault = "a comparison trains each system in one process"
-            remedy = "set trainer.devices to 1; --lanes trains systems side by side"
+            remedy = "set trainer.devices to 1; --parallel trains several systems at once"
             raise InputError("trainer.devices", fault, remedy)
-        _state(job.folder(run), settings)
+        _read_state(comparison.folder(run), settings)
 
 
-def train_run(run: Run, job: Job, say: Say) -> tuple[float, float]:
-    """Train a system, if it is not done.
+def train_run(
+    run: Run, comparison: Comparison, report_progress: ReportProgress
+) -> tuple[float, float]:
+    """Train a system unless it is trained already.
 
     Args:
         run: The system, and the seed.
-        job: What it has in common with others.
-        say: Is told how far it is.
+        comparison: Settings that all runs share.
+        report_progress: Function that is called with the progress.
 
     Returns:
-        The seconds that it took, and those of an iteration.
+        Duration of the training and of an iteration in seconds.
 
     Raises:
         InputError: If data or configuration cannot be used.
     """
-    folder, args = job.folder(run), job.arguments(run)
-    settings = settings_of(args)
-    state = _state(folder, settings)
+    folder, args = comparison.folder(run), comparison.arguments(run)
+    settings = parse_settings(args)
+    state = _read_state(folder, settings)
     last = folder / LAST
-    if state and job.checkpoint(run).is_file() and not last.is_file():
+    if state and comparison.checkpoint(run).is_file() and not last.is_file():
         return float(state.get("seconds") or 0), float(state.get("step") or math.nan)
     resume = [f"--resume={last}"] if state and last.is_file() else []
     if not resume:
@@ -88,8 +90,8 @@ def train_run(run: Run, job: Job, say: Say) -> tuple[float, float]:
 
     before = float(state.get("seconds") or 0) if resume else 0.0
     keep(before)
-    title = run.title + (f", seed {run.seed}" if len(job.seeds) > 1 else "")
-    report = Timekeeper(partial(say, f"train {title}", "iterations"), keep, before)
+    title = run.title + (f", seed {run.seed}" if len(comparison.seeds) > 1 else "")
+    report = Timekeeper(partial(report_progress, f"train {title}", "iterations"), keep, before)
     train(
         [
             *args,
@@ -106,8 +108,8 @@ def train_run(run: Run, job: Job, say: Say) -> tuple[float, float]:
     return seconds, report.step()
 
 
-def _state(folder: Path, settings: Settings) -> dict[str, Any]:
-    """What a run's folder says of it; empty if it was not begun.
+def _read_state(folder: Path, settings: Settings) -> dict[str, Any]:
+    """Return the recorded state of a run; empty if it was not started.
 
     Raises:
         InputError: If it was begun with other settings.
@@ -115,26 +117,18 @@ def _state(folder: Path, settings: Settings) -> dict[str, Any]:
     state = read_json(folder / "run.json")
     if not state:
         return {}
-    # As JSON has them, in which a tuple is a list.
-    now = json.loads(json.dumps(settings, default=str))
-    then = state.get("settings", {})
-    differ = sorted(
-        key for key in now.keys() | then.keys() if key not in IDLE and now.get(key) != then.get(key)
-    )
-    if differ:
-        key, more = differ[0], f" and {len(differ) - 1} more" if len(differ) > 1 else ""
-        fault = f"was begun with other settings ({key}: {then.get(key)}, now {now.get(key)}{more})"
-        remedy = "delete this folder, or give another --out"
-        if differ == ["data.root"]:
-            remedy += "; if the same data were moved, put a link where they were"
-        raise InputError(folder, fault, remedy)
+    before = state.get("settings", {})
+    remedy = "delete this folder, or give another --out"
+    if set(changed_settings(before, settings, IGNORED_SETTINGS)) == {"data.root"}:
+        remedy += "; if the same data were moved, link them to their old place"
+    check_same_settings(folder, before, settings, remedy=remedy, ignored=IGNORED_SETTINGS)
     return state
 
 
 def _one_process(settings: Settings) -> bool:
-    """Whether a run is trained by the process that it is started in."""
+    """Return whether a run is trained in the process that starts it."""
     devices = settings.get("trainer.devices", 1)
-    # As Lightning reads them: a number is how many; a list, or text with commas, is which ones.
+    # Lightning takes a number for a count, and a list or text with commas for device numbers.
     if isinstance(devices, str) and "," in devices:
         devices = [part for part in devices.split(",") if part.strip()]
     many = len(devices) if isinstance(devices, list) else devices
@@ -142,7 +136,7 @@ def _one_process(settings: Settings) -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file of ours; empty if there is none, or it is damaged."""
+    """Read a JSON file of a run; return an empty dictionary if it is missing or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -151,7 +145,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file, whole or not at all.
+    """Write a JSON file atomically.
 
     Raises:
         InputError: If it cannot be written.

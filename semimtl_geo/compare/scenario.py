@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from semimtl_geo.learning.systems import SYSTEMS, system_names
-from semimtl_geo.training.configuration import read_yaml, settings_of
+from semimtl_geo.training.configuration import parse_settings, read_yaml
 from tiles.errors import InputError
 
 NO_SYSTEMS: Final = ("base", "scenario")
@@ -21,13 +21,13 @@ class Scenario:
     """A folder of configurations.
 
     Attributes:
-        name: Of the folder.
-        folder: Where they are: ``base.yaml``, and perhaps a file per system.
+        name: Name of the folder.
+        folder: Folder with ``base.yaml``, and perhaps a file per system.
         title: In words.
         evaluate: The split on which each domain is evaluated.
         table: Number of the paper's table, if it is one of the paper's.
-        prepare: How the data are made; a command.
-        root: Where the data are expected.
+        prepare: Command that prepares the data.
+        root: Expected folder of the data.
         supervised: Per domain, the tasks whose labels training may use.
         folders: Per domain, its folder in the root.
         bands: Per domain, the bands to read, where they are named.
@@ -47,14 +47,14 @@ class Scenario:
     tasks: tuple[str, ...] = ()
 
     def arguments(self, system: str) -> list[str]:
-        """What training is told: the system's configuration, or the base and the system's name."""
+        """Return the arguments of training: a configuration, or the base and the system's name."""
         own = self.folder / f"{system}.yaml"
         if own.is_file():
             return [f"--config={own}"]
         return [f"--config={self.folder / 'base.yaml'}", f"--model.system={system}"]
 
     def variant(self, name: str) -> tuple[str, Variant]:
-        """A configuration of the folder that is none of the paper's: its system, and what it is.
+        """Return the system and the title of a configuration that is none of the paper's.
 
         Raises:
             InputError: If there is none of that name.
@@ -65,17 +65,17 @@ class Scenario:
             raise InputError(
                 f"--systems {name}", fault, f"choose among {', '.join(system_names())}"
             )
-        system = str(settings_of([f"--config={file}"]).get("model.system", "semimtl"))
+        system = str(parse_settings([f"--config={file}"]).get("model.system", "semimtl"))
         words = name.removeprefix(f"{system}_").replace("_", " ")
         return system, Variant(name, f"{SYSTEMS[system].title}, {words}", config=name)
 
     def hidden(self, domain: str) -> list[str]:
-        """The tasks whose labels training never sees in a domain."""
+        """Return the tasks whose labels in a domain are hidden from training."""
         known = self.supervised.get(domain, [])
         return [task for task in self.tasks if task not in known]
 
     def scenes(self, root: Path, domain: str) -> Path:
-        """The folder with ``image/`` and labels on which a domain is evaluated."""
+        """Return the folder with ``image/`` and labels on which a domain is evaluated."""
         return root / self.folders.get(domain, domain) / self.evaluate[domain]
 
 
@@ -95,7 +95,7 @@ def find_scenario(name: str) -> Scenario:
         remedy = f"name a folder with base.yaml, or one of {', '.join(packaged_scenarios())}"
         raise InputError(f"scenario {name}", "there is none", remedy)
     # As training reads it, so that a base may have a base too.
-    settings = settings_of([f"--config={folder / 'base.yaml'}"])
+    settings = parse_settings([f"--config={folder / 'base.yaml'}"])
     domains = _domains(folder / "base.yaml", settings)
     about: Mapping[str, Any] = {}
     if (folder / "scenario.yaml").is_file():
@@ -154,10 +154,10 @@ class Variant:
     """A system that is not as it stands: a control, or a setting that is not the paper's.
 
     Attributes:
-        name: Of its folder.
-        title: Its name in the table.
-        config: Its configuration's name in the scenario's folder; the system's own if None.
-        overrides: Further arguments of the training command, which count more than the job's.
+        name: Name of the run's folder.
+        title: Title in tables.
+        config: Name of the configuration in the scenario's folder; that of the system if None.
+        overrides: Further arguments of training, which override those of the comparison.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a trained run is worth: the scenes of every domain, mapped and compared with the truth."""
+"""Scores of a trained run: the scenes of every domain, mapped and compared with the labels."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo.compare.job import Job, Run, Say
+from semimtl_geo.compare.comparison import Comparison, ReportProgress, Run
 from semimtl_geo.compare.runs import read_json, write_json
 from semimtl_geo.compare.table import Row, make_row
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.mapping.mapper import Mapper
 
 REESTIMATED: Final = ", statistics re-estimated"
-"""Added to the name of a single-task network that was given the new city's BatchNorm statistics."""
+"""Suffix of a single-task network whose BatchNorm statistics were re-estimated in a new city."""
 
 
-def score_run(run: Run, job: Job, say: Say) -> tuple[list[Row], list[dict[str, Any]]]:
-    """Map and score the scenes of every domain, as far as it is not done.
+def score_run(
+    run: Run, comparison: Comparison, report_progress: ReportProgress
+) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Map and score the scenes of every domain unless they are scored already.
 
     Args:
-        run: Which has been trained.
-        job: What it has in common with others.
-        say: Is told how far it is.
+        run: A trained run.
+        comparison: Settings that all runs share.
+        report_progress: Function that is called with the progress.
 
     Returns:
-        Its scores on all domains, and the settings of the tasks that it predicts.
+        Scores on all domains, and the settings of the predicted tasks.
 
     Raises:
         InputError: If data cannot be used.
@@ -35,13 +37,13 @@ def score_run(run: Run, job: Job, say: Say) -> tuple[list[Row], list[dict[str, A
     rows: list[Row] = []
     tasks: list[dict[str, Any]] = []
     mapper = None
-    for domain in job.scenario.evaluate:
-        file = job.folder(run) / "scores" / f"{domain}.json"
+    for domain in comparison.scenario.evaluate:
+        file = comparison.folder(run) / "scores" / f"{domain}.json"
         found = read_json(file)
-        of = scored_on(domain, job)
+        of = evaluated_scenes(domain, comparison)
         if any(found.get(key) != value for key, value in of.items()):
-            mapper = mapper or Mapper.load(job.checkpoint(run))
-            scored = _score(mapper, domain, run, job, say)
+            mapper = mapper or Mapper.load(comparison.checkpoint(run))
+            scored = _score(mapper, domain, run, comparison, report_progress)
             found = {
                 **of,
                 "tasks": [task.settings() for task in mapper.card.tasks],
@@ -53,45 +55,47 @@ def score_run(run: Run, job: Job, say: Say) -> tuple[list[Row], list[dict[str, A
     return rows, tasks
 
 
-def scored_on(domain: str, job: Job) -> dict[str, Any]:
-    """What scores are of: scenes may be added later, which other systems are then scored on."""
-    images = [image.name for image in job.images(domain)]
-    return {"split": job.scenario.evaluate[domain], "scenes": images}
+def evaluated_scenes(domain: str, comparison: Comparison) -> dict[str, Any]:
+    """Return a digest of the evaluated scenes: scores of other scenes cannot be compared."""
+    images = [image.name for image in comparison.images(domain)]
+    return {"split": comparison.scenario.evaluate[domain], "scenes": images}
 
 
-def _score(mapper: Mapper, domain: str, run: Run, job: Job, say: Say) -> list[Row]:
-    """Map the scenes of a domain, and compare with the truth."""
+def _score(
+    mapper: Mapper, domain: str, run: Run, comparison: Comparison, report_progress: ReportProgress
+) -> list[Row]:
+    """Map the scenes of a domain and compare the maps with the labels."""
     title, card = run.title, mapper.card
-    # A network that never saw the domain: as it stands, and with the domain's statistics, so that
-    # nobody takes their effect for a method's.
+    # A network that never saw the domain is scored as it is and with re-estimated statistics, so
+    # that their effect is not attributed to another method.
     known = domain in card.domains
     own = domain if known else card.domains[0]
     variants = [(title, mapper, own if card.batchnorm == "per_domain" else None)]
     if not known and (card.batchnorm == "per_domain" or len(card.domains) == 1):
-        # With a single domain, all modes are statistics per domain, whatever the mode is called.
+        # With a single domain, every mode of BatchNorm has statistics per domain.
         plain = replace(card, batchnorm="per_domain")
         free = Mapper(plain, mapper.generator, source=mapper.source, device=str(mapper.device))
         variants.append((title + REESTIMATED, free, None))
-    seed = f", seed {run.seed}" if len(job.seeds) > 1 else ""
+    seed = f", seed {run.seed}" if len(comparison.seeds) > 1 else ""
     rows = []
     for method, network, statistics in variants:
-        maps = job.maps(method, run.seed, domain)
+        maps = comparison.maps(method, run.seed, domain)
         scores = evaluate(
             network,
-            job.scenario.scenes(job.data, domain),
+            comparison.scenario.scenes(comparison.data, domain),
             maps,
             statistics,
-            job.scenario.bands.get(domain),
-            progress=partial(say, f"map {domain}, {method}{seed}", "scenes"),
+            comparison.scenario.bands.get(domain),
+            progress=partial(report_progress, f"map {domain}, {method}{seed}", "scenes"),
         )
         rows.append(make_row(domain, method, scores))
-        if not job.keep_maps:
-            _drop(maps, [image.stem for image in job.shown(domain)])
+        if not comparison.keep_maps:
+            _delete_maps(maps, [image.stem for image in comparison.shown(domain)])
     return rows
 
 
-def _drop(maps: Path, keep: Sequence[str]) -> None:
-    """Delete maps: of thousands of street views they would fill a disk."""
+def _delete_maps(maps: Path, keep: Sequence[str]) -> None:
+    """Delete maps, for those of thousands of street views would fill a disk."""
     for file in maps.iterdir():
         if file.is_file() and not any(file.name.startswith(f"{stem}_") for stem in keep):
             file.unlink()

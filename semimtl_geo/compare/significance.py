@@ -16,13 +16,13 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two methods' scores, over the seeds that both have.
+    """Difference of two methods' scores over the seeds that both have.
 
     Attributes:
         mean: First minus second.
-        error: Its standard error: deviation of the single differences (n - 1) over the root of n;
+        error: Standard error: standard deviation of the differences (n - 1) over the root of n;
             NaN for one seed.
-        seeds: How many there are.
+        seeds: Number of seeds.
     """
 
     mean: float
@@ -38,7 +38,7 @@ class Difference:
 
     @property
     def certain(self) -> bool:
-        """Whether 0 is outside that interval."""
+        """True if 0 is outside the interval."""
         return abs(self.mean) > self.margin
 
 
@@ -54,7 +54,7 @@ def difference(
 
     Args:
         seeds: The rows of each seed.
-        domain: Where they are evaluated.
+        domain: Domain of the evaluation.
         column: The score.
         first: A method.
         second: Another one.

@@ -29,11 +29,15 @@ class Row:
     """One system on one domain.
 
     Attributes:
-        domain: Where it was evaluated.
+        domain: Domain of the evaluation.
         method: The system's name in the table.
-        scores: By column; what is absent was not evaluated. Means, where there are several seeds.
+        scores: Scores by column, means over seeds; missing ones were not evaluated.
         classes: IoU in percent, by class.
         deviations: Standard deviation over seeds (of a sample), by column.
+
+    Example:
+        >>> Row("city_b", "JTL", {"mIoU": 61.84, "RMSE": 1.5}, {"building": 70.1}).cell("mIoU", 2)
+        '61.84'
     """
 
     domain: str
@@ -43,7 +47,7 @@ class Row:
     deviations: Mapping[str, float] = field(default_factory=dict)
 
     def cells(self) -> list[str]:
-        """The scores as text, in the order of :data:`COLUMNS`."""
+        """Return the scores as text, in the order of :data:`COLUMNS`."""
         return [
             self.cell(column, decimals) for column, decimals in zip(COLUMNS, DECIMALS, strict=True)
         ]
@@ -65,6 +69,11 @@ def make_row(domain: str, method: str, scores: Scores) -> Row:
     """Collect the scores of all tasks of one system on one domain.
 
     There is one column per score: of several tasks of a kind, the first one's.
+
+    Example:
+        >>> scores = {"landcover": {"mIoU": 50.0, "IoU/tree": 40.0}, "height": {"RMSE": 2.0}}
+        >>> make_row("city_b", "JTL", scores).classes
+        {'tree': 40.0}
     """
     flat: dict[str, float] = {}
     for task in scores.values():
@@ -90,6 +99,12 @@ def with_gains(rows: Sequence[Row], baselines: Sequence[str]) -> list[Row]:
 
     Returns:
         The rows in the same order.
+
+    Example:
+        >>> alone = [Row("a", "STL_Seg", {"mIoU": 50.0}), Row("a", "STL_Depth", {"RMSE": 2.0})]
+        >>> rows = with_gains([*alone, Row("a", "JTL", {"mIoU": 55.0, "RMSE": 1.8})], BASELINES)
+        >>> round(rows[-1].scores["gain"], 1)
+        10.0
     """
     result = []
     for row in rows:
@@ -118,6 +133,11 @@ def average(seeds: Sequence[Sequence[Row]]) -> list[Row]:
 
     Returns:
         One row per domain and method, in the order in which they are first met.
+
+    Example:
+        >>> seeds = [[Row("a", "JTL", {"RMSE": 1.0})], [Row("a", "JTL", {"RMSE": 3.0})]]
+        >>> average(seeds)[0].scores["RMSE"]
+        2.0
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in (row for rows in seeds for row in rows):
@@ -150,7 +170,7 @@ def average(seeds: Sequence[Sequence[Row]]) -> list[Row]:
 
 
 def counted_classes(rows: Sequence[Row]) -> list[str]:
-    """How many classes each mIoU is the mean of, in words.
+    """Return in words the number of classes over which each mIoU is averaged.
 
     A class that occurs neither in truth nor in prediction has no IoU and does not count.
     """

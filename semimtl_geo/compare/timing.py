@@ -1,4 +1,4 @@
-"""How far a training is, and how long it takes."""
+"""Progress and duration of a training."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from tiles.types import ProgressCallback
 
 
 class Timekeeper(Callback):
-    """Tells how far training is, and keeps the time.
+    """Callback that reports the progress of training and measures its duration.
 
     Args:
-        say: Takes iterations done, and how many there are.
-        keep: Takes the seconds that training took, at each checkpoint.
-        before: What it took before it was interrupted.
+        report_progress: Function of the numbers of finished and of all iterations.
+        keep: Function that is called with the duration in seconds at each checkpoint.
+        before: Seconds before the interruption.
     """
 
-    def __init__(self, say: ProgressCallback, keep: Callable[[float], None], before: float) -> None:
-        self.say = say
+    def __init__(
+        self, report_progress: ProgressCallback, keep: Callable[[float], None], before: float
+    ) -> None:
+        self.report_progress = report_progress
         self.keep = keep
         self.times: list[float] = []
         self.started = time.monotonic() - before
@@ -32,20 +34,20 @@ class Timekeeper(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        """Tell how far it is."""
+        """Report the progress."""
         self.times.append(time.monotonic())
-        self.say(trainer.global_step, int(trainer.estimated_stepping_batches))
+        self.report_progress(trainer.global_step, int(trainer.estimated_stepping_batches))
 
     def on_save_checkpoint(self, *args: Any) -> None:
-        """Keep the seconds so far."""
-        # Not into the checkpoint, whose bytes shall not depend on the machine.
+        """Pass on the duration so far."""
+        # It is not stored in the checkpoint, whose bytes must not depend on the machine.
         self.keep(self.seconds())
 
     def seconds(self) -> float:
-        """That training has taken, before an interruption as well."""
+        """Return the seconds that training took, including those before an interruption."""
         return time.monotonic() - self.started
 
     def step(self) -> float:
-        """Median seconds of an iteration, from the end of the one before to its own."""
+        """Return the median duration of an iteration, from the end of the previous one."""
         steps = [after - before for before, after in pairwise(self.times)]
         return median(steps) if steps else math.nan

@@ -20,8 +20,8 @@ from semimtl_geo.data.loader import checked_loader
 from semimtl_geo.learning.systems import find_system
 from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames
 from semimtl_geo.streetview.files import frame_files
+from tiles.datasets.rasters import raster_files
 from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
-from tiles.datasets.scenes import raster_files
 from tiles.errors import InputError, InvalidValueError
 from tiles.types import LabelKind
 
@@ -44,7 +44,7 @@ class DomainsDataModule(lightning.LightningDataModule):
     Args:
         root: Folder of the domains' folders; None if every domain has a data set.
         domains: The domains, by name.
-        labels: What the labels hold, by task.
+        labels: Kind of the labels by task.
         gsd: Ground sampling distance in metres that every domain is read at; each domain's own if
             None. Street views have none.
         crop: Edge of a chip in pixels.

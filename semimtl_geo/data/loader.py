@@ -45,7 +45,7 @@ class _Failure:
 
     Attributes:
         kind: Type of the error.
-        arguments: Its source, fault and remedy.
+        arguments: Source, fault and remedy of the error.
     """
 
     kind: type[InputError]

@@ -67,7 +67,7 @@ def intra_loss(logits: Tensor) -> Tensor:
 
 
 class TargetRequest(NamedTuple):
-    """What an alignment mode chooses its target sources by.
+    """Facts from which an alignment mode chooses its target sources.
 
     Attributes:
         source: The source of predictions on the unlabelled domain itself.
@@ -82,7 +82,7 @@ class TargetRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class Alignment:
-    """How predictions on unlabelled domains are aligned.
+    """Alignment of predictions on unlabelled domains.
 
     The discriminator assigns each pixel to a source: ground truth, or the predictions on a domain.
     On an unlabelled domain the generator learns predictions that pass for one of the mode's target
@@ -187,7 +187,7 @@ class Verdict(NamedTuple):
             meaning.
         discriminator_loss: Equation 2 of the prediction, and of the ground truth if there is any.
         parts: The single losses, for the log.
-        confusion_counts: By true source, the number of pixels that the discriminator assigns to
+        confusion_counts: Number of pixels by true source that the discriminator assigns to
             each source, int64 ``[S]``.
     """
 
@@ -205,7 +205,7 @@ class Adversary:
         alignment: The alignment mode.
         weights: λ of equation 7.
         domains: Names of the domains k = 1..K.
-        labelled: By task, the domains with labels for it, numbered from 0.
+        labelled: Numbers, from 0, of the domains with labels, by task.
     """
 
     alignment: Alignment

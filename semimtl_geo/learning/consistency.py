@@ -1,4 +1,4 @@
-"""What land cover and heights say of each other: a lawn is at 0 m, a building is not.
+"""Consistency of land cover and heights: a lawn is at 0 m, a building is not.
 
 Beyond the paper. Where one of the two is labelled, the label teaches the other's prediction; where
 neither is, the predictions must agree. A class that the prior leaves out may have any height. The
@@ -28,17 +28,22 @@ class Consistency:
     """A prior on the heights of classes, for scenes seen from above.
 
     Attributes:
-        heights: By class, the lowest and the highest height above ground of its pixels, in metres;
+        heights: Lowest and highest height above ground of the pixels of each class, in metres;
             ``.inf`` where there is no highest. Two or more; classes that are left out may have
             any.
-        weight: Of the loss, beside that of the task which it teaches.
-        means: Where classes are labelled, their mean heights shall also be those that they have
-            where heights are: each class of the prior must occur there too. Ranges alone leave a
-            roof at 2 m that was not recognised for one.
-        tolerance: What labelled heights may be outside of a class's range, in metres, before they
-            speak against it: their noise.
+        weight: Weight of the loss, relative to that of the task.
+        means: If True, the mean heights of labelled classes are also pulled to those in domains
+            with heights, where each class of the prior must occur too. Ranges alone leave a roof
+            at 2 m that was not recognised as one.
+        tolerance: Noise of labelled heights in metres: the distance by which they may exceed a
+            class's range before they exclude the class.
         landcover: The task that predicts the classes.
         height: The task that predicts the heights.
+
+    Example:
+        >>> prior = Consistency({"building": (2.5, float("inf")), "low_vegetation": (0.0, 0.5)})
+        >>> prior.tolerance
+        0.5
     """
 
     heights: dict[str, tuple[float, float]]
@@ -49,7 +54,7 @@ class Consistency:
     height: str = "height"
 
     def build(self, tasks: Sequence[Task]) -> SemanticHeight:
-        """The loss.
+        """Return the loss.
 
         Args:
             tasks: Those that are trained.
@@ -114,7 +119,7 @@ class SemanticHeight(nn.Module):
     def forward(
         self, outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor]
     ) -> tuple[Task, Tensor] | None:
-        """The loss on one domain.
+        """Return the loss on one domain.
 
         Args:
             outputs: The network's, by task, ``[B, channels, H, W]``.
@@ -141,7 +146,7 @@ class SemanticHeight(nn.Module):
         return self.height, loss
 
     def possible(self, heights: Tensor) -> Tensor:
-        """Which classes of the prior are possible at labelled heights.
+        """Return the classes of the prior that are possible at labelled heights.
 
         Args:
             heights: In metres, ``[B, H, W]``; at NaN none is.
@@ -153,10 +158,10 @@ class SemanticHeight(nn.Module):
         return (metres >= self.low - slack) & (metres <= self.high + slack) & self.listed
 
     def of_classes(self, heights: Tensor, classes: Tensor) -> Tensor:
-        """How far predicted heights are outside of the range of their pixel's class.
+        """Return the distance of predicted heights from the range of their pixel's class.
 
         Args:
-            heights: As the network has them, ``[B, H, W]``.
+            heights: Heights in the network's unit, ``[B, H, W]``.
             classes: Labels, int64 ``[B, H, W]``.
 
         Returns:
@@ -172,7 +177,7 @@ class SemanticHeight(nn.Module):
 
     @torch.no_grad()
     def shares(self, logits: Tensor, heights: Tensor) -> Tensor:
-        """How much of each pixel is of each class, by what is predicted and the labelled height.
+        """Return the share of each class in each pixel, from predictions and labelled heights.
 
         Probabilities, given that it is one of the classes of the prior that are possible at this
         height. Ground that is taken for a roof does not make roofs lower.
@@ -189,7 +194,7 @@ class SemanticHeight(nn.Module):
         return torch.where(possible, given, 0.0)
 
     def labelled(self, classes: Tensor, heights: Tensor) -> Tensor:
-        """As :meth:`shares`, where classes are labelled as well: int64 ``[B, H, W]``."""
+        """Return the result of :meth:`shares` for labelled classes, int64 ``[B, H, W]``."""
         return (self._masks(classes) & self.listed & ~heights.isnan()[:, None]).float()
 
     @torch.no_grad()
@@ -197,7 +202,7 @@ class SemanticHeight(nn.Module):
         """Average labelled heights by class.
 
         Args:
-            shares: What a pixel counts for each class, ``[B, K, H, W]``.
+            shares: Weight of a pixel for each class, ``[B, K, H, W]``.
             heights: In metres, float32 ``[B, H, W]``; NaN where nobody knows.
         """
         of_batch = torch.stack(
@@ -208,16 +213,16 @@ class SemanticHeight(nn.Module):
         self.counts.lerp_(of_batch[1], FORGET)
 
     def _masks(self, classes: Tensor) -> Tensor:
-        """The pixels of each class, bool ``[B, K, H, W]``."""
+        """Return the mask of each class, bool ``[B, K, H, W]``."""
         return torch.stack([classes == number for number in range(len(self.sums))], dim=1)
 
     def of_means(self, heights: Tensor, classes: Tensor) -> Tensor:
-        """How far the mean heights of a batch's labelled classes are from the remembered ones.
+        """Return the distance of a batch's mean heights of labelled classes from the running means.
 
         So its buildings are drawn to the common height also where they truly are lower or higher.
 
         Args:
-            heights: As the network has them, ``[B, H, W]``.
+            heights: Heights in the network's unit, ``[B, H, W]``.
             classes: Labels, int64 ``[B, H, W]``.
 
         Returns:
@@ -233,7 +238,7 @@ class SemanticHeight(nn.Module):
         return away.sum() / (classes != UNKNOWN_CLASS).sum().clamp(min=1) / self.height.scale
 
     def of_heights(self, logits: Tensor, heights: Tensor) -> Tensor:
-        """How improbable the classes are held that are possible at the height of their pixel.
+        """Return the cross entropy of the classes that are possible at the height of their pixel.
 
         Classes that the prior leaves out neither gain nor lose: possible everywhere, they would
         take all that is in doubt. A pixel counts whose height is that of any class of the prior:
@@ -257,11 +262,11 @@ class SemanticHeight(nn.Module):
         return (of_listed - of_possible).sum() / counts.sum().clamp(min=1)
 
     def between_predictions(self, logits: Tensor, heights: Tensor) -> Tensor:
-        """How far predicted heights are expected to be outside, by the predicted classes.
+        """Return the expected distance of predicted heights from the ranges of predicted classes.
 
         Args:
             logits: Class scores, ``[B, K, H, W]``.
-            heights: As the network has them, ``[B, H, W]``.
+            heights: Heights in the network's unit, ``[B, H, W]``.
 
         Returns:
             The mean over pixels of ``Σ p_c (max(low_c - h, 0) + max(h - high_c, 0))`` over the

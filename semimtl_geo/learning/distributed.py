@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 
 def without_reducer(model: nn.Module | None) -> AbstractContextManager[None]:
-    """A context in which DDP leaves gradients alone; nothing where the model is not wrapped."""
+    """Return a context in which DDP does not reduce gradients; it does nothing without DDP."""
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
 
 

@@ -1,4 +1,4 @@
-"""How the networks are stepped, and what the adversarial losses weigh (section 4.1)."""
+"""Optimisers, learning rates and weights of the adversarial losses (section 4.1)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How the networks are stepped (section 4.1).
+    """Optimisers and learning rates (section 4.1).
 
     Attributes:
-        optimizer: Of the generator: ``sgd`` with momentum 0.9, or ``adamw``.
-        lr: Its first learning rate, decreased polynomially to 0 over the run.
-        weight_decay: Its weight decay.
-        power: Of the polynomial.
-        discriminator_lr: Of the discriminators' Adam (0.9, 0.99); constant.
+        optimizer: Optimiser of the generator: ``sgd`` with momentum 0.9, or ``adamw``.
+        lr: Initial learning rate of the generator, decayed polynomially to 0 over the run.
+        weight_decay: Weight decay of the generator.
+        power: Power of the polynomial decay.
+        discriminator_lr: Constant learning rate of the discriminators' Adam (0.9, 0.99).
         clip: Largest norm of the generator's gradient; None: it is not clipped.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> type(Optimisation("adamw", lr=0.002).of_generator(layer.parameters())).__name__
+        'AdamW'
     """
 
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -32,20 +37,20 @@ class Optimisation:
     clip: float | None = None
 
     def of_generator(self, weights: Iterable[nn.Parameter]) -> Optimizer:
-        """The generator's optimiser."""
+        """Return the optimiser of the generator."""
         if self.optimizer == "sgd":
             return SGD(weights, self.lr, momentum=0.9, weight_decay=self.weight_decay)
         return AdamW(weights, self.lr, weight_decay=self.weight_decay)
 
     def of_discriminators(self, weights: Iterable[nn.Parameter]) -> Optimizer:
-        """The optimiser of all discriminators."""
+        """Return the optimiser of all discriminators."""
         return Adam(weights, self.discriminator_lr, betas=(0.9, 0.99))
 
     def schedule(self, generator: Optimizer, iterations: Callable[[], int]) -> LRScheduler:
         """Polynomial decrease of the generator's learning rate to 0.
 
         Args:
-            generator: Its optimiser.
+            generator: Optimiser of the generator.
             iterations: Tells after how many iterations; is not asked before the first is done.
         """
 

@@ -20,11 +20,11 @@ class System:
     """A way to train.
 
     Attributes:
-        title: Its name in tables.
-        description: Its meaning in words, where ``{classes}`` and ``{values}`` stand for the names
+        title: Name in tables.
+        description: Description, in which ``{classes}`` and ``{values}`` stand for the names
             of the tasks of these kinds.
         order: Tables and pages list systems in ascending order.
-        alignment: How predictions on unlabelled domains are aligned, a key of
+        alignment: Alignment of predictions on unlabelled domains, a key of
             :data:`semimtl_geo.learning.adversarial.ALIGNMENTS`; None for no alignment.
         label_kind: Kind of the tasks that are trained; None for all tasks.
 
@@ -47,7 +47,7 @@ class System:
 
     @property
     def reads_unlabelled(self) -> bool:
-        """Whether it learns from domains without labels for the trained tasks."""
+        """True if it learns from domains without labels for the trained tasks."""
         return self.alignment is not None
 
 
@@ -165,7 +165,7 @@ class Supervision:
     Attributes:
         tasks: The tasks that it trains.
         domains: Names of the domains that it reads, k = 1..K.
-        labelled: By task, the domains with labels for it, numbered from 0.
+        labelled: Numbers, from 0, of the domains with labels, by task.
     """
 
     tasks: tuple[Task, ...]

@@ -10,7 +10,7 @@ from semimtl_geo.mapping.images import Image
 from semimtl_geo.mapping.input_bands import find_input
 from semimtl_geo.networks.checkpoint import ModelCard
 from tiles.errors import InputError
-from tiles.mosaic.tile_sample import sample_source, survey
+from tiles.mosaic.tile_sample import sample_source, sample_tiles
 from tiles.types import BandSelection, RasterName
 
 SAMPLE_CROPS = 96
@@ -42,7 +42,7 @@ def sample_crops(
     found = False
     for raster in rasters:
         numbers, scale = find_input([raster], card, bands)
-        for batch in survey(
+        for batch in sample_tiles(
             raster,
             tile=card.crop,
             count=max(1, SAMPLE_CROPS // len(rasters)),

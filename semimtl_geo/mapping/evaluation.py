@@ -21,10 +21,10 @@ from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.streetview.dataset import check_size
 from semimtl_geo.streetview.files import frame_files, label_file, read_labels
 from semimtl_geo.tasks import Task
-from tiles.datasets.scenes import raster_files
+from tiles.datasets.rasters import raster_files
 from tiles.errors import InputError, MissingFileError, input_errors
 from tiles.reading.raster import Raster
-from tiles.reading.warped_vrt import warped_vrt
+from tiles.reading.vrt import warped_vrt
 from tiles.types import BandSelection, ProgressCallback
 
 ROWS = 1024

@@ -32,7 +32,7 @@ class Image:
     """An image that the network can map.
 
     Attributes:
-        source: Its pixels: a dask array of the network's bands, in the network's order.
+        source: Pixels: a dask array of the network's bands, in the network's order.
         scale: The value that stands for 1.
         coords: Coordinates of its maps, with the coordinate reference system.
         dims: Names of its rows and columns, such as ``("y", "x")``.

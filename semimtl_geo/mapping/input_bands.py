@@ -1,4 +1,4 @@
-"""Which bands of a raster the network sees, and the value that stands for 1."""
+"""Choice of the bands of a raster for the network, and the value that becomes 1."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def check_bands(
         numbers: Numbers of the bands that are to be read.
         count: Number of bands that there are.
         wanted: Names of the bands that the network wants.
-        example: How the user can say which bands these are.
+        example: Example of how to name the bands, for the error message.
 
     Raises:
         InputError: If there are more or fewer, or a band does not exist.

@@ -26,7 +26,7 @@ from tiles.errors import InvalidValueError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import ClassMap, Layer
 from tiles.mosaic.arrays import ArraySource, map_window, read_window
-from tiles.mosaic.tiling import Plan
+from tiles.mosaic.tiling import TilingPlan
 from tiles.types import Span
 
 _PREDICTING = threading.Lock()
@@ -44,7 +44,7 @@ def map_image(
     Args:
         network: The network, whose statistics are re-estimated at once if none are chosen.
         image: The image.
-        settings: How it is mapped.
+        settings: Settings of mapping.
         chunk: Edge of a chunk of the maps in pixels.
 
     Raises:
@@ -110,9 +110,9 @@ def _spans(length: int, chunk: int) -> list[Span]:
     return [(start, min(start + chunk, length)) for start in range(0, length, chunk)]
 
 
-def _plan(window: Window) -> Plan:
+def _plan(window: Window) -> TilingPlan:
     grid, work, tile, chunk, spans = window
-    return Plan(grid, work, tile, tile // 2, chunk, BLOCK, grid, spans)
+    return TilingPlan(grid, work, tile, tile // 2, chunk, BLOCK, grid, spans)
 
 
 def _delayed_chunk(

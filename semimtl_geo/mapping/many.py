@@ -42,8 +42,8 @@ def map_places(
         network: The network.
         places: Files by the name of the place.
         out: Folder for the maps.
-        settings: How all places are mapped.
-        statistics: Which BatchNorm statistics are used.
+        settings: Settings of mapping, the same for all places.
+        statistics: Choice of the BatchNorm statistics.
         devices: Names of the devices that predict.
         client: The cluster that predicts.
         progress: Called while the work goes on.

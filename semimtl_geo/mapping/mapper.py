@@ -75,9 +75,9 @@ class Mapper(TrainedNetwork):
             area: A file of polygons; only pixels inside them are mapped.
             crs: Map in this coordinate reference system; by default in the raster's.
             grid: Map on the raster's own grid, or on the grid that the network sees.
-            confidence: Also write ``<name>_<task>_confidence.tif`` for tasks of classes: the
+            confidence: Write ``<name>_<task>_confidence.tif`` for tasks of classes, too: the
                 highest probability in percent.
-            plausibility: Also write ``<name>_<task>_plausibility.tif``: the probability, in
+            plausibility: Write ``<name>_<task>_plausibility.tif``, too: the probability, in
                 percent, at which the task's discriminator takes its map for ground truth.
             tile: Edge of a tile in the network's pixels; by default twice that of its training
                 crops. Tiles overlap by half.
@@ -226,9 +226,9 @@ class Mapper(TrainedNetwork):
                 these names, or all bands if there are just as many.
             scale: The image's value that stands for 1; by default the largest value of its type,
                 also of integers that rioxarray has masked, or 1 for real numbers.
-            confidence: Also give the highest probability of classes in percent.
-            plausibility: Also give the probability, in percent, at which the discriminators take
-                the maps for ground truth.
+            confidence: If True, also return the highest probability of classes in percent.
+            plausibility: If True, also return the probability, in percent, at which the
+                discriminators take the maps for ground truth.
             tile: Edge of a tile in the network's pixels; by default twice that of its training
                 crops. Tiles overlap by half.
             batch_size: Tiles predicted at once.

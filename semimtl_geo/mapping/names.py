@@ -53,7 +53,7 @@ def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = 
     Args:
         name: The name, if one was given.
         rasters: The files of the place.
-        argument: What the error message calls the name.
+        argument: Name of the argument in the error message.
 
     Raises:
         InvalidValueError: If it cannot be part of a file name, or several files have none.

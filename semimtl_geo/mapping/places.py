@@ -33,7 +33,7 @@ class Place:
 
     Attributes:
         name: First part of the names of its maps.
-        rasters: Its files, the uppermost first.
+        rasters: Paths of the files, the uppermost first.
         bands: Numbers of the bands that the network wants, in its order.
         scale: Value in the rasters that stands for 1.
         columns: Columns of the grid that the files share.
@@ -84,7 +84,7 @@ def warn_if_coarse(name: str, grid: PixelGrid, gsd: float | None, stacklevel: in
 
     Args:
         name: Name of the raster.
-        grid: Its grid.
+        grid: Grid of the place.
         gsd: Ground sampling distance in metres that the network was trained at.
         stacklevel: Line that the warning names, as above.
     """

@@ -22,7 +22,7 @@ class MapRequest:
     """All that is needed to make the maps of one place, but the network.
 
     Attributes:
-        place: What is mapped.
+        place: The place to map.
         layers: The maps.
         files: File of each map, by its name.
         arguments: Further arguments of :func:`tiles.mosaic.mosaic`.
@@ -81,7 +81,7 @@ def make_request(
         place: The place.
         layers: The maps.
         files: File of each map, by its name.
-        settings: How it is mapped.
+        settings: Settings of mapping.
     """
     card, tile = network.card, settings.tile_size(network.card)
     arguments = {
@@ -95,7 +95,7 @@ def make_request(
         "area": settings.area,
         "fill": [value * place.scale for value in card.mean],
         "tags": network.tags(place.rasters, place.bands, settings),
-        "token": network.fingerprint(),
+        "resume": network.fingerprint(),
     }
     return MapRequest(place, layers, files, arguments)
 

@@ -1,4 +1,4 @@
-"""How rasters and images are mapped: the options of all ways to map."""
+"""Settings of mapping that rasters and images share."""
 
 from __future__ import annotations
 

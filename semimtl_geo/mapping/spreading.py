@@ -54,7 +54,7 @@ def write_all(
     them busy. Otherwise they share one place after the other.
 
     Args:
-        requests: What is to be made.
+        requests: The maps to make.
         predictors: The network; or several copies of it on different devices, which run in as many
             processes.
         client: The ``distributed.Client`` of a cluster that does the work.
@@ -83,7 +83,7 @@ def _ignore(name: str, done: int, total: int) -> None:
 
 
 class _Process:
-    """What a process of the pool holds."""
+    """State of a process of the pool."""
 
     predictor: Predictor
     counts: Any

@@ -32,13 +32,13 @@ class TrainedNetwork:
     Args:
         card: Settings of the network.
         generator: The network.
-        discriminators: Its discriminators by task, if maps of plausibility are wanted.
-        source: Where the network came from, for the tags of maps
+        discriminators: Discriminators by task, if maps of plausibility are wanted.
+        source: Origin of the network, for the tags of maps
             (:mod:`semimtl_geo.mapping.provenance`).
         device: Device that predicts; the first GPU, or the CPU, if None.
 
     Attributes:
-        statistics: Where its BatchNorm statistics come from, in words. None if they are those of
+        statistics: Origin of the BatchNorm statistics in words. None if they are those of
             training; a network that has some for each domain still needs a choice then.
     """
 
@@ -81,7 +81,7 @@ class TrainedNetwork:
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether BatchNorm statistics must be chosen: those of a domain, or re-estimated ones."""
+        """True if BatchNorm statistics must be chosen: those of a domain, or re-estimated ones."""
         return self.card.batchnorm == "per_domain" and self.statistics is None
 
     def for_domain(self, domain: str) -> Self:
@@ -137,7 +137,7 @@ class TrainedNetwork:
 
         Args:
             batches: Crops as in training, float32 ``[B, bands, H, W]`` in 0..1.
-            origin: Where the crops come from, in words.
+            origin: Origin of the crops in words.
 
         Returns:
             A copy; this object stays as it is.
@@ -187,9 +187,9 @@ class TrainedNetwork:
         """Return the tags of maps, see :mod:`semimtl_geo.mapping.provenance`.
 
         Args:
-            rasters: What is mapped.
+            rasters: The rasters to map.
             bands: Numbers of the bands that the network wants, in its order.
-            settings: How it is mapped.
+            settings: Settings of mapping.
         """
         tile = settings.tile_size(self.card)
         return make_tags(

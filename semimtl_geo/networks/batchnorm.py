@@ -1,4 +1,4 @@
-"""How BatchNorm meets the domains: statistics per domain, and statistics of new images.
+"""BatchNorm with statistics per domain, and statistics re-estimated on new images.
 
 In training by several processes, each normalises by its own part of a batch, and the running
 statistics are averaged (:mod:`semimtl_geo.learning.distributed`); with ``trainer.sync_batchnorm``
@@ -33,6 +33,12 @@ class DomainBatchNorm(nn.Module):
         norm: The layer to take the place of. Any kind of BatchNorm (timm's layers that include the
             activation too).
         domains: Number of domains.
+
+    Example:
+        >>> layer = DomainBatchNorm(nn.BatchNorm2d(8), domains=2)
+        >>> layer.active = 1  # statistics of the second domain
+        >>> layer(torch.zeros(1, 8, 4, 4)).shape
+        torch.Size([1, 8, 4, 4])
     """
 
     def __init__(self, norm: _BatchNorm, domains: int) -> None:
@@ -65,7 +71,7 @@ def use_domain(module: nn.Module, domain: int) -> None:
 
 
 def active_norms(module: nn.Module) -> Iterator[_BatchNorm]:
-    """The BatchNorm layers that the next forward pass goes through."""
+    """Return the BatchNorm layers that the next forward pass uses."""
     for child in module.children():
         if isinstance(child, DomainBatchNorm):
             active = child.norms[child.active]
@@ -78,7 +84,7 @@ def active_norms(module: nn.Module) -> Iterator[_BatchNorm]:
 
 
 def loses_by_sync(module: nn.Module) -> bool:
-    """Whether torch's conversion to SyncBatchNorm would drop what layers do besides normalising.
+    """Return whether torch's conversion to SyncBatchNorm would drop activations of layers.
 
     Some of timm's include the activation.
     """
@@ -117,6 +123,13 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> int:
 
     Raises:
         ValueError: If there are no batches, which would leave the network without statistics.
+
+    Example:
+        >>> network = nn.Sequential(nn.BatchNorm2d(3))
+        >>> reestimate(network, [torch.full((2, 3, 8, 8), 0.5)])
+        2
+        >>> network[0].running_mean.tolist()
+        [0.5, 0.5, 0.5]
     """
     network.eval()
     seen = 0

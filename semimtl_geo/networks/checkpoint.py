@@ -1,4 +1,4 @@
-"""What a checkpoint carries: all that mapping needs, as plain values, so that it loads safely."""
+"""Model cards in checkpoints: all that mapping needs, as plain values, so that they load safely."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class ModelCard:
 
     Attributes:
         system: The system it was trained by.
-        tasks: What it predicts (classes, scales, units).
+        tasks: Tasks that the network predicts (classes, scales, units).
         domains: The training domains' names, in the order that numbers them.
-        batchnorm: How BatchNorm met the domains.
+        batchnorm: Statistics of BatchNorm: shared, or one set per domain.
         encoder: The shared encoder.
         decoder_width: Channels inside the decoders.
         bands: Names of the bands it wants.
@@ -42,6 +42,12 @@ class ModelCard:
         crop: Edge of its training crops in pixels.
         discriminator_width: Channels of a discriminator's first layer.
         sources: Classes that each discriminator tells apart; 0: there are no discriminators.
+
+    Example:
+        >>> card, generator, discriminators = load_networks("semimtl.ckpt")
+        >>> card: ModelCard
+        >>> card.system, card.domains, [task.name for task in card.tasks]
+        ('semimtl', ('city_a', 'city_b'), ['landcover', 'height'])
     """
 
     system: str
@@ -59,7 +65,7 @@ class ModelCard:
     sources: int = 0
 
     def build_generator(self) -> Generator:
-        """A generator of these settings."""
+        """Build a generator with these settings."""
         return Generator(
             self.tasks,
             domains=len(self.domains),
@@ -71,7 +77,7 @@ class ModelCard:
         )
 
     def build_discriminators(self) -> dict[str, Discriminator]:
-        """A discriminator per task, by its name; none where the system has none."""
+        """Build a discriminator per task, by its name; none if the system has none."""
         if not self.sources:
             return {}
         return {
@@ -80,7 +86,7 @@ class ModelCard:
         }
 
     def to_plain(self) -> dict[str, Any]:
-        """As numbers, strings, lists and dictionaries."""
+        """Return the card as numbers, strings, lists and dictionaries."""
         return {
             "format": FORMAT,
             "system": self.system,
@@ -143,6 +149,11 @@ def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Dis
 
     Raises:
         InputError: If the file is missing, cannot be loaded safely, or is of something else.
+
+    Example:
+        >>> card, generator, discriminators = load_networks("semimtl.ckpt")
+        >>> generator.training
+        False
     """
     path = Path(path)
     checkpoint = read_state_dict(path)
@@ -177,6 +188,6 @@ def _below(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,6 +27,11 @@ class Discriminator(nn.Module):
         in_channels: Channels of a label map as the task shows it.
         sources: Classes to tell apart (K + 1: ground truth, and predictions on K domains).
         width: Channels of the first layer; the paper's is 64.
+
+    Example:
+        >>> discriminator = Discriminator(in_channels=6, sources=3, width=4)
+        >>> discriminator(torch.zeros(1, 6, 64, 64)).shape
+        torch.Size([1, 3, 64, 64])
     """
 
     def __init__(self, in_channels: int, sources: int, width: int = 64) -> None:

@@ -16,7 +16,7 @@ REMEDY: Final = "use a name of segmentation_models_pytorch, or tu- and a name of
 
 @dataclass(frozen=True)
 class Encoder:
-    """Which encoder, and what it starts from.
+    """Encoder, and the weights that it starts from.
 
     Attributes:
         name: A name of segmentation_models_pytorch (``resnet101``), or ``tu-`` and a name of timm.
@@ -25,6 +25,11 @@ class Encoder:
         output_stride: The features are this many times smaller than the image; the last stages are
             dilated for it (section 3.4 and PSPNet: 8).
         options: Further arguments of a timm model (``channels`` of a slimmer ResNet, say).
+
+    Example:
+        >>> encoder = Encoder("tu-resnet18", weights=None, output_stride=16).build(in_channels=3)
+        >>> encoder.output_stride
+        16
     """
 
     name: str = "resnet101"

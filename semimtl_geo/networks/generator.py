@@ -42,7 +42,7 @@ class UpsamplingDecoder(nn.Module):
         in_channels: Channels of the deepest features.
         out_channels: Values per pixel.
         width: Channels of the first convolution; each up-sampling halves them.
-        steps: How many times the resolution doubles.
+        steps: Number of times that the resolution doubles.
     """
 
     def __init__(self, in_channels: int, out_channels: int, width: int, steps: int = 2) -> None:
@@ -86,11 +86,21 @@ class Generator(nn.Module):
     Args:
         tasks: The tasks; each gets a decoder of the kind it names.
         domains: Number of domains, K.
-        batchnorm: How BatchNorm meets the domains.
+        batchnorm: Statistics of BatchNorm: shared, or one set per domain.
         encoder: The shared encoder, of segmentation_models_pytorch.
         mean: Per band, of images in 0..1; its length is the number of bands.
         std: Per band.
         width: Channels inside the decoders; PSPNet's is 512.
+
+    Example:
+        >>> from semimtl_geo.networks import Encoder
+        >>> from semimtl_geo.tasks import Depth, Segmentation
+        >>> encoder = Encoder("tu-resnet18", weights=None).build(in_channels=3)
+        >>> tasks = [Segmentation(), Depth()]
+        >>> generator = Generator(tasks, 2, "shared", encoder, [0.5] * 3, [0.25] * 3, width=16)
+        >>> outputs = generator.eval()(torch.zeros(1, 3, 64, 64))
+        >>> {name: tuple(output.shape) for name, output in outputs.items()}
+        {'landcover': (1, 6, 64, 64), 'height': (1, 1, 64, 64)}
     """
 
     mean: Tensor

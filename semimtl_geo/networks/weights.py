@@ -66,7 +66,7 @@ def build_encoder(settings: Encoder, in_channels: int) -> nn.Module:
     """Make an encoder, with the weights that its settings name.
 
     Args:
-        settings: Which encoder, and what it starts from.
+        settings: Encoder, and the weights that it starts from.
         in_channels: Bands of an image. Where the file's first convolution has another number, its
             bands take turns, scaled so that answers keep their size.
 
@@ -112,7 +112,7 @@ def _load(encoder: nn.Module, path: Path) -> None:
 
 
 def _with_bands(weight: Tensor, bands: int) -> Tensor:
-    """A convolution's weight ``[O, C, h, w]`` for another number of bands."""
+    """Return the weight ``[O, C, h, w]`` of a convolution for another number of bands."""
     if weight.ndim != 4 or weight.shape[1] == bands:
         return weight
     turns = torch.arange(bands) % weight.shape[1]

@@ -75,7 +75,7 @@ class Adapter(Protocol):
 
         Args:
             item: The item.
-            files: Its raw files by role, unzipped.
+            files: Raw files by role, unzipped.
             folder: Folder of the domain, in which the folders of all targets exist. Each target is
                 written by :func:`tiles.files.atomic_write`.
 

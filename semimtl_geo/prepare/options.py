@@ -11,7 +11,7 @@ _KEY: Final = "option"
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line must know of a field beside its name and default.
+    """Properties of a command-line option besides the field's name and default.
 
     Attributes:
         help: One line that says what the option sets.

@@ -1,4 +1,4 @@
-"""From raw files to the folders of domains: the part that all adapters share."""
+"""Pipeline that all adapters share: raw files become the folders of domains."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from semimtl_geo.report.thumbnails import spoken
+from semimtl_geo.report.thumbnails import display_name
 from semimtl_geo.tasks import Task
 
 WIDTH: Final = 480
@@ -39,7 +39,7 @@ CITY_COLORS: Final = ("ka", "kb", "k4", "k5")
 
 
 def read_metrics(path: Path) -> Columns:
-    """The lines of a ``metrics.csv``, empty cells left out: ``{column: [(step, value)]}``."""
+    """Read the lines of a ``metrics.csv``, without empty cells: ``{column: [(step, value)]}``."""
     columns: Columns = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -95,7 +95,7 @@ def _adversary(columns: Columns, tasks: Sequence[Task]) -> list[str]:
         alignment: list[Line] = []
         discriminator: list[Line] = []
         for number, domain in enumerate(_domains({"": columns}, task, "")):
-            stem, where = f"train/{domain}/{task.name}/", spoken(domain)
+            stem, where = f"train/{domain}/{task.name}/", display_name(domain)
             color = CITY_COLORS[number % len(CITY_COLORS)]
             alignment += [
                 (f"{where}, {labels}", color, columns[stem + key])
@@ -112,7 +112,9 @@ def _adversary(columns: Columns, tasks: Sequence[Task]) -> list[str]:
             ]
         for what, lines in (("alignment", alignment), ("discriminator", discriminator)):
             if lines:
-                charts.append(_chart(f"{spoken(task.name).capitalize()}: {what}", "loss", lines))
+                charts.append(
+                    _chart(f"{display_name(task.name).capitalize()}: {what}", "loss", lines)
+                )
     return charts
 
 
@@ -146,7 +148,7 @@ def _domains(runs: Mapping[str, Columns], task: Task, suffix: str) -> list[str]:
 
 
 def _title(domain: str, task: Task) -> str:
-    return f"{spoken(domain)}: {spoken(task.name)}"
+    return f"{display_name(domain)}: {display_name(task.name)}"
 
 
 def _chart(title: str, unit: str, lines: Sequence[Line], smooth: bool = True) -> str:
@@ -206,7 +208,7 @@ def _thin(points: Points) -> Points:
 
 
 def _running_mean(points: Points) -> Points:
-    """A centred mean over a tenth of the line; at its ends over what there is."""
+    """Return the centred moving average over a tenth of the line, over fewer points at its ends."""
     reach = len(points) // 20
     values = [value for _, value in points]
     return [
@@ -220,7 +222,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _number(cell: str | None) -> float | None:
-    """A cell's finite number, if it has one."""
+    """Return the finite number in a cell, if it has one."""
     try:
         value = float(cell or "nan")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Where a map is wrong, and by how much, as small pictures."""
+"""Error maps: images of where and how much a map is wrong."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rasterio.enums import Resampling
 
 from semimtl_geo.report.thumbnails import paletted, small_shape
 from semimtl_geo.tasks import Task
-from tiles.reading.warped_vrt import warped_vrt
+from tiles.reading.vrt import warped_vrt
 
 
 def error_picture(
     made: Path, truth: Path, task: Task, high: float | None, edge: int
 ) -> Image.Image:
-    """The errors of a map; transparent where it or the truth is unknown.
+    """Draw the errors of a map; they are transparent where the map or the label is unknown.
 
     Args:
         made: The map.
-        truth: Its truth. If it is georeferenced it is brought onto the map's grid.
-        task: What they show.
+        truth: Labels. If they are georeferenced they are resampled to the map's grid.
+        task: Task of the map.
         high: The value at the top of the ramp of values, see :meth:`Task.colorize_error`.
         edge: The longer edge of the picture, in pixels; rasters are never enlarged.
     """
@@ -37,7 +37,7 @@ def error_picture(
 def _pair(
     made: Path, truth: Path, edge: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
-    """The same pixels of both, and which are known in both."""
+    """Read the same pixels of map and label, and the mask of those known in both."""
     with ExitStack() as files:
         sources = [files.enter_context(rasterio.open(path)) for path in (made, truth)]
         first = sources[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from semimtl_geo.report.thumbnails import Panel, data_uri, photo, picture, tops
+from semimtl_geo.report.thumbnails import ExampleScene, data_uri, photo, picture, tops
 from semimtl_geo.tasks import Task
 
 THUMB: Final = 92
@@ -32,13 +32,19 @@ land cover and height of a pixel must fit. A lawn is at 0 m, a building is not.<
 </ul>"""
 
 
-def method_section(panels: Sequence[Panel], tasks: Sequence[Task]) -> tuple[str, str, str]:
-    """The drawing as a section of a page, with thumbnails of two cities."""
+def method_section(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> tuple[str, str, str]:
+    """Return the drawing as a section of a page, with thumbnails of two cities.
+
+    Example:
+        >>> heading, text, drawing = method_section([], [])
+        >>> heading, drawing.startswith("<")
+        ('How it works', True)
+    """
     return "How it works", "", method_figure(_thumbnails(panels, tasks))
 
 
 def method_figure(pictures: Pictures) -> str:
-    """The picture and its legend.
+    """Return the figure and its legend.
 
     Args:
         pictures: Thumbnails; where one is missing a blank takes its place.
@@ -153,7 +159,7 @@ def _text(x: int, y: int, words: str, style: str) -> str:
 
 
 def _thumb(uri: str | None, x: int, y: int, city: str, edge: int = THUMB) -> str:
-    """A framed picture with the city's letter in its corner."""
+    """Return a framed image with the letter of the city in its corner."""
     size = f'x="{x}" y="{y}" width="{edge}" height="{edge}"'
     inside = (
         f'<image {size} href="{uri}" preserveAspectRatio="xMidYMid slice"/>'
@@ -167,7 +173,9 @@ def _thumb(uri: str | None, x: int, y: int, city: str, edge: int = THUMB) -> str
     )
 
 
-def _thumbnails(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[tuple[str, str, str], str]:
+def _thumbnails(
+    panels: Sequence[ExampleScene], tasks: Sequence[Task]
+) -> dict[tuple[str, str, str], str]:
     """Pictures for the drawing of the method: A is the city without heights, B without classes."""
     result: dict[tuple[str, str, str], str] = {}
     high = tops(panels, tasks)

@@ -14,12 +14,12 @@ from semimtl_geo.report.curves import curves_section
 from semimtl_geo.report.scores import score_tables, swatch
 from semimtl_geo.report.thumbnails import (
     HIDDEN,
-    Panel,
+    ExampleScene,
     data_uri,
+    display_name,
     methods,
     photo,
     picture,
-    spoken,
     tops,
 )
 from semimtl_geo.tasks import Task
@@ -44,7 +44,7 @@ def write_report(
     lead: str,
     rows: Sequence[Row],
     curves: Mapping[str, Path],
-    panels: Sequence[Panel],
+    panels: Sequence[ExampleScene],
     tasks: Sequence[Task],
     findings: Sequence[str],
     facts: Mapping[str, str],
@@ -57,16 +57,24 @@ def write_report(
 
     Args:
         path: The page.
-        title: Its heading.
-        lead: What it is about, in HTML.
+        title: Heading of the page.
+        lead: Introduction in HTML.
         rows: Scores; rows of one domain become one group, in the order of its first row.
         curves: Lightning's ``metrics.csv`` by the title of its system.
         panels: Scenes to show. Their ``hidden`` also marks scores of domains with the same name.
-        tasks: What was mapped.
+        tasks: The mapped tasks.
         findings: Sentences that say what came out.
-        facts: How it was made, such as versions, seeds and seconds.
+        facts: Facts on the comparison, such as versions, seeds and seconds.
         opening: Sections before these.
         closing: Sections after them.
+
+    Example:
+        >>> write_report(
+        ...     Path("report.html"), title="Heights", lead="", rows=[], curves={}, panels=[],
+        ...     tasks=[], findings=["Small differences may be chance."], facts={"seed": "0"},
+        ... )
+        >>> "chance" in Path("report.html").read_text(encoding="utf-8")
+        True
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = {panel.domain: frozenset(panel.hidden) for panel in panels}
@@ -105,7 +113,7 @@ def _findings(findings: Sequence[str]) -> str:
     return f'<ol class="findings">{items}</ol>' if items else ""
 
 
-def _panels(panels: Sequence[Panel], tasks: Sequence[Task]) -> str:
+def _panels(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
     """Every scene as one row of pictures per task."""
     count = sum(1 + len(p.truth) + sum(map(len, p.maps.values())) for p in panels)
     edge = round(EDGE * min(1.0, (MOST_PICTURES / count) ** 0.5))
@@ -114,7 +122,7 @@ def _panels(panels: Sequence[Panel], tasks: Sequence[Task]) -> str:
     columns = min(columns, WIDEST)
     parts = []
     for panel in panels:
-        where = escape(spoken(panel.domain))
+        where = escape(display_name(panel.domain))
         parts.append(
             f'<article class="panel card"><h3>{where}'
             f'<span class="file">{escape(panel.image.stem)}</span></h3>'
@@ -130,7 +138,7 @@ def _panels(panels: Sequence[Panel], tasks: Sequence[Task]) -> str:
             files |= {
                 name: maps[task.name] for name, maps in panel.maps.items() if task.name in maps
             }
-            name = spoken(task.name)
+            name = display_name(task.name)
             caption = f"{name[:1].upper()}{name[1:]}"
             figures = "".join(
                 _figure(
@@ -156,7 +164,7 @@ def _figure(uri: str, label: str, alt: str) -> str:
 
 
 def _key(tasks: Sequence[Task], high: Mapping[str, float]) -> str:
-    """What the colours mean."""
+    """Return the legend."""
     parts = []
     for task in tasks:
         legend = task.legend(high.get(task.name))

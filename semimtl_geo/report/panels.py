@@ -13,7 +13,15 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from semimtl_geo.report.error_maps import error_picture
-from semimtl_geo.report.thumbnails import HIDDEN, Panel, methods, photo, picture, spoken, tops
+from semimtl_geo.report.thumbnails import (
+    HIDDEN,
+    ExampleScene,
+    display_name,
+    methods,
+    photo,
+    picture,
+    tops,
+)
 from semimtl_geo.tasks import Task
 from semimtl_geo.tasks.coloring import Ramp
 from tiles.files import atomic_write
@@ -32,8 +40,15 @@ FEW: Final = 10
 """Classes that one column of a key has room for."""
 
 
-def panel_size(panels: Sequence[Panel], tasks: Sequence[Task]) -> tuple[int, int]:
-    """Width and height of :func:`panel_figure`'s picture, in pixels."""
+def panel_size(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> tuple[int, int]:
+    """Width and height of :func:`panel_figure`'s picture, in pixels.
+
+    Example:
+        >>> from semimtl_geo.tasks import Depth
+        >>> width, height = panel_size([], [Depth()])
+        >>> width > height
+        True
+    """
     columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
     width = SIDE + columns * (CELL + GAP) + GAP
     height = GAP + len(panels) * (HEAD + len(tasks) * (CELL + CAPTION + 2 * GAP))
@@ -41,7 +56,7 @@ def panel_size(panels: Sequence[Panel], tasks: Sequence[Task]) -> tuple[int, int
 
 
 def panel_figure(
-    panels: Sequence[Panel], tasks: Sequence[Task], path: Path, *, errors: bool = False
+    panels: Sequence[ExampleScene], tasks: Sequence[Task], path: Path, *, errors: bool = False
 ) -> None:
     """Write all panels as one PNG.
 
@@ -49,9 +64,16 @@ def panel_figure(
 
     Args:
         panels: The scenes.
-        tasks: What was mapped.
+        tasks: The mapped tasks.
         path: The picture; written aside and renamed.
         errors: Instead of each map show where it is wrong, and by how much.
+
+    Example:
+        >>> from semimtl_geo.report import ExampleScene
+        >>> from semimtl_geo.tasks import Depth
+        >>> maps = {"SemiMTL": {"height": Path("height.tif")}}
+        >>> scene = ExampleScene("city_a", Path("ortho.tif"), {}, maps, hidden=["height"])
+        >>> panel_figure([scene], [Depth()], Path("panels.png"))
     """
     width, height = panel_size(panels, tasks)
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
@@ -59,11 +81,11 @@ def panel_figure(
     canvas = _canvas(figure)
     top = GAP
     for panel in panels:
-        _text(figure, GAP, top + HEAD / 2, spoken(panel.domain), size=15, weight="bold")
+        _text(figure, GAP, top + HEAD / 2, display_name(panel.domain), size=15, weight="bold")
         top += HEAD
         for number, task in enumerate(tasks):
             hidden = task.name in panel.hidden
-            _row(figure, top, hidden, spoken(task.name))
+            _row(figure, top, hidden, display_name(task.name))
             cells: list[tuple[str, Image.Image | None]] = []
             cells.append(("image", photo(panel.image, EDGE)) if number == 0 else ("", None))
             high = top_values.get(task.name)
@@ -102,7 +124,7 @@ def _canvas(figure: Figure) -> Any:
 
 
 def _show(canvas: Any, made: Image.Image, left: float, top: float) -> None:
-    """A picture at the top of a cell, as large as it can be."""
+    """Place an image at the top of a cell, as large as possible."""
     wide, high = (CELL * edge / max(made.size) for edge in made.size)
     left += (CELL - wide) / 2
     canvas.imshow(
@@ -132,7 +154,7 @@ def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> N
 
 
 def _row(figure: Figure, top: float, hidden: bool, name: str) -> None:
-    """The ground and the label of one row."""
+    """Draw the background and the label of one row."""
     wide, high = figure.get_size_inches()
     tall = CELL + CAPTION + 1.5 * GAP
     color = "#fdf1dc" if hidden else "#f3f4f4"
@@ -156,7 +178,7 @@ def _keys(
     top_values: Mapping[str, float],
     errors: bool,
 ) -> None:
-    """What the colours mean, in place of a second copy of the image."""
+    """Draw the legend in place of a second copy of the image."""
     for task in tasks:
         high = top_values.get(task.name)
         legend = task.error_legend(high) if errors else task.legend(high)
@@ -197,4 +219,4 @@ def _bar(figure: Figure, left: float, top: float, ramp: Ramp) -> None:
     ticks = (0, ramp.high / 2, ramp.high)
     bar.set_xticks(ticks, [f"{value:g}" for value in ticks])
     bar.tick_params(labelsize=8, length=2, color="#7a838c")
-    bar.set_title(f"{spoken(ramp.name)} ({ramp.unit})", size=8.5, loc="left", pad=3)
+    bar.set_title(f"{display_name(ramp.name)} ({ramp.unit})", size=8.5, loc="left", pad=3)

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.enums import Resampling
 
-from semimtl_geo.report.thumbnails import picture, spoken
+from semimtl_geo.report.thumbnails import display_name, picture
 from semimtl_geo.tasks import Task
 from semimtl_geo.tasks.coloring import Ramp
 from tiles.files import atomic_write, write_errors
 from tiles.grid import PixelGrid
-from tiles.reading.warped_vrt import warped_vrt
+from tiles.reading.vrt import warped_vrt
 from tiles.types import Color
 
 EDGE: Final = 900
@@ -51,7 +51,7 @@ def write_preview(
     Args:
         rasters: The orthophoto, or the files of one place.
         maps: The maps, by task name; all of one grid.
-        tasks: What they show.
+        tasks: Tasks of the maps.
         path: A PNG; written aside and renamed.
     """
     files = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
@@ -76,7 +76,7 @@ def write_preview(
             continue
         task = shown[number - 1]
         made = picture(maps[task.name], task, None, EDGE)
-        _show(axes, np.asarray(made.convert("RGBA")), spoken(task.name), stretch)
+        _show(axes, np.asarray(made.convert("RGBA")), display_name(task.name), stretch)
         legend = task.legend()
         if legend.swatches:
             _swatches(below, legend.swatches)
@@ -88,7 +88,7 @@ def write_preview(
 
 
 def _small_grid(path: Path) -> PixelGrid:
-    """The grid of a map with pixels so large that the picture has them all."""
+    """Return the grid of a map, coarsened so that the figure holds all of it."""
     with rasterio.open(path) as source:
         factor = max(1.0, max(source.shape) / EDGE)
         width, height = (max(1, round(n / factor)) for n in (source.width, source.height))
@@ -98,7 +98,7 @@ def _small_grid(path: Path) -> PixelGrid:
 
 
 def _photo(files: Sequence[str | PathLike[str]], grid: PixelGrid) -> NDArray[np.uint8]:
-    """The images' first three bands as red, green, blue and alpha ``[H, W, 4]`` on a grid."""
+    """Return the first three bands of the images as red, green, blue and alpha ``[H, W, 4]``."""
     values = np.zeros((3, grid.height, grid.width), np.float32)
     known = np.zeros(values.shape[1:], bool)
     stretch = False
@@ -141,7 +141,7 @@ def _axes(figure: Figure, left: float, top: float, width: float, height: float) 
 
 
 def _show(axes: Any, image: NDArray[np.uint8], title: str, stretch: float) -> None:
-    """A picture of pixels that are so many times as high as wide.
+    """Return an image of pixels that are not square, given their height over their width.
 
     What is transparent is hatched, so that nobody takes it for a class.
     """
@@ -176,12 +176,12 @@ def _ramp(figure: Figure, left: float, top: float, width: float, ramp: Ramp) -> 
 
 
 def _distance(axes: Any, grid: PixelGrid, pixels: float) -> None:
-    """A bar of a round number of metres.
+    """Draw a scale bar of a round number of metres.
 
     Args:
-        axes: Where to draw it.
+        axes: Axes to draw on.
         grid: The image's.
-        pixels: How many pixels of the grid are as wide as the axes.
+        pixels: Width of the axes in pixels of the grid.
     """
     across = pixels * grid.pixel_size[0]
     unit = 10.0 ** np.floor(np.log10(across / 3))

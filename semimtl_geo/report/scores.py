@@ -9,7 +9,7 @@ from typing import Final
 
 from semimtl_geo.compare.table import BASELINES, COLUMNS, SCORES, Row
 from semimtl_geo.learning.systems import SYSTEMS
-from semimtl_geo.report.thumbnails import HIDDEN, spoken
+from semimtl_geo.report.thumbnails import HIDDEN, display_name
 from semimtl_geo.tasks import Score, Task
 from tiles.types import LabelKind
 
@@ -19,11 +19,11 @@ MARK: Final = f' class="hidden" title="{HIDDEN}"'
 def score_tables(
     rows: Sequence[Row], tasks: Sequence[Task], hidden: Mapping[str, frozenset[str]]
 ) -> str:
-    """The scores, IoU per class, and what columns and methods mean.
+    """Return the scores, the IoU per class, and the meaning of columns and methods.
 
     Args:
         rows: One per system and domain.
-        tasks: What was mapped.
+        tasks: The mapped tasks.
         hidden: Names of the tasks without labels in training, by domain.
 
     Returns:
@@ -44,7 +44,7 @@ def score_tables(
         for score in SCORES
     )
     kinds: dict[LabelKind, str] = {"classes": "classes", "values": "values"}
-    names = kinds | {task.label_kind: spoken(task.name) for task in tasks}
+    names = kinds | {task.label_kind: display_name(task.name) for task in tasks}
     descriptions = {system.title: system.description for system in SYSTEMS.values()}
     methods_met = dict.fromkeys(row.method for row in rows)
     systems = "".join(
@@ -80,11 +80,11 @@ def _score_group(
 
 
 def _group_head(domain: str, tasks: Sequence[Task], unseen: frozenset[str], width: int) -> str:
-    names = " and ".join(spoken(task.name) for task in tasks if task.name in unseen)
+    names = " and ".join(display_name(task.name) for task in tasks if task.name in unseen)
     note = f" <span>{escape(names)}: {HIDDEN}</span>" if names else ""
     return (
         f'<tr class="group"><th colspan="{width}" scope="colgroup">'
-        f"{escape(spoken(domain))}{note}</th></tr>"
+        f"{escape(display_name(domain))}{note}</th></tr>"
     )
 
 
@@ -95,7 +95,7 @@ def _meaning(score: Score, tasks: Sequence[Task]) -> str:
 
 
 def _best(rows: Sequence[Row], score: Score) -> float | None:
-    """The best score of a column, where there is a choice."""
+    """Return the best score of a column that has several."""
     values = [_competing(row, score.name) for row in rows]
     known = [value for value in values if not math.isnan(value)]
     if len(known) < 2:
@@ -104,7 +104,7 @@ def _best(rows: Sequence[Row], score: Score) -> float | None:
 
 
 def _competing(row: Row, column: str) -> float:
-    """A score that may be the best; NaN if there is none, or it is ΔM's point of reference."""
+    """Return a score that may be the best; NaN if it is missing or the reference of ΔM."""
     if column == "gain" and row.method in BASELINES:
         return math.nan
     return row.scores.get(column, math.nan)
@@ -144,7 +144,7 @@ def _classes(
 
 
 def swatch(color: Sequence[int] | None) -> str:
-    """A little square of a class's colour."""
+    """Return a small square in the colour of a class."""
     if color is None:
         return ""
     return f'<i class="swatch" style="background: rgb({color[0]}, {color[1]}, {color[2]})"></i>'

@@ -22,15 +22,21 @@ HIDDEN: Final = "labels never seen in training"
 
 
 @dataclass(frozen=True)
-class Panel:
+class ExampleScene:
     """One scene, its truth, and the maps of it.
 
     Attributes:
-        domain: Where it is.
+        domain: Domain of the scene.
         image: The orthophoto.
         truth: Label rasters, by task name.
         maps: Map rasters, by method and task name.
         hidden: Names of the tasks whose labels the training never saw in this domain.
+
+    Example:
+        >>> maps = {"SemiMTL": {"height": Path("height.tif")}}
+        >>> scene = ExampleScene("city_a", Path("ortho.tif"), {}, maps, hidden=["height"])
+        >>> display_name(scene.domain)
+        'City A'
     """
 
     domain: str
@@ -40,22 +46,22 @@ class Panel:
     hidden: Sequence[str]
 
 
-def spoken(name: str) -> str:
-    """A name as in running text: ``city_a`` is City A, ``landcover`` is land cover."""
+def display_name(name: str) -> str:
+    """Return a name as in running text: ``city_a`` is City A, ``landcover`` is land cover."""
     if name == "landcover":
         return "land cover"
     words = name.split("_")
     return " ".join(map(str.capitalize, words)) if len(words) > 1 and name.islower() else name
 
 
-def methods(panels: Sequence[Panel], task: Task) -> list[str]:
-    """The methods that mapped a task in any of the panels, in the order of their first panel."""
+def methods(panels: Sequence[ExampleScene], task: Task) -> list[str]:
+    """Return the methods that mapped a task in any scene, in the order of their first scene."""
     found = (name for panel in panels for name, maps in panel.maps.items() if task.name in maps)
     return list(dict.fromkeys(found))
 
 
 def photo(path: Path, edge: int) -> Image.Image:
-    """An orthophoto's first three bands as red, green and blue; transparent where unknown."""
+    """Return the first three bands of an orthophoto as a figure, transparent where unknown."""
     with rasterio.open(path) as source:
         bands = [1, 2, 3] if source.count >= 3 else [1, 1, 1]
         shape = small_shape(source, edge)
@@ -72,11 +78,11 @@ def photo(path: Path, edge: int) -> Image.Image:
 
 
 def picture(path: Path, task: Task, high: float | None, edge: int) -> Image.Image:
-    """A label raster or map in its colours; transparent where unknown.
+    """Return a label raster or map in its colours, transparent where unknown.
 
     Args:
         path: The raster.
-        task: What it shows.
+        task: Task of the raster.
         high: The value at the top of the colour ramp; the task's own if None.
         edge: The longer edge of the picture, in pixels; rasters are never enlarged.
 
@@ -98,8 +104,8 @@ def paletted(colors: IndexedColors) -> Image.Image:
     return made
 
 
-def tops(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[str, float]:
-    """The value at the top of each real-valued task's colour ramp, the same in all panels."""
+def tops(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, float]:
+    """Return the top of each real-valued task's colour ramp, the same for all scenes."""
     result: dict[str, float] = {}
     for task in tasks:
         if task.full_scale is not None:
@@ -117,7 +123,7 @@ def tops(panels: Sequence[Panel], tasks: Sequence[Task]) -> dict[str, float]:
 
 
 def data_uri(made: Image.Image) -> str:
-    """A picture as text that a page can hold."""
+    """Encode an image as text that a page can embed."""
     buffer = io.BytesIO()
     if made.mode == "P":
         made.save(buffer, "PNG", transparency=TRANSPARENT, optimize=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from tiles.datasets.scenes import raster_files
+from tiles.datasets.rasters import raster_files
 from tiles.errors import InputError, input_errors
 from tiles.files import atomic_write, write_errors
 from tiles.types import Float32Array, LabelKind, UInt8Array

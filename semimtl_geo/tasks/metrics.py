@@ -17,9 +17,9 @@ class Score:
     """A score as tables show it.
 
     Attributes:
-        name: Its key in the results of a metric.
-        heading: Its column's heading.
-        meaning: Its meaning in words; may hold the placeholders ``{unit}`` and ``{above}``.
+        name: Key in the results of a metric.
+        heading: Heading of the column.
+        meaning: Meaning in words; may hold the placeholders ``{unit}`` and ``{above}``.
         decimals: Number of decimals.
         lower_is_better: Whether small scores are good.
 

@@ -27,7 +27,7 @@ class Task(ABC):
         adversary: Factor on the lambdas of equation 7 for this task.
         label_kind: Whether its label rasters hold classes or real values. Systems that train a
             single task choose it by this.
-        decoder: Its decoder, a key of :data:`semimtl_geo.networks.generator.DECODERS`.
+        decoder: Decoder of the task, a key of :data:`semimtl_geo.networks.generator.DECODERS`.
         order: Tables and figures show tasks in ascending order.
         main_scores: The scores that tables and pages show.
         headline: The one of them that learning curves show.

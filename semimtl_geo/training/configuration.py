@@ -50,7 +50,7 @@ def with_bases(args: Sequence[str]) -> list[str]:
     return expanded
 
 
-def settings_of(args: Sequence[str]) -> Settings:
+def parse_settings(args: Sequence[str]) -> Settings:
     """Merge the arguments of the training command; later ones override earlier ones.
 
     Args:
@@ -63,7 +63,7 @@ def settings_of(args: Sequence[str]) -> Settings:
         InputError: If a configuration cannot be read, or an argument is malformed.
 
     Example:
-        >>> settings_of(["--data.crop=64", "--data.crop", "128"])
+        >>> parse_settings(["--data.crop=64", "--data.crop", "128"])
         {'data.crop': 128}
     """
     merged: Any = {}

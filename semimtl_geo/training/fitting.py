@@ -61,7 +61,7 @@ def fit(
 
     Args:
         model: The model, made with :meth:`SemiMTL.for_data`.
-        data: Its data.
+        data: The data.
         out: Folder for checkpoints, ``config.yaml`` (the settings), ``metrics.csv`` and
             ``tensorboard/``.
         epochs: Epochs, each of ``data.iterations`` iterations.

@@ -18,7 +18,7 @@ def run_settings(
 
     Args:
         model: The model.
-        data: Its data.
+        data: The data.
         seed: Seed of the iterations.
         trainer: Arguments of Lightning's trainer.
 

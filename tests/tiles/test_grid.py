@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 
 from tiles.errors import InputError
 from tiles.grid import PixelGrid, tile_starts
-from tiles.mosaic.tiling import Plan
+from tiles.mosaic.tiling import TilingPlan
 
 UTM = CRS.from_epsg(32632)
 
@@ -90,7 +90,7 @@ def test_panels_divide_the_map_at_blocks(
 ) -> None:
     tile = data.draw(st.integers(8, 48))
     source = grid(width, 10)
-    plan = Plan(source, source.resampled(gsd), tile, tile // 2, panel, 16)
+    plan = TilingPlan(source, source.resampled(gsd), tile, tile // 2, panel, 16)
     borders = [part.start for part in plan.panels] + [width]
     assert borders[0] == 0
     assert all(border % 16 == 0 for border in borders[:-1])
@@ -99,12 +99,12 @@ def test_panels_divide_the_map_at_blocks(
         wanted = [
             number
             for number, start in enumerate(plan.columns)
-            if start < part.work[1] and start + tile > part.work[0]
+            if start < part.network[1] and start + tile > part.network[0]
         ]
         assert list(part.tiles) == wanted
-    assert plan.count == len(plan.rows) * sum(len(part.tiles) for part in plan.panels)
+    assert plan.tile_count == len(plan.rows) * sum(len(part.tiles) for part in plan.panels)
 
 
 def test_a_panel_without_width_is_refused() -> None:
     with pytest.raises(InputError, match="panel"):
-        Plan(grid(), grid(), 8, 4, 0)
+        TilingPlan(grid(), grid(), 8, 4, 0)

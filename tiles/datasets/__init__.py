@@ -5,26 +5,16 @@ May import the nouns at the root of ``tiles`` and :mod:`tiles.reading`.
 
 from __future__ import annotations
 
+from tiles.datasets.rasters import raster_files
 from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
-from tiles.datasets.scenes import (
-    ClassRasters,
-    Orthophotos,
-    Scenes,
-    ValueRasters,
-    raster_files,
-    scene_dataset,
-)
+from tiles.datasets.scenes import scene_dataset
 from tiles.datasets.torchgeo_export import to_torchgeo
 from tiles.datasets.torchgeo_import import from_torchgeo
 
 __all__ = [
-    "ClassRasters",
     "DistributedSlice",
     "GridChips",
-    "Orthophotos",
     "RandomChips",
-    "Scenes",
-    "ValueRasters",
     "from_torchgeo",
     "raster_files",
     "scene_dataset",

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 
 from tiles.errors import InputError
 from tiles.reading.raster import all_known, known_pixels
-from tiles.reading.warped_vrt import warped_vrt
+from tiles.reading.vrt import warped_vrt
 from tiles.types import BoolArray
 
 TOUCH = 1e-3
@@ -44,12 +44,12 @@ class Kept:
 
 
 class Part:
-    """Which rows (or columns) of a chip a file has.
+    """Rows (or columns) of a chip that a file has.
 
     Args:
-        start: Where the chip begins, in its pixels from the file's first corner.
-        count: How many rows it has.
-        extent: How many the file has.
+        start: Start of the chip in its pixels, from the first corner of the file.
+        count: Number of rows of the chip.
+        extent: Number of rows of the file, in pixels of the chip.
 
     Attributes:
         start: See above; without errors of rounding.
@@ -70,18 +70,18 @@ class Part:
 
     @property
     def first(self) -> float:
-        """Where the whole ones begin in the file."""
+        """First row of the file that lies in the chip as a whole."""
         return self.start + self.whole.start
 
     @property
     def length(self) -> int:
-        """How many are whole."""
+        """Number of rows that lie in the file as a whole."""
         return int(self.whole.stop - self.whole.start)
 
     def to_read(self) -> tuple[float, int, slice]:
-        """From where in the file how many are read, and which of them are the whole ones.
+        """Start and number of the rows to read, and the slice of whole ones among them.
 
-        Where it makes a single one, GDAL does not average parts of the file's pixels; so two are.
+        GDAL skips sub-pixel averaging for one-pixel reads, so two are read and one is kept.
         """
         if self.length == 1 and self.first + 2 <= self.extent + TOUCH:
             return self.first, 2, slice(0, 1)
@@ -91,7 +91,7 @@ class Part:
 
     @property
     def edges(self) -> tuple[int, int]:
-        """How many lie in the file with their centres, but not as a whole."""
+        """Number of rows whose centres lie in the file, but not all of the row."""
         return self.whole.start - self.centres.start, self.centres.stop - self.whole.stop
 
 
@@ -107,8 +107,8 @@ class ChipReader:
         crs: The CRS to read in.
         res: Pixel size in it, of x and y.
         bands: Band numbers, from 1.
-        files: How many files there are.
-        finer: How to resample to smaller pixels.
+        files: Number of files.
+        finer: Resampling to smaller pixels.
         coarser: And to larger ones.
     """
 
@@ -140,7 +140,7 @@ class ChipReader:
         Args:
             path: The file.
             x: From where to where, in the CRS.
-            y: Likewise.
+            y: Range of y, like `x`.
 
         Returns:
             Values ``[bands, H, W]`` in the file's type, NaN of floats among them; and which pixels
@@ -192,7 +192,7 @@ class ChipReader:
         return (bounds.top - bounds.bottom) / yres, (bounds.right - bounds.left) / xres
 
     def _whole_pixels(self, path: str, rows: Part, columns: Part) -> Pixels:
-        """Those pixels of a chip that lie in the file as a whole."""
+        """Return the pixels of a chip that lie in the file as a whole."""
         kept = self._whole_file(path) if rows.on_pixels and columns.on_pixels else None
         if kept is None:
             (top, height, high), (left, width, wide) = rows.to_read(), columns.to_read()
@@ -204,7 +204,7 @@ class ChipReader:
         return values[:, *inside], known[inside]
 
     def _whole_file(self, path: str) -> Kept | None:
-        """What is kept of a file, if it may be."""
+        """Return the cached array of a file, if there is one."""
         if path not in self._kept:
             source = self._open(path)
             rows, columns = (int(extent + TOUCH) for extent in self._extent(source.bounds))

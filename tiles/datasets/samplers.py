@@ -1,4 +1,4 @@
-"""Where chips are cut: at random for training, on a grid for evaluation."""
+"""Samplers of chips: at random for training, on a grid for evaluation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Chips(GeoSampler):
         return (top - bottom) / self.res[1], (right - left) / self.res[0]
 
     def query(self, scene: int, row: int, column: int) -> Query:
-        """The chip whose first pixel is a scene's pixel (row, column)."""
+        """Return the chip whose first pixel is the pixel (row, column) of a scene."""
         xres, yres = self.res
         left, _, _, top = self.scenes[scene]
         x, y = float(left + column * xres), float(top - row * yres)
@@ -66,10 +66,17 @@ class RandomChips(_Chips):
         dataset: The scenes.
         size: Edge of a chip in pixels.
         length: Chips per pass.
-        seed: Of the draws.
+        seed: Seed of the random positions.
 
     Raises:
         InputError: If no scene is as large as a chip.
+
+    Example:
+        >>> from tiles.datasets import scene_dataset
+        >>> scenes = scene_dataset("data/city_b/train", {"height": "values"}, bands=[1, 2, 3])
+        >>> sampler = RandomChips(scenes, size=32, length=4, seed=0)
+        >>> [tuple(scenes[query]["image"].shape) for query in sampler][0]
+        (3, 32, 32)
     """
 
     def __init__(self, dataset: GeoDataset, size: int, length: int, seed: int) -> None:
@@ -105,7 +112,7 @@ class RandomChips(_Chips):
         self.passes = epoch
 
     def __len__(self) -> int:
-        """Number of chips per pass."""
+        """Return the number of chips per pass."""
         return self.length
 
 
@@ -118,8 +125,12 @@ class DistributedSlice(Sampler[Any]):
     Args:
         sampler: Draws the same in every process; its length is a multiple of ``processes``.
         process: Number of this process.
-        processes: How many there are.
-        start: How many draws of its own this process leaves out of the next pass.
+        processes: Number of processes.
+        start: Number of its own chips that this process skips in the next pass.
+
+    Example:
+        >>> list(DistributedSlice([10, 11, 12, 13], process=1, processes=2))
+        [11, 13]
     """
 
     def __init__(
@@ -156,6 +167,12 @@ class GridChips(_Chips):
         dataset: The scenes.
         size: Edge of a chip in pixels.
         overlap: Pixels that neighbours share.
+
+    Example:
+        >>> from tiles.datasets import scene_dataset
+        >>> scenes = scene_dataset("data/city_b/val", {"height": "values"}, bands=[1, 2, 3])
+        >>> len(GridChips(scenes, size=48))  # two scenes of 96 x 96 pixels
+        8
     """
 
     def __init__(self, dataset: GeoDataset, size: int, overlap: int = 0) -> None:
@@ -172,7 +189,7 @@ class GridChips(_Chips):
         return iter(self.queries)
 
     def __len__(self) -> int:
-        """Number of chips."""
+        """Return the number of chips."""
         return len(self.queries)
 
 
@@ -184,7 +201,7 @@ def _extents(bounds: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
 
     Args:
         bounds: Left, bottom, right and top, ``[N, 4]``.
-        margin: What counts as touching.
+        margin: Distance within which scenes touch.
 
     Returns:
         The others, in their order.

@@ -10,7 +10,8 @@ import torch
 from torchgeo.datasets import GeoDataset
 
 from tiles.datasets.adapter import Adapter, first_chip
-from tiles.datasets.scenes import Sample, hide_labels
+from tiles.datasets.rasters import Sample
+from tiles.datasets.scenes import hide_labels
 from tiles.errors import InvalidValueError
 
 Transforms = Callable[[Sample], Sample]
@@ -78,7 +79,7 @@ def to_torchgeo(
     - ``crs``, and ``bounds``: the query.
 
     Args:
-        scenes: What :func:`scene_dataset` returns.
+        scenes: Result of :func:`scene_dataset`.
         keys: Keys of the sample by label name; ``{"landcover": "mask"}`` if None.
         fill: Value of unknown pixels of the image, one for all bands or one per band; they are NaN
             if None.

@@ -15,7 +15,8 @@ from torch import Tensor
 from torchgeo.datasets import GeoDataset, RasterDataset
 
 from tiles.datasets.adapter import Adapter, first_chip
-from tiles.datasets.scenes import Sample, check_metres, hide_labels
+from tiles.datasets.rasters import Sample
+from tiles.datasets.scenes import check_metres, hide_labels
 from tiles.errors import InputError, InvalidValueError
 from tiles.types import UNKNOWN_CLASS, BoolArray, LabelKind
 
@@ -119,7 +120,7 @@ def from_torchgeo(
             ``dtype`` is float32 (torchgeo truncates to int64 by default) and a key of its own.
         keys: Label names by the keys of its samples, such as ``{"mask": "landcover"}``; the image
             is ``image`` unless another key is mapped to that.
-        kinds: What each label holds, by its name.
+        kinds: Kind of each label by its name.
         bands: Channels of the image, from 1; all if None.
         gsd: Ground sampling distance in metres that the data set must have; any if None.
         scale: Value of the image that becomes 1. If None, it is the largest of the first file's

@@ -18,7 +18,7 @@ from tiles.elevation.smrf import fill, objects, outliers
 from tiles.errors import InputError
 from tiles.files import Closeable
 from tiles.grid import BLOCK
-from tiles.reading.resample import ResamplingWeights, resample, resampling_weights
+from tiles.reading.resampling import ResamplingWeights, resample, resampling_weights
 from tiles.types import Float64Array, Span
 
 # Radius in cells of the largest window; blocks with their overlap then stay below 200 MB.
@@ -33,7 +33,7 @@ class GroundFilter:
         building: Width in metres of the widest building that is to be removed; the largest
             window is as wide (twice the maximum window radius).
         slope: Steepest ground, rise over run (slope).
-        threshold: What stands no higher than this over the ground is ground, in metres
+        threshold: Greatest height over the ground that still counts as ground, in metres
             (elevation threshold).
         scaling: Metres that are added to the threshold per unit of slope (elevation scaling).
         cell: Side of the cells that are filtered, in metres (cell size); pixels if they are
@@ -56,7 +56,7 @@ class GroundFilter:
                 raise InputError(name, f"{getattr(self, name)} is impossible", "give 0 or more")
 
     def tags(self) -> dict[str, str]:
-        """Where heights come from that were made with these settings."""
+        """Tags of heights that are computed with these settings."""
         made = {f"ELEVATION_{name.upper()}": f"{value:g}" for name, value in asdict(self).items()}
         return {"ELEVATION_METHOD": "simple morphological filter (Pingel et al. 2013)", **made}
 
@@ -71,7 +71,7 @@ class Ground(Closeable):
     Args:
         surface: The surface model.
         settings: Settings of the filter.
-        folder: Where the nameless files are.
+        folder: Folder of the temporary files.
         block: Cells along a block.
     """
 
@@ -105,7 +105,7 @@ class Ground(Closeable):
             raise InputError("building", fault, remedy)
         self._reach = 4 * self._radius
         self._shape = -(-grid.height // self._factors[0]), -(-grid.width // self._factors[1])
-        self._taps = [
+        self._weights = [
             resampling_weights(cells, cells * factor)
             for cells, factor in zip(self._shape, self._factors, strict=True)
         ]
@@ -114,7 +114,7 @@ class Ground(Closeable):
 
     @property
     def steps(self) -> int:
-        """How often `prepare` calls its argument."""
+        """Number of times that `prepare` calls its argument."""
         return 2 * sum(1 for _ in self._windows(True)) + 2 * sum(1 for _ in self._windows(False))
 
     def _windows(self, pixels: bool) -> Iterator[tuple[Span, Span]]:
@@ -164,7 +164,7 @@ class Ground(Closeable):
             step()
 
     def _around(self, window: tuple[Span, Span], margin: int) -> tuple[tuple[Span, Span], Any]:
-        """A window with a margin as far as there are cells, and the window's slices in it."""
+        """Return a window with a clipped margin, and the slices of the window in it."""
         wide = tuple(
             (max(start - margin, 0), min(stop + margin, size))
             for (start, stop), size in zip(window, self._shape, strict=True)
@@ -176,7 +176,7 @@ class Ground(Closeable):
         return (wide[0], wide[1]), inner
 
     def _pixels(self, window: tuple[Span, Span]) -> tuple[Span, Span]:
-        """The pixels of a window of cells."""
+        """Return the pixels of a window of cells."""
         grid = self._surface.grid
         rows, columns = (
             (start * factor, min(stop * factor, size))
@@ -195,7 +195,7 @@ class Ground(Closeable):
         return values.reshape(values.shape[0] // down, down, values.shape[1] // along, along)
 
     def _minimum(self, rows: Span, columns: Span) -> Float64Array:
-        """The paper's step 1: the lowest pixel of each cell; cells without any stay unknown."""
+        """Find the lowest pixel of each cell (step 1); cells without any stay unknown."""
         heights = self._surface.heights(*self._pixels((rows, columns)))
         heights[np.isnan(heights)] = np.inf
         lowest: Float64Array = self._cells(heights, np.inf).min(axis=1).min(axis=-1)
@@ -205,7 +205,7 @@ class Ground(Closeable):
     def _filter(
         self, plane: Plane, window: tuple[Span, Span]
     ) -> tuple[Float64Array, npt.NDArray[Any]]:
-        """Steps 2 and 3: the ground of all cells, and which of them are bare."""
+        """Compute the ground of all cells and the mask of bare ones (steps 2 and 3)."""
         # Two cells for outliers, two radii for objects, and what is interpolated from them.
         wide, inner = self._around(window, 2 + 2 * self._radius + self._reach)
         low = plane.read(wide) - self._base
@@ -223,7 +223,7 @@ class Ground(Closeable):
         return filled[inner], ~gaps[inner]
 
     def _correct(self, plane: Plane, bare: Plane, window: tuple[Span, Span]) -> Float64Array:
-        """How far bare cells lie above the minimum surface.
+        """Return the heights of bare cells above the minimum surface.
 
         A minimum is lower than the ground by its noise, and by the fall within a cell. So the
         mean of the pixels that step 4 takes for ground is what counts.
@@ -241,7 +241,7 @@ class Ground(Closeable):
         return made
 
     def at(self, rows: Span, columns: Span) -> tuple[Float64Array, Float64Array]:
-        """The ground in a window of pixels.
+        """Interpolate the ground in a window of pixels.
 
         Args:
             rows: First row, and one past the last.
@@ -256,7 +256,8 @@ class Ground(Closeable):
 
     def _sample(self, plane: Plane, rows: Span, columns: Span) -> tuple[Float64Array, Float64Array]:
         row, column = (
-            taps.source_range(*span) for taps, span in zip(self._taps, (rows, columns), strict=True)
+            weights.source_range(*span)
+            for weights, span in zip(self._weights, (rows, columns), strict=True)
         )
         wide, _ = self._around((row, column), 1)
         cells = plane.read(wide)
@@ -270,12 +271,12 @@ class Ground(Closeable):
             for span, factor, (first, _) in zip((rows, columns), self._factors, wide, strict=True)
         )
         tolerance = self._settings.threshold + self._settings.scaling * slope
-        taps: list[ResamplingWeights] = [
+        weights: list[ResamplingWeights] = [
             axis.local(*span, first, stop - first)
-            for axis, span, (first, stop) in zip(self._taps, (rows, columns), wide, strict=True)
+            for axis, span, (first, stop) in zip(self._weights, (rows, columns), wide, strict=True)
         ]
         known = torch.from_numpy(~np.isnan(cells))
-        made, found = resample(torch.from_numpy(cells[None]), known, taps[0], taps[1])
+        made, found = resample(torch.from_numpy(cells[None]), known, weights[0], weights[1])
         ground: Float64Array = made[0].numpy()
         if not bool(found.all()):
             ground[~found.numpy()] = np.nan

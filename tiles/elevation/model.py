@@ -36,7 +36,7 @@ class Elevation(Raster):
             raise
 
     def _vertical(self, unit: str) -> pyproj.CRS | None:
-        """The CRS that heights refer to, where it is known; checks that they are in metres."""
+        """Return the vertical CRS if it is known; its unit must be the metre."""
         crs = pyproj.CRS.from_user_input(self.grid.crs)
         vertical = crs.sub_crs_list[-1] if crs.is_compound else None
         units = [unit] + [axis.unit_name for axis in crs.axis_info[2:]]

@@ -69,6 +69,14 @@ def heights_above_ground(
 
     Raises:
         InputError: Something that the user can mend; no file was made then.
+
+    Example:
+        >>> heights_above_ground("dsm.tif", "heights.tif", dtm="dtm.tif")
+        PosixPath('heights.tif')
+        >>> import rasterio
+        >>> with rasterio.open("heights.tif") as heights:
+        ...     float(heights.read(1).max())
+        6.0
     """
     file, settings = Path(out), GroundFilter(building, slope, threshold, scaling, cell)
     if block < 1:
@@ -93,7 +101,7 @@ def heights_above_ground(
                 return terrain.heights(rows, columns), 0.0
 
         writer = stack.enter_context(MapWriter(file, HEIGHT, surface.grid, tags))
-        sheet = stack.enter_context(writer.work_folder.panel_file(0))
+        panel_file = stack.enter_context(writer.work_folder.panel_file(0))
         known = deep = 0
         for rows, columns in windows:
             ground_heights, tolerance = below(rows, columns)
@@ -102,7 +110,7 @@ def heights_above_ground(
             known, deep = known + int(found.sum()), deep + int((heights < -BELOW).sum())
             heights[heights <= tolerance] = 0.0
             heights[~found] = HEIGHT.nodata
-            sheet.write(heights.astype(np.float32), rows[0], columns[0])
+            panel_file.write(heights.astype(np.float32), rows[0], columns[0])
             step()
         _check_sense(surface, dtm, known, deep)
         return writer.finish()
@@ -117,7 +125,7 @@ def _windows(grid: PixelGrid) -> Iterator[tuple[Span, Span]]:
 
 
 def _steps(total: int, progress: ProgressCallback | None) -> Callable[[], None]:
-    """What tells `progress` of one step after the other."""
+    """Return a callback that reports the steps one after the other to `progress`."""
     done = count(1)
 
     def step() -> None:

@@ -1,4 +1,4 @@
-"""What one step of work leaves for the next, where it may be too large for memory."""
+"""Temporary rasters between two steps of work that may be too large for memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Plane:
     Args:
         shape: Rows and columns.
         kind: Type of the values.
-        folder: Where the file is.
+        folder: Folder of the file.
     """
 
     def __init__(self, shape: tuple[int, int], kind: str, folder: Path) -> None:

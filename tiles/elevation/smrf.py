@@ -158,7 +158,7 @@ def fill(values: Float64Array, fallback: Float64Array, reach: int) -> Float64Arr
 
 @lru_cache(maxsize=4)
 def _kernels(shape: tuple[int, int], reach: int) -> tuple[npt.NDArray[np.complex128], ...]:
-    """Transforms of the weights times 1, x, y, xx, xy and yy, for circular convolution."""
+    """Transform the weights times 1, x, y, xx, xy and yy, for circular convolution."""
     y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
     distance = np.hypot(y, x)
     distance[reach, reach] = reach  # known cells keep their values

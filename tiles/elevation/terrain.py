@@ -65,7 +65,7 @@ class Terrain:
         )
 
     def _positions(self, y: Float64Array, x: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Where pixels lie on the terrain's grid.
+        """Return the positions of pixels on the terrain's grid.
 
         Args:
             y: float64 [H], rows.
@@ -145,7 +145,7 @@ def bilinear(values: Float64Array, row: Float64Array, column: Float64Array) -> F
     Args:
         values: float64 [H, W], NaN where unknown.
         row: Positions in pixels from the centre of the first, [h, 1] or [h, w].
-        column: Likewise, [1, w] or [h, w].
+        column: Columns, [1, w] or [h, w].
 
     Returns:
         float64 [h, w], NaN where the nearest pixel is unknown; other unknown ones have no weight.

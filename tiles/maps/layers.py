@@ -175,7 +175,7 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
     Args:
         layer: The map.
         values: Scores, float32 [K, h, w].
-        unknown: Which pixels are unknown, bool [h, w].
+        unknown: Mask of unknown pixels, bool [h, w].
         target: Pixels [h, w] of the layer's type, which are overwritten.
 
     Raises:

@@ -56,8 +56,8 @@ class MapFormat(Protocol):
             pixels: Virtual raster of the pixels, without georeference. It is a temporary file that
                 may be changed.
             target: File to write, in an empty folder. Sidecars are named as by `sidecars(target)`.
-            layer: What the map shows.
-            grid: Where its pixels lie.
+            layer: Layer of the map.
+            grid: Grid of the map.
             tags: Metadata to store in the file.
 
         Raises:

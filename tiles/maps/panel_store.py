@@ -1,4 +1,4 @@
-"""What the work on a panel of a map needs of the place where its pixels go."""
+"""Protocol of the places that take the pixels and the progress of a panel of a map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class PanelProgress:
-    r"""How far the work on a panel has come.
+    r"""Progress of the work on a panel.
 
     Attributes:
         row: First row of the target grid that is unfinished.
@@ -46,7 +46,7 @@ class PanelProgress:
 
 
 class PanelStore(Protocol):
-    """What the work on a panel needs of the place where its pixels go, such as a `PanelFile`.
+    """Place that takes the pixels and the progress of a panel, such as a `PanelFile`.
 
     Attributes:
         history: Progress that earlier runs recorded, in the order of time.

@@ -29,9 +29,9 @@ class MapWriter:
 
     Args:
         path: The map's file, usually ending in `.tif`.
-        layer: What the map shows.
-        grid: Where its pixels lie.
-        tags: Where the map comes from; stored in the file.
+        layer: Layer of the map.
+        grid: Grid of the map.
+        tags: Metadata that is stored in the file.
         panels: Columns of each panel; by default one panel has them all.
         settings: All that the pixels depend on. Unfinished work of the same settings is continued
             (:func:`tiles.maps.panel_store.resume`). With None, no work is continued or kept.

@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from tiles.mosaic.mosaicker import mosaic
+from tiles.mosaic.tile_sample import sample_tiles
 
-__all__ = ["mosaic"]
+__all__ = ["mosaic", "sample_tiles"]
 
 
 class _CallableModule(ModuleType):

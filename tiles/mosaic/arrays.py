@@ -1,4 +1,4 @@
-"""Maps of images in memory, one window at a time, from the tiles that the mosaicker would lay."""
+"""Maps of images in memory, one window at a time, with the tiles of the mosaicker."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ import numpy.typing as npt
 from tiles.grid import PixelGrid
 from tiles.maps.layers import Layer
 from tiles.maps.panel_store import PanelProgress
-from tiles.mosaic.panels import Desk, Job, Predict, work_on
-from tiles.mosaic.tiling import Plan
+from tiles.mosaic.networks import Network
+from tiles.mosaic.panels import MosaicJob, WorkerContext, map_panel
+from tiles.mosaic.tiling import TilingPlan
+from tiles.mosaic.windows import DEFAULT_BLEND, find_window
 from tiles.reading.raster import grid_at_gsd
 from tiles.types import BoolArray, Span
 
 
 @dataclass(frozen=True, eq=False)
 class ArraySource:
-    """An image, or a part of one, that is read like a raster.
+    """An image in memory, or a part of one, that is read like a raster.
 
     Attributes:
-        name: What error messages call it.
+        name: Name of the image in error messages.
         grid: Grid of the whole image.
-        values: Array [C, H, W] of numpy or dask, the part that is at hand.
-        nodata: Value of unknown pixels; NaN is unknown, too.
-        origin: Row and column of the image at which the part begins.
+        values: Array [C, H, W] of numpy or dask with the part.
+        nodata: Value of unknown pixels, besides NaN.
+        origin: First row and column of the part in the image.
     """
 
     name: str
@@ -45,13 +47,14 @@ class ArraySource:
         return tuple(range(1, len(self.values) + 1))
 
     def grid_at(self, gsd: float | None) -> PixelGrid:
-        """Return the grid that a network of some ground sampling distance sees.
+        """Return the grid of the input of a network.
 
         Args:
-            gsd: In metres; None, and within 1 %, gives the image's own grid.
+            gsd: Ground sampling distance of the network in metres. The grid is that of the image
+                if it is None or differs by less than 1 %.
 
         Raises:
-            InputError: If the image's pixels have no size in metres.
+            InputError: If the CRS of the image has no metres.
         """
         return grid_at_gsd(self.name, self.grid, gsd)
 
@@ -63,14 +66,13 @@ class ArraySource:
             columns: First column, and one past the last.
 
         Returns:
-            Values [C, H, W] as they are, and which pixels are known, bool [H, W]: like those of a
-            raster, pixels of integers are unknown if all bands are nodata, and pixels of floats if
-            any band is.
+            Values [C, H, W] as they are, and a mask of known pixels, bool [H, W]. As in a raster,
+            integer pixels are unknown if all bands are nodata, and float pixels if any band is.
         """
         (top, bottom), (left, right) = rows, columns
         first, start = self.origin
         part = self.values[:, top - first : bottom - first, left - start : right - start]
-        values = np.array(part)  # a copy, which may be written to
+        values = np.array(part)  # A copy, which may be written to.
         known: BoolArray = np.ones(values.shape[1:], bool)
         if self.nodata is not None:
             known = (values != self.nodata).any(axis=0)
@@ -81,67 +83,68 @@ class ArraySource:
         return values, known
 
 
-def read_window(plan: Plan) -> tuple[Span, Span]:
-    """Return the rows and columns of the source grid that the window of a plan is made from.
+def read_window(plan: TilingPlan) -> tuple[Span, Span]:
+    """Return the rows and columns of the source grid from which a window is mapped.
 
     Args:
-        plan: The plan, whose window lies in one panel.
+        plan: Layout of the tiles, with a window that lies in one panel.
     """
     (panel,) = plan.panels
     last = plan.rows[plan.tile_rows[-1]], plan.columns[panel.tiles[-1]]
-    rows = plan.rows[plan.tile_rows[0]], min(last[0] + plan.tile, plan.work.height)
-    columns = plan.columns[panel.tiles[0]], min(last[1] + plan.tile, plan.work.width)
-    if plan.resamples:
+    rows = plan.rows[plan.tile_rows[0]], min(last[0] + plan.tile, plan.network.height)
+    columns = plan.columns[panel.tiles[0]], min(last[1] + plan.tile, plan.network.width)
+    if plan.input_needs_resampling:
         rows, columns = (
-            plan.into_work[0].source_range(*rows),
-            plan.into_work[1].source_range(*columns),
+            plan.to_network[0].source_range(*rows),
+            plan.to_network[1].source_range(*columns),
         )
-    if plan.returns:
+    if plan.output_needs_resampling:
         columns = min(columns[0], panel.start), max(columns[1], panel.stop)
     return rows, columns
 
 
 def map_window(
     source: ArraySource,
-    plan: Plan,
-    predict: Predict,
+    plan: TilingPlan,
+    network: Network,
     layers: Sequence[Layer],
     fill: Sequence[float],
     batch_size: int = 4,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Map the window of a plan; each pixel is the same in whatever window it lies.
+    """Map the window of a plan; a pixel is the same in every window that holds it.
 
     Args:
         source: The image, or the part that :func:`read_window` names.
         plan: Tiles of the whole image, and a window that lies in one panel.
-        predict: The network, as for :func:`tiles.mosaic.mosaic`.
+        network: The network, as for :func:`tiles.mosaic.mosaic`.
         layers: The maps.
-        fill: What the network is shown instead of unknown pixels, one value per band.
-        batch_size: Tiles per batch, at most.
+        fill: Values of unknown pixels for the network, one per band.
+        batch_size: Largest number of tiles per batch.
 
     Returns:
-        Pixels of the window by the layer's name, nodata where they are unknown.
+        Pixels of the window by layer name, nodata where they are unknown.
     """
-    shape = plan.map.height, plan.map.width
+    shape = plan.map_grid.height, plan.map_grid.width
     maps = {layer.name: np.empty(shape, layer.dtype) for layer in layers}
-    job = Job(
+    job = MosaicJob(
         rasters=(),
         bands=None,
         crs=None,
         plan=plan,
         layers=layers,
-        sheets=[{name: _ArrayPanel(pixels) for name, pixels in maps.items()}],
-        batch_size=-(-plan.count // -(-plan.count // batch_size)),
+        panel_files=[{name: _ArrayPanel(pixels) for name, pixels in maps.items()}],
+        batch_size=-(-plan.tile_count // -(-plan.tile_count // batch_size)),
         fill=np.asarray(fill, np.float32),
-        ticket=Path(),
+        window_weights=find_window(DEFAULT_BLEND, plan.tile),
+        run_file=Path(),
     )
     with ThreadPoolExecutor(1) as reader:
-        work_on(job, 0, Desk(source, reader), predict)
+        map_panel(job, 0, WorkerContext(source, reader), network)
     return maps
 
 
 class _ArrayPanel:
-    """An array in the place of a :class:`tiles.maps.panel_file.PanelFile`; never continued."""
+    """Array in place of a :class:`tiles.maps.panel_file.PanelFile`; it keeps no progress."""
 
     def __init__(self, pixels: npt.NDArray[Any]) -> None:
         self.history: list[PanelProgress] = []
@@ -159,15 +162,15 @@ class _ArrayPanel:
         return None
 
     def truncate(self, count: int = 0) -> None:
-        """Keep nothing: there is no earlier run."""
+        """Do nothing: there is no earlier run."""
 
     def write(self, values: npt.NDArray[Any], row: int, column: int) -> None:
         """Write a window."""
         self._pixels[row : row + values.shape[0], column : column + values.shape[1]] = values
 
     def record(self, progress: PanelProgress) -> None:
-        """Keep nothing: there is no later run."""
+        """Do nothing: there is no later run."""
 
     def last_progress(self) -> PanelProgress | None:
-        """Return None: no other process looks."""
+        """Return None: no other process asks."""
         return None

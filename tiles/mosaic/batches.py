@@ -1,4 +1,4 @@
-"""What the network is fed: strips of rows, full batches of tiles, and what of them is known."""
+"""Input of the network: blocks of rows as they are read, and full batches of tiles."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy.typing as npt
 import torch
 
 from tiles.grid import PixelGrid
-from tiles.mosaic.tiling import Panel, Plan
-from tiles.reading.resample import resample
+from tiles.mosaic.tiling import Panel, TilingPlan
+from tiles.reading.resampling import resample
 from tiles.types import BoolArray, Span
 
 T = TypeVar("T")
 
 
 class PixelSource(Protocol):
-    """What tiles are cut from: a raster, several as if they were one, or an array."""
+    """Pixels that tiles are cut from: a raster, several as if they were one, or an array."""
 
     @property
     def grid(self) -> PixelGrid:
@@ -31,24 +31,25 @@ class PixelSource(Protocol):
         """Numbers of the bands that are read."""
 
     def grid_at(self, gsd: float | None) -> PixelGrid:
-        """Return the grid that a network of some ground sampling distance sees."""
+        """Return the grid of the input of a network with a ground sampling distance in metres."""
 
     def read(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
-        """Return values [C, H, W] of a window, and which pixels are known, bool [H, W]."""
+        """Return the values [C, H, W] of a window, and a mask of known pixels, bool [H, W]."""
 
 
 @dataclass(frozen=True, eq=False)
-class Strip:
+class RowBlock:
     """Rows that were read for the next row of tiles.
 
     Attributes:
-        known: bool [h, panel], pixels of the panel that the map knows, in new rows of the target.
-        work: bool [H, work columns of the panel], those known in new rows of the work grid.
-        start: First of the new rows of the target, and of the work grid.
+        known: bool [h, width of the panel], known pixels in new rows of the target grid.
+        network_known: bool [H, network columns of the panel], known pixels in new rows of the
+            network's grid.
+        start: First of the new rows of the target grid, and of the network's grid.
     """
 
     known: BoolArray
-    work: BoolArray
+    network_known: BoolArray
     start: tuple[int, int]
 
 
@@ -58,74 +59,77 @@ class Batch:
 
     Attributes:
         images: float32 [B, C, S, S], channels last in memory.
-        tiles: Row number and column number of each tile in the plan; fewer than images where the
-            last batch of a panel was filled up, so that the network sees one shape only.
+        tiles: Row number and column number of each tile in the plan. The last batch of a panel may
+            have fewer tiles than images: it is filled up, so that all batches have one shape.
     """
 
     images: torch.Tensor
     tiles: tuple[tuple[int, int], ...]
 
 
-Choice = Callable[[tuple[int, int], tuple[int, int]], BoolArray]
-"""From rows (start, stop) and columns (start, stop) to bool [H, W]: which pixels are wanted."""
+PixelMask = Callable[[Span, Span], BoolArray]
+"""Function from rows (start, stop) and columns (start, stop) to a mask of pixels, bool [H, W]."""
 
 
-class Feed:
-    """Strips and batches of one panel, in the order in which they are needed.
+class TileBatches:
+    """Blocks of rows and batches of tiles of one panel, in the order in which they are needed.
 
     Args:
-        source: The rasters.
-        plan: Its plan.
+        source: The raster.
+        plan: Layout of the tiles.
         panel: The panel to read.
         size: Tiles per batch.
-        fill: float32 [C], what the network is shown instead of unknown pixels.
-        first: Row number and column number of the tile to begin with; by default the panel's first.
-        inside: Which pixels of the target grid the map shows; by default all.
-        near: Which pixels of the work grid those are made from, and perhaps some more.
+        fill: float32 [C], values of unknown pixels for the network.
+        first: Row number and column number of the first tile; by default that of the panel.
+        inside: Mask of pixels of the target grid that the map has; all by default.
+        network_inside: Mask of pixels of the network's grid from which these are made; it may
+            hold more.
     """
 
     def __init__(
         self,
         source: PixelSource,
-        plan: Plan,
+        plan: TilingPlan,
         panel: Panel,
         size: int,
         fill: npt.NDArray[np.float32],
         first: tuple[int, int] | None = None,
-        inside: Choice | None = None,
-        near: Choice | None = None,
+        inside: PixelMask | None = None,
+        network_inside: PixelMask | None = None,
     ) -> None:
         self._source, self._plan, self._panel, self._size = source, plan, panel, size
         self._first = first or (plan.tile_rows[0], panel.tiles[0])
-        self._inside, self._near = inside, near
+        self._inside, self._network_inside = inside, network_inside
         self._fill = torch.from_numpy(fill.copy())[:, None, None]
-        last = min(plan.columns[panel.tiles[-1]] + plan.tile, plan.work.width)
+        last = min(plan.columns[panel.tiles[-1]] + plan.tile, plan.network.width)
         self._columns = (plan.columns[panel.tiles[0]], last)
 
-    def __iter__(self) -> Iterator[Strip | Batch]:
-        """Yield each strip before the tiles that end in it; all batches are full."""
+    def __iter__(self) -> Iterator[RowBlock | Batch]:
+        """Yield each block of rows before the tiles that end in it; all batches are full."""
         plan, (left, right) = self._plan, self._columns
         waiting: list[tuple[torch.Tensor, tuple[int, int]]] = []
         values: Any = None
         known: BoolArray = np.zeros((0, right - left), bool)
         top = bottom = seen = plan.rows[self._first[0]]
-        if plan.returns:
-            seen = plan.into_work[0].source_range(top, top + 1)[0]
+        if plan.output_needs_resampling:
+            seen = plan.to_network[0].source_range(top, top + 1)[0]
         for row in range(self._first[0], plan.tile_rows.stop):
             start = plan.rows[row]
-            end = min(start + plan.tile, plan.work.height)
-            fresh, strip_known, strip, seen = self._strip(bottom, end, seen)
-            yield strip
-            # The rows that this row of tiles shares with the one above stay.
-            kept = slice(start - top, bottom - top)
-            values = fresh if values is None else np.concatenate([values[:, kept], fresh], axis=1)
-            known = np.concatenate([known[kept], strip_known])
+            end = min(start + plan.tile, plan.network.height)
+            new_values, new_known, block, seen = self._read(bottom, end, seen)
+            yield block
+            # Keep the rows that this row of tiles shares with the one above.
+            shared = slice(start - top, bottom - top)
+            if values is not None:
+                new_values = np.concatenate([values[:, shared], new_values], axis=1)
+            values, known = new_values, np.concatenate([known[shared], new_known])
             top, bottom = start, end
             for column in self._panel.tiles:
-                at = plan.columns[column]
-                part = known[:, at - left : at - left + plan.tile]
-                if (row, column) >= self._first and self._wanted(part, (start, end), at):
-                    image = self._image(values[:, :, at - left : at - left + plan.tile], part)
+                first = plan.columns[column]
+                of_tile = slice(first - left, first - left + plan.tile)
+                part = known[:, of_tile]
+                if (row, column) >= self._first and self._is_needed(part, (start, end), first):
+                    image = self._image(values[:, :, of_tile], part)
                     waiting.append((image, (row, column)))
                 if len(waiting) == self._size:
                     yield self._batch(waiting)
@@ -133,48 +137,50 @@ class Feed:
         if waiting:
             yield self._batch(waiting)
 
-    def _wanted(self, known: BoolArray, rows: tuple[int, int], column: int) -> bool:
-        """Whether any pixel of the map is made from a tile of which these pixels are known."""
-        if self._near is None:
+    def _is_needed(self, known: BoolArray, rows: Span, column: int) -> bool:
+        """Return whether any pixel of the map is made from a tile with these known pixels."""
+        if self._network_inside is None:
             return bool(known.any())
-        near = self._near(rows, (column, column + known.shape[1]))
-        return bool((known & near).any())
+        inside = self._network_inside(rows, (column, column + known.shape[1]))
+        return bool((known & inside).any())
 
-    def _strip(self, start: int, stop: int, seen: int) -> tuple[Any, BoolArray, Strip, int]:
-        """Read the work rows [start, stop), where target rows above `seen` were handed out."""
+    def _read(self, start: int, stop: int, seen: int) -> tuple[Any, BoolArray, RowBlock, int]:
+        """Read rows [start, stop) of the network's grid; target rows above `seen` are done."""
         plan, panel, (left, right) = self._plan, self._panel, self._columns
         rows, columns = (start, stop), (left, right)
-        if plan.resamples:
-            rows = plan.into_work[0].source_range(start, stop)
-            columns = plan.into_work[1].source_range(left, right)
-        if plan.returns:
+        if plan.input_needs_resampling:
+            rows = plan.to_network[0].source_range(start, stop)
+            columns = plan.to_network[1].source_range(left, right)
+        if plan.output_needs_resampling:
             columns = min(columns[0], panel.start), max(columns[1], panel.stop)
         values, source = self._source.read(rows, columns)
         known = source
-        if plan.resamples:
+        if plan.input_needs_resampling:
             height, width = source.shape
-            made, found = resample(
+            resampled, found = resample(
                 torch.from_numpy(values.astype(np.float32)),
                 torch.from_numpy(source.copy()),
-                plan.into_work[0].local(start, stop, rows[0], height),
-                plan.into_work[1].local(left, right, columns[0], width),
+                plan.to_network[0].local(start, stop, rows[0], height),
+                plan.to_network[1].local(left, right, columns[0], width),
             )
-            values, known = made.numpy(), found.numpy()
-        work = known[:, panel.work[0] - left : panel.work[1] - left]
-        end, handed = stop, work
-        if plan.returns:
+            values, known = resampled.numpy(), found.numpy()
+        network_known = known[:, panel.network[0] - left : panel.network[1] - left]
+        end, target_known = stop, network_known
+        if plan.output_needs_resampling:
             end, of_panel = rows[1], slice(panel.start - columns[0], panel.stop - columns[0])
-            handed = source[seen - rows[0] :, of_panel]
+            target_known = source[seen - rows[0] :, of_panel]
         if self._inside is not None:
-            handed = handed & self._inside((seen, end), (panel.start, panel.stop))
-        if not handed.any():  # long stretches without data are held without memory
-            handed = np.broadcast_to(np.False_, handed.shape)
-            work = work if work.any() else np.broadcast_to(np.False_, work.shape)
-        # Copied, lest a view keep the whole strip.
-        return values, known, Strip(_own(handed), _own(work), (seen, start)), end
+            target_known = target_known & self._inside((seen, end), (panel.start, panel.stop))
+        if not target_known.any():  # Long stretches without data take no memory.
+            target_known = np.broadcast_to(np.False_, target_known.shape)
+            if not network_known.any():
+                network_known = np.broadcast_to(np.False_, network_known.shape)
+        # Copies: a view would keep all rows that were read in memory.
+        block = RowBlock(_copy(target_known), _copy(network_known), (seen, start))
+        return values, known, block, end
 
     def _image(self, values: Any, known: BoolArray) -> torch.Tensor:
-        """One tile, [C, S, S], of the raster's type where nothing had to be put in."""
+        """Return a tile [C, S, S], in the type of the raster if all of it is known."""
         image = torch.from_numpy(values)
         if not known.all():
             image = torch.where(torch.from_numpy(known), image.to(torch.float32), self._fill)
@@ -186,7 +192,7 @@ class Feed:
 
     def _batch(self, waiting: list[tuple[torch.Tensor, tuple[int, int]]]) -> Batch:
         first, _ = waiting[0]
-        # Channels last: a convolution of few channels is up to 27 times as fast on a CPU.
+        # A convolution of few channels is up to 27 times as fast on a CPU with channels last.
         images = torch.empty(self._size, *first.shape, memory_format=torch.channels_last)
         for number, target in enumerate(images):
             image, _ = waiting[min(number, len(waiting) - 1)]
@@ -194,16 +200,16 @@ class Feed:
         return Batch(images, tuple(tile for _, tile in waiting))
 
 
-def _own(known: BoolArray) -> BoolArray:
+def _copy(known: BoolArray) -> BoolArray:
     return known if known.strides == (0, 0) else known.copy()
 
 
-def ahead(items: Iterator[T], pool: Executor) -> Generator[T, None, None]:
+def prefetch(items: Iterator[T], pool: Executor) -> Generator[T, None, None]:
     """Make the next item in a background thread while this one is used.
 
     Args:
-        items: Where they come from.
-        pool: The thread. One for all panels: each new one would keep memory of its own.
+        items: The items.
+        pool: The thread, one for all panels: each new thread would keep memory of its own.
     """
     end = object()
     following = pool.submit(next, items, end)
@@ -213,4 +219,4 @@ def ahead(items: Iterator[T], pool: Executor) -> Generator[T, None, None]:
             yield item  # type: ignore[misc]
     finally:
         if not following.cancel():
-            wait([following])  # it reads from what may be closed next
+            wait([following])  # It reads from a file that may be closed next.

@@ -1,30 +1,32 @@
-"""The mosaicker: cuts a raster into overlapping tiles, has them predicted, blends, streams out."""
+"""The mosaicker: cuts a raster into overlapping tiles, predicts, blends and writes maps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-import numpy as np
-import numpy.typing as npt
 import rasterio
+import torch
 
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 from tiles.grid import BLOCK, PixelGrid
-from tiles.maps.layers import ClassMap, Layer, PercentMap
+from tiles.maps.layers import Layer
 from tiles.maps.map_format import MapFormat
 from tiles.maps.work_folder import PANEL_WIDTH, unfinished_panel_width
-from tiles.maps.writer import DEFAULT_FORMAT, MapWriter, check_target
+from tiles.maps.writer import DEFAULT_FORMAT, MapWriter
+from tiles.mosaic.arguments import check_files, check_layers, fill_values, independent_of_folder
 from tiles.mosaic.executors import run_cluster, run_here, run_processes
-from tiles.mosaic.panels import Desk, Job, Predict
-from tiles.mosaic.tiling import PANEL, Plan
+from tiles.mosaic.networks import Network, TileNetwork
+from tiles.mosaic.panels import MosaicJob, WorkerContext
+from tiles.mosaic.tiling import PANEL_COLUMNS, TilingPlan
+from tiles.mosaic.windows import DEFAULT_BLEND, Blend, find_window
 from tiles.reading.area import read_area
 from tiles.reading.raster import GDAL_CACHE
 from tiles.reading.source import Source
@@ -33,104 +35,130 @@ from tiles.types import ProgressCallback, RasterName
 
 def mosaic(
     raster: RasterName | Sequence[RasterName],
-    predict: Predict | Sequence[Predict],
-    layers: Sequence[Layer],
-    out: Mapping[str, Path],
+    network: Network | Sequence[Network],
+    layers: Layer | Sequence[Layer],
+    out: str | PathLike[str] | Mapping[str, str | PathLike[str]],
     *,
     tile: int = 512,
     overlap: int | None = None,
+    blend: Blend = DEFAULT_BLEND,
     batch_size: int = 4,
+    bands: Sequence[int | str] | None = None,
+    scale: float | None = None,
+    fill: Sequence[float] | float = 0.0,
     gsd: float | None = None,
     crs: str | None = None,
     grid: Literal["source", "network"] = "source",
-    bands: Sequence[int | str] | None = None,
     area: RasterName | None = None,
-    fill: Sequence[float] | float = 0.0,
-    panel: int | None = None,
-    tags: Mapping[str, str] | None = None,
-    token: str | None = None,
-    map_format: MapFormat = DEFAULT_FORMAT,
+    device: str | torch.device | None = None,
     client: Any = None,
+    panel: int | None = None,
+    resume: str | None = None,
+    map_format: MapFormat = DEFAULT_FORMAT,
+    tags: Mapping[str, str] | None = None,
     progress: ProgressCallback | None = None,
 ) -> dict[str, Path]:
     """Map a raster of any size with any network.
 
     Pixels that are unknown in the raster (nodata, alpha 0, masked, NaN) are nodata in every map,
     and no others are. Memory depends on the tile, the panel and the number of channels, not on the
-    raster.
+    size of the raster.
 
-    Finished rows are kept in a hidden folder beside each map. If a run with a `token` ends early,
-    however it does, the next one with the same arguments goes on after them, and makes the very
-    same files.
+    Finished rows are kept in a hidden folder beside each map. If a run with `resume` is
+    interrupted in any way, the next run with the same arguments continues after these rows and
+    makes the same files, byte by byte.
 
-    The map is worked on in panels: ranges of columns, none of which changes a pixel. They are
-    spread over processes if there are several networks, or over a cluster.
+    The map is made in panels: ranges of columns, whose width changes no pixel. They are
+    distributed over processes if there are several networks, or over a cluster.
 
     Args:
-        raster: A georeferenced image, anything that GDAL reads; or several of one place, which
-            become one map. Where they overlap, the first that knows a pixel counts.
-        predict: From a batch, float32 [B, C, S, S] with the raster's values as they are, to
-            {layer name: [B, K, S, S]}: K scores (probabilities or logits) for a `ClassMap` of K
-            classes, K = 1 for a `ValueMap` or `PercentMap`. All batches have the same shape, and
-            their channels last in memory. Several of these, which pickle must know, run in as many
-            processes: one for each GPU, say.
-        layers: The maps wanted.
-        out: The file of each layer, by the layer's name.
-        tile: Pixels along a tile (S).
-        overlap: Pixels that neighbouring tiles share at least; by default half a tile.
-        batch_size: Tiles per batch (B), at most.
+        raster: A georeferenced image that GDAL reads, or several of one place, which become one
+            map. Where they overlap, the first that knows a pixel counts.
+        network: A ``torch.nn.Module`` or a function from a batch, float32 [B, C, S, S], to scores
+            [B, K, S, S]: K scores (probabilities or logits) for a `ClassMap` of K classes, K = 1
+            for a `ValueMap` or `PercentMap`. With several layers it returns a dictionary of scores
+            by layer name, or one tensor per layer. All batches have the same shape, and their
+            channels last in memory. Several networks, which must be picklable, run in as many
+            processes: one for each GPU, for example.
+        layers: The layer to map, or several.
+        out: Path of the map, or paths by layer name.
+        tile: Edge of a tile in pixels (S).
+        overlap: Least number of pixels that neighbouring tiles share; half a tile by default.
+        blend: Weights of a tile's pixels where tiles overlap: a key of
+            :data:`tiles.mosaic.windows.BLENDS`, or a function from `tile` to positive weights
+            [tile].
+        batch_size: Largest number of tiles per batch (B).
+        bands: Numbers, from 1, or names of the bands to read (C of them); all but alpha by default.
+        scale: Value of the raster that becomes 1 for the network, such as 255; by default the
+            network gets the values as they are.
+        fill: Value that the network gets in place of unknown pixels, before scaling; one for all
+            bands or one per band.
         gsd: Ground sampling distance in metres that the network expects. The raster is resampled
-            to it; by default, and within 1 %, it is not.
-        crs: CRS to read the raster in, bilinearly; by default its own, or that of the first one.
-        grid: Where the pixels of the maps lie: "source" where those of the raster do (as read in
-            `crs`), "network" where those do that the network sees.
-        bands: Numbers, from 1, or names of the bands to read (C of them); by default all but alpha.
-        area: A file of polygons, in any CRS. The maps show their extent, and are nodata outside of
-            them; inside, pixels are the same as without an area.
-        fill: What the network sees in place of unknown pixels, one value or one per band.
-        panel: Greatest width of a panel; by default that of the work that is gone on with, or 8192,
+            to it unless it differs by less than 1 %; by default it is not.
+        crs: CRS to read the raster in, bilinearly; by default the CRS of the (first) raster.
+        grid: Grid of the maps: "source" for that of the raster (as read in `crs`), "network" for
+            that of the network's input.
+        area: File of polygons in any CRS. The maps have their extent and are nodata outside of
+            them; the pixels inside are the same as without an area.
+        device: Device to which a module and the batches are moved; by default neither is moved.
+        client: The `distributed.Client` of a dask cluster whose workers see the same files.
+        panel: Greatest width of a panel in pixels; by default that of the unfinished run, or 8192,
             or less to keep all processes busy.
-        tags: Where the maps come from; written into every file.
-        token: What `predict` is, such as a hash of the network's weights: only with one, and only
-            with the same, is work gone on with that another run kept.
+        resume: Identifier of the network, such as a hash of its weights. A run continues an
+            unfinished one only if both have the same identifier; without one it starts anew.
         map_format: Format of the files, by default Cloud Optimized GeoTIFF.
-        client: The `distributed.Client` of a dask cluster to work on, whose workers see the same
-            files.
-        progress: Called with the pixels of the map that are done, and with all of them.
+        tags: Metadata that is written into every file.
+        progress: Function that is called with the numbers of finished pixels and of all pixels.
 
     Returns:
-        The files by layer name.
+        Paths of the maps by layer name.
 
     Raises:
-        InputError: Something that the user can mend, or another run makes one of the maps; no map
-            was made then.
+        InputError: If an argument, a file or the raster cannot be used, or if another run makes
+            one of the maps. Existing maps are untouched then.
+        ValueError: If the output of the network does not fit the layers.
+
+    Example:
+        >>> from tiles import ValueMap, mosaic
+        >>> network = torch.nn.Conv2d(3, 1, kernel_size=3, padding=1)
+        >>> mosaic("ortho.tif", network, ValueMap("score"), "score.tif", tile=64, scale=255)
+        {'score': PosixPath('score.tif')}
     """
     overlap = tile // 2 if overlap is None else overlap
     if batch_size < 1:
-        raise InputError("batch_size", f"{batch_size} is no number of tiles", "give 1 or more")
+        fault = f"must be >= 1 tile, got {batch_size}"
+        raise InvalidValueError("batch_size", fault, "give 1 or more")
     rasters = [raster] if isinstance(raster, str | PathLike) else list(raster)
-    predicts = [predict] if callable(predict) else list(predict)
-    if not predicts or (client is not None and len(predicts) > 1):
-        raise ValueError("give one network, or several and no client")
-    files = _check_files(rasters, layers, out)
+    networks = [
+        TileNetwork(one, scale, device)
+        for one in ([network] if callable(network) else list(network))
+    ]
+    if not networks or (client is not None and len(networks) > 1):
+        fault = f"must be one with a client and at least one without, got {len(networks)}"
+        raise InvalidValueError("network", fault, "give one network, or several and no client")
+    layers, paths = check_layers(layers, out)
+    files = check_files(rasters, paths)
+    window_weights = find_window(blend, tile)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
         source = stack.enter_context(Source(rasters, bands, crs))
-        work = source.grid_at(gsd)
-        target = {"source": source.grid, "network": work}[grid]
+        network_grid = source.grid_at(gsd)
+        target = {"source": source.grid, "network": network_grid}[grid]
         wanted = None if area is None else read_area(area, target)
         window = None if wanted is None else wanted.window
-        filling = _fill(fill, len(source.bands))
+        filling = fill_values(fill, len(source.bands))
         settings = {
             "sources": source.file_stats(),
-            "grids": [repr(source.grid), repr(work), repr(target)],
+            "grids": [repr(source.grid), repr(network_grid), repr(target)],
             "window": window,
             "tile": tile,
             "overlap": overlap,
+            "blend": window_weights.tolist(),
             "block": BLOCK,
             "batch_size": batch_size,
             "bands": source.bands,
+            "scale": scale,
             "fill": filling.tolist(),
-            "network": str(uuid4()) if token is None else token,
+            "network": str(uuid4()) if resume is None else resume,
             "area": None if wanted is None else wanted.digest,
             "layers": [
                 {"kind": type(layer).__name__, "file": files[layer.name].resolve(), **asdict(layer)}
@@ -139,20 +167,20 @@ def mosaic(
             "tags": dict(tags or {}),
         }
         if panel is None:
-            workers = len(predicts) if client is None else sum(client.nthreads().values())
+            workers = len(networks) if client is None else sum(client.nthreads().values())
             width = target.width if window is None else window[1][1] - window[1][0]
             unfinished = unfinished_panel_width(next(iter(files.values())), settings)
-            panel = unfinished or min(PANEL, -(-width // max(workers, 1)))
-        plan = Plan(source.grid, work, tile, overlap, panel, BLOCK, target, window)
+            panel = unfinished or min(PANEL_COLUMNS, -(-width // max(workers, 1)))
+        plan = TilingPlan(source.grid, network_grid, tile, overlap, panel, BLOCK, target, window)
         settings[PANEL_WIDTH] = panel
-        left = plan.span[1][0]
+        left = plan.extent[1][0]
         columns = [(part.start - left, part.stop - left) for part in plan.panels]
         writers = {
             layer.name: stack.enter_context(
                 MapWriter(
                     files[layer.name].absolute(),
                     layer,
-                    plan.map,
+                    plan.map_grid,
                     tags,
                     columns,
                     settings,
@@ -161,34 +189,39 @@ def mosaic(
             )
             for layer in layers
         }
-        job = Job(
-            [_everywhere(name) for name in rasters],
-            bands,
-            crs,
-            plan,
-            layers,
-            [
+        job = MosaicJob(
+            rasters=[independent_of_folder(name) for name in rasters],
+            bands=bands,
+            crs=crs,
+            plan=plan,
+            layers=layers,
+            panel_files=[
                 {name: writer.work_folder.panel_file(number) for name, writer in writers.items()}
                 for number in range(len(columns))
             ],
-            # As few batches as can be, none of them much fuller than the others.
-            -(-plan.count // -(-plan.count // batch_size)),
-            filling,
-            next(iter(writers.values())).work_folder.path / "run",
-            wanted,
-            None if wanted is None else wanted.on_grid(work, _margin(work, target)),
+            # As few batches as possible, all of nearly the same size.
+            batch_size=-(-plan.tile_count // -(-plan.tile_count // batch_size)),
+            fill=filling,
+            window_weights=window_weights,
+            run_file=next(iter(writers.values())).work_folder.path / "run",
+            area=wanted,
+            network_area=(
+                None
+                if wanted is None
+                else wanted.on_grid(network_grid, _margin(network_grid, target))
+            ),
         )
-        if token is None:
+        if resume is None:
             for writer in writers.values():
                 writer.work_folder.discard()
         if client is not None:
-            found = run_cluster(job, predicts[0], client, progress)
-        elif len(predicts) > 1:
-            found = run_processes(job, predicts, progress)
+            any_predicted = run_cluster(job, networks[0], client, progress)
+        elif len(networks) > 1:
+            any_predicted = run_processes(job, networks, progress)
         else:
-            desk = Desk(source, stack.enter_context(ThreadPoolExecutor(1)))
-            found = run_here(job, desk, predicts[0], progress)
-        if not found:
+            context = WorkerContext(source, stack.enter_context(ThreadPoolExecutor(1)))
+            any_predicted = run_here(job, context, networks[0], progress)
+        if not any_predicted:
             for writer in writers.values():
                 writer.work_folder.discard()
             where = "" if area is None else f" in {area}"
@@ -202,41 +235,7 @@ def mosaic(
     return files
 
 
-def _margin(work: PixelGrid, target: PixelGrid) -> int:
-    """Pixels of the work grid around an area that its pixels are made from."""
-    size = max(work.width / target.width, work.height / target.height)
+def _margin(network_grid: PixelGrid, target: PixelGrid) -> int:
+    """Return the margin, in pixels of the network's grid, that resampling an area needs."""
+    size = max(network_grid.width / target.width, network_grid.height / target.height)
     return 2 + math.ceil(size * math.sqrt(0.5))
-
-
-def _everywhere(name: RasterName) -> RasterName:
-    """A raster's name in any process, whatever folder it works in."""
-    with suppress(OSError):  # what GDAL reads need not be a file, nor a name short enough for one
-        return Path(name).absolute() if Path(name).exists() else name
-    return name
-
-
-def _fill(fill: Sequence[float] | float, bands: int) -> npt.NDArray[np.float32]:
-    values = np.atleast_1d(np.asarray(fill, dtype=np.float32))
-    if values.shape not in ((1,), (bands,)):
-        fault = f"has {values.size} values for {bands} bands"
-        raise InputError("fill", fault, "give one value, or one per band")
-    return np.broadcast_to(values, (bands,))
-
-
-def _check_files(
-    rasters: Sequence[RasterName], layers: Sequence[Layer], out: Mapping[str, Path]
-) -> dict[str, Path]:
-    """The files by layer, checked before any work is done."""
-    names = [layer.name for layer in layers]
-    files = {name: Path(path) for name, path in out.items()}
-    if not names or len(set(names)) < len(names) or set(names) != set(files):
-        raise ValueError(f"layers {names} and files for {sorted(files)} do not match")
-    classes = {layer.name for layer in layers if isinstance(layer, ClassMap)}
-    for layer in layers:
-        if isinstance(layer, PercentMap) and layer.of not in {None, *classes}:
-            raise ValueError(f"{layer.name}: there is no class map {layer.of!r} in the layers")
-    if len({path.resolve() for path in files.values()}) < len(files):
-        raise ValueError("every layer needs a file of its own")
-    for path in files.values():
-        check_target(path, rasters)
-    return files

@@ -1,142 +1,154 @@
-"""Work on one panel of a map, wherever it is done."""
+"""Work on one panel of a map, in whatever process it is done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import rasterio
 import torch
 
 from tiles.maps.layers import Layer
 from tiles.maps.panel_store import PanelProgress, PanelStore, resume
-from tiles.mosaic.batches import Batch, Feed, PixelSource, Strip, ahead
-from tiles.mosaic.blending import Band
-from tiles.mosaic.tiling import Plan
+from tiles.mosaic.batches import Batch, PixelSource, RowBlock, TileBatches, prefetch
+from tiles.mosaic.blending import RollingBlend
+from tiles.mosaic.networks import Network, layer_scores
+from tiles.mosaic.tiling import TilingPlan
+from tiles.mosaic.windows import Window
 from tiles.reading.area import Area
 from tiles.reading.raster import GDAL_CACHE
 from tiles.reading.source import Source
-
-Answer = Mapping[str, torch.Tensor | npt.NDArray[Any]]
-Predict = Callable[[torch.Tensor], Answer]
+from tiles.types import Float32Array
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where panels are worked on: the rasters, opened, and the thread that reads them."""
+class WorkerContext:
+    """Resources of a process that works on panels.
+
+    Attributes:
+        source: The rasters, opened.
+        reader: The thread that reads them.
+    """
 
     source: PixelSource
     reader: Executor
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """All that a panel needs, wherever it is worked on; survives pickling.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MosaicJob:
+    """Everything that the work on a panel needs in any process; it can be pickled.
 
     Attributes:
-        rasters: Where the pixels are.
-        bands: Which bands are read.
-        crs: In which CRS.
-        plan: The tiles.
+        rasters: Names of the rasters.
+        bands: Bands that are read.
+        crs: CRS in which they are read.
+        plan: Layout of the tiles.
         layers: The maps.
-        sheets: By panel, where the rows of each layer go.
+        panel_files: Files of the finished rows by layer name, for each panel.
         batch_size: Tiles per batch.
-        fill: float32 [C], what the network is shown instead of unknown pixels.
-        ticket: A file in which a run on a cluster says that it still goes on.
-        area: What of the target grid is wanted.
-        near: What of the work grid that is made from.
-        threads: Threads that torch uses, the same everywhere: with another number convolutions
-            round differently.
+        fill: float32 [C], values of unknown pixels for the network.
+        window_weights: float64 [tile], weights by which tiles are blended.
+        run_file: File in which a run on a cluster shows that it still goes on.
+        area: Part of the target grid that the map has; all if None.
+        network_area: Part of the network's grid from which that is made.
+        threads: Number of threads of torch, the same in all processes: with another number,
+            convolutions round differently.
     """
 
     rasters: Sequence[str | PathLike[str]]
     bands: Sequence[int | str] | None
     crs: str | None
-    plan: Plan
+    plan: TilingPlan
     layers: Sequence[Layer]
-    sheets: Sequence[Mapping[str, PanelStore]]
+    panel_files: Sequence[dict[str, PanelStore]]
     batch_size: int
-    fill: npt.NDArray[np.float32]
-    ticket: Path
+    fill: Float32Array
+    window_weights: Window
+    run_file: Path
     area: Area | None = None
-    near: Area | None = None
+    network_area: Area | None = None
     threads: int = field(default_factory=torch.get_num_threads)
 
-    def open(self, stack: ExitStack) -> Desk:
-        """Open the rasters in another process, until the stack ends."""
+    def open(self, stack: ExitStack) -> WorkerContext:
+        """Open the rasters in another process, until the stack is closed."""
         torch.set_num_threads(self.threads)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"))
         source = stack.enter_context(Source(self.rasters, self.bands, self.crs))
-        return Desk(source, stack.enter_context(ThreadPoolExecutor(1)))
+        return WorkerContext(source, stack.enter_context(ThreadPoolExecutor(1)))
 
     @property
     def total(self) -> int:
-        """Pixels of the map."""
-        return self.plan.map.width * self.plan.map.height
+        """Number of pixels of the map."""
+        return self.plan.map_grid.width * self.plan.map_grid.height
 
     def pixels(self, number: int) -> int:
-        """Pixels of a panel."""
+        """Return the number of pixels of a panel."""
         panel = self.plan.panels[number]
-        return (panel.stop - panel.start) * self.plan.map.height
+        return (panel.stop - panel.start) * self.plan.map_grid.height
 
-    def made(self, number: int) -> int:
-        """Pixels of a panel that are finished, as its journals say."""
-        marks = [sheet.last_progress() for sheet in self.sheets[number].values()]
-        panel, top = self.plan.panels[number], self.plan.span[0][0]
-        return min((panel.stop - panel.start) * (mark.row - top if mark else 0) for mark in marks)
+    def finished_pixels(self, number: int) -> int:
+        """Return the number of finished pixels of a panel, according to its files."""
+        every = [file.last_progress() for file in self.panel_files[number].values()]
+        panel, top = self.plan.panels[number], self.plan.extent[0][0]
+        return min((panel.stop - panel.start) * (last.row - top if last else 0) for last in every)
 
 
-def work_on(
-    job: Job,
+def map_panel(
+    job: MosaicJob,
     number: int,
-    desk: Desk,
-    predict: Predict,
+    context: WorkerContext,
+    network: Network,
     progress: Callable[[int], None] | None = None,
 ) -> bool:
-    """Work on one panel, or go on with it.
+    """Map one panel, from where an earlier run has stopped.
 
     Args:
-        job: What is made.
-        number: The panel.
-        desk: Where.
-        predict: The network.
-        progress: Called with the pixels of the panel that are done.
+        job: The map.
+        number: Number of the panel.
+        context: Resources of this process.
+        network: The network.
+        progress: Function that is called with the number of finished pixels of the panel.
 
     Returns:
-        Whether any tile was predicted, now or earlier.
+        Whether any tile was predicted, in this run or an earlier one.
     """
     plan, panel = job.plan, job.plan.panels[number]
+    (top, bottom), width = plan.extent[0], panel.stop - panel.start
     inside = None if job.area is None else job.area.inside
-    near = None if job.near is None else job.near.inside
+    network_inside = None if job.network_area is None else job.network_area.inside
     with ExitStack() as stack:
-        sheets = {name: stack.enter_context(sheet) for name, sheet in job.sheets[number].items()}
-        marks = resume(list(sheets.values()))
-        start = PanelProgress(plan.span[0][0], (plan.tile_rows[0], panel.tiles[0]))
-        mark = marks[-1] if marks else start
-        if mark.row == plan.span[0][1]:
-            return mark.predicted
-        band = Band(plan, panel, mark, job.layers, sheets)
-        feed = Feed(
-            desk.source, plan, panel, job.batch_size, job.fill, mark.tile, inside=inside, near=near
+        files = {name: stack.enter_context(file) for name, file in job.panel_files[number].items()}
+        history = resume(list(files.values()))
+        first = PanelProgress(top, (plan.tile_rows[0], panel.tiles[0]))
+        start = history[-1] if history else first
+        if start.row == bottom:
+            return start.predicted
+        blend = RollingBlend(plan, panel, start, job.layers, files, job.window_weights)
+        batches = TileBatches(
+            context.source,
+            plan,
+            panel,
+            job.batch_size,
+            job.fill,
+            start.tile,
+            inside=inside,
+            network_inside=network_inside,
         )
-        # Closed before the raster is, for its thread reads from it.
-        items = stack.enter_context(closing(ahead(iter(feed), desk.reader)))
-        done = (panel.stop - panel.start) * (mark.row - plan.span[0][0])
+        # Closed before the raster is, for the thread reads from it.
+        items = stack.enter_context(closing(prefetch(iter(batches), context.reader)))
+        done = width * (start.row - top)
         with torch.no_grad():
             for item in items:
-                if isinstance(item, Strip):
-                    band.learn(item)
+                if isinstance(item, RowBlock):
+                    blend.add_known(item)
                     if progress is not None:
-                        progress(done)  # which may end the work, also where nothing is known
+                        progress(done)  # May end the work, even where all pixels are unknown.
                     continue
-                _add(item, predict, job.layers, band)
+                _predict(item, network, job.layers, blend)
                 if progress is not None:
                     row, column = item.tiles[-1]
                     row, column = row - plan.tile_rows[0], column - panel.tiles[0]
@@ -144,27 +156,14 @@ def work_on(
                     part = job.pixels(number) * (row * len(panel.tiles) + column + 1) // tiles
                     done = max(done, part)
                     progress(done)
-            band.finish()
-        return band.mark.predicted
+            blend.finish()
+        return blend.progress.predicted
 
 
-def _add(batch: Batch, predict: Predict, layers: Sequence[Layer], band: Band) -> None:
-    """Have a batch predicted and add its tiles to the band."""
-    answer = predict(batch.images)
-    scores = {
-        layer.name: _scores(answer, layer, batch.images) for layer in layers if layer.channels
-    }
-    band.expect(batch.tiles)
+def _predict(batch: Batch, network: Network, layers: Sequence[Layer], blend: RollingBlend) -> None:
+    """Predict a batch and add its tiles to the sums."""
+    predicted = [layer for layer in layers if layer.channels]
+    scores = layer_scores(network(batch.images), predicted, batch.images)
+    blend.begin_batch(batch.tiles)
     for number, (row, column) in enumerate(batch.tiles):
-        band.add({name: all_[number] for name, all_ in scores.items()}, row, column)
-
-
-def _scores(answer: Answer, layer: Layer, images: torch.Tensor) -> torch.Tensor:
-    """What `predict` answered for one layer, float32 [B, K, S, S] on the CPU."""
-    if layer.name not in answer:
-        raise ValueError(f"predict answered {sorted(answer)}, not {layer.name!r}")
-    scores = torch.as_tensor(answer[layer.name]).to("cpu", torch.float32)
-    wanted = (len(images), layer.channels, *images.shape[-2:])
-    if scores.shape != wanted:
-        raise ValueError(f"predict answered {tuple(scores.shape)} for {layer.name!r}, not {wanted}")
-    return scores
+        blend.add({name: tensor[number] for name, tensor in scores.items()}, row, column)

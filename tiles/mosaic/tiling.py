@@ -1,4 +1,4 @@
-"""The plan of overlapping tiles over a pixel grid, in panels: arithmetic only."""
+"""Layout of overlapping tiles over a pixel grid, in panels: arithmetic only."""
 
 from __future__ import annotations
 
@@ -6,154 +6,166 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
-from tiles.errors import InputError
+from tiles.errors import InvalidValueError
 from tiles.grid import BLOCK, PixelGrid, tile_starts
-from tiles.reading.resample import ResamplingWeights, resampling_weights
+from tiles.reading.resampling import ResamplingWeights, resampling_weights
+from tiles.types import Span
 
-# Columns of a panel unless something else is asked for.
-PANEL = 8192
+PANEL_COLUMNS: Final = 8192
+"""Default width of a panel in pixels."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A range of columns of the map that is worked on from top to bottom.
+    """Range of columns of the map, which is made from top to bottom.
 
     Attributes:
-        number: Its number, from the left.
+        number: Number of the panel, from the left.
         start: First column on the target grid.
-        stop: One past the last.
-        work: Columns (start, stop) of the work grid that these need.
-        tiles: Numbers of the tile columns that touch those.
+        stop: One past the last column.
+        network: Columns (start, stop) of the network's grid that the panel needs.
+        tiles: Numbers of the tile columns that touch these.
     """
 
     number: int
     start: int
     stop: int
-    work: tuple[int, int]
+    network: Span
     tiles: range
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """Which tiles make the map, and in which panels.
+class TilingPlan:
+    """Tiles and panels of a map.
 
-    Tiles are laid over the whole work grid; panels and the window only choose among them. So a
-    pixel is the same however the map is cut, only tiles that touch two panels are predicted twice.
+    Tiles cover the whole grid of the network; panels and the window only choose among them. A
+    pixel is therefore the same whatever the panels are; tiles that touch two panels are predicted
+    twice.
 
     Attributes:
         source: Grid of the raster.
-        work: Grid that the network sees, of the same extent.
-        tile: Pixels along a tile.
-        overlap: Pixels that neighbours share at least.
-        panel: Greatest width of a panel, rounded up to whole blocks.
-        block: Pixels along a block of the map.
-        target: Grid in which the map lies: one of the two above; by default the source's.
-        window: Rows (start, stop) and columns (start, stop) of the target grid that the map shows;
-            all of them by default.
+        network: Grid of the network's input, of the same extent.
+        tile: Edge of a tile in pixels.
+        overlap: Least number of pixels that neighbouring tiles share.
+        panel: Greatest width of a panel in pixels, rounded up to whole blocks.
+        block: Edge of a block of the map in pixels.
+        target: Grid of the map: one of the two above; that of the source by default.
+        window: Rows (start, stop) and columns (start, stop) of the target grid that the map has;
+            all by default.
+
+    Raises:
+        InvalidValueError: If panel, tile or overlap have impossible values.
     """
 
     source: PixelGrid
-    work: PixelGrid
+    network: PixelGrid
     tile: int
     overlap: int
-    panel: int = PANEL
+    panel: int = PANEL_COLUMNS
     block: int = BLOCK
     target: PixelGrid | None = None
-    window: tuple[tuple[int, int], tuple[int, int]] | None = None
+    window: tuple[Span, Span] | None = None
 
     def __post_init__(self) -> None:
         """Check the settings before anything is read."""
         if self.panel < 1:
-            raise InputError("panel", f"{self.panel} px is no width", "give 1 px or more")
+            fault = f"must be >= 1 px, got {self.panel}"
+            raise InvalidValueError("panel", fault, "give 1 px or more")
         _ = self.rows, self.columns
 
     @cached_property
-    def whole(self) -> PixelGrid:
-        """The target grid, of which the map shows a window."""
+    def target_grid(self) -> PixelGrid:
+        """Whole grid of the map, of which it may have a window only."""
         return self.target or self.source
 
     @cached_property
-    def span(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Rows (start, stop) and columns (start, stop) of the target grid that the map shows."""
-        return self.window or ((0, self.whole.height), (0, self.whole.width))
+    def extent(self) -> tuple[Span, Span]:
+        """Rows (start, stop) and columns (start, stop) of the target grid that the map has."""
+        return self.window or ((0, self.target_grid.height), (0, self.target_grid.width))
 
     @cached_property
-    def map(self) -> PixelGrid:
+    def map_grid(self) -> PixelGrid:
         """Grid of the map."""
-        (top, bottom), (left, right) = self.span
-        return self.whole.window(left, top, right - left, bottom - top)
+        (top, bottom), (left, right) = self.extent
+        return self.target_grid.window(left, top, right - left, bottom - top)
 
     @property
-    def resamples(self) -> bool:
-        """Whether the network sees another grid than the raster's."""
-        return _size(self.source) != _size(self.work)
+    def input_needs_resampling(self) -> bool:
+        """True if the network's grid differs from that of the raster."""
+        return _size(self.source) != _size(self.network)
 
     @property
-    def returns(self) -> bool:
-        """Whether the map lies on another grid than the network's."""
-        return _size(self.whole) != _size(self.work)
+    def output_needs_resampling(self) -> bool:
+        """True if the grid of the map differs from that of the network."""
+        return _size(self.target_grid) != _size(self.network)
 
     @cached_property
     def rows(self) -> tuple[int, ...]:
         """First rows of the tiles."""
-        return tile_starts(self.work.height, self.tile, self.overlap)
+        return tile_starts(self.network.height, self.tile, self.overlap)
 
     @cached_property
     def columns(self) -> tuple[int, ...]:
         """First columns of the tiles."""
-        return tile_starts(self.work.width, self.tile, self.overlap)
+        return tile_starts(self.network.width, self.tile, self.overlap)
 
     @cached_property
-    def into_work(self) -> tuple[ResamplingWeights, ResamplingWeights]:
-        """Taps (rows, columns) from the source grid to the work grid."""
-        source, work = self.source, self.work
-        return resampling_weights(source.height, work.height), resampling_weights(
-            source.width, work.width
-        )
+    def to_network(self) -> tuple[ResamplingWeights, ResamplingWeights]:
+        """Weights (rows, columns) that resample from the source grid to the network's."""
+        return _weights(self.source, self.network)
 
     @cached_property
-    def onto_target(self) -> tuple[ResamplingWeights, ResamplingWeights]:
-        """Taps (rows, columns) from the work grid to the target grid."""
-        target, work = self.whole, self.work
-        return resampling_weights(work.height, target.height), resampling_weights(
-            work.width, target.width
-        )
+    def to_target(self) -> tuple[ResamplingWeights, ResamplingWeights]:
+        """Weights (rows, columns) that resample from the network's grid to the target grid."""
+        return _weights(self.network, self.target_grid)
 
     def tile_row(self, row: int) -> int:
-        """Number of the first row of tiles that a row of the target grid needs."""
-        needed = int(self.onto_target[0].first[row]) if self.returns else row
+        """Return the number of the first row of tiles that a row of the target grid needs."""
+        needed = int(self.to_target[0].first[row]) if self.output_needs_resampling else row
         return bisect_right(self.rows, needed - self.tile)
 
     @cached_property
     def tile_rows(self) -> range:
         """Numbers of the rows of tiles that the map needs."""
-        top, bottom = self.span[0]
-        end = self.onto_target[0].source_range(top, bottom)[1] if self.returns else bottom
+        top, bottom = self.extent[0]
+        end = (
+            self.to_target[0].source_range(top, bottom)[1]
+            if self.output_needs_resampling
+            else bottom
+        )
         return range(self.tile_row(top), bisect_right(self.rows, end - 1))
 
     @cached_property
     def panels(self) -> tuple[Panel, ...]:
-        """The panels from left to right."""
+        """Panels from left to right."""
         return tuple(self._panels())
 
     def _panels(self) -> Iterator[Panel]:
         step = -(-self.panel // self.block) * self.block
-        left, right = self.span[1]
+        left, right = self.extent[1]
         for number, start in enumerate(range(left, right, step)):
             stop = min(start + step, right)
-            work = self.onto_target[1].source_range(start, stop) if self.returns else (start, stop)
+            network = (start, stop)
+            if self.output_needs_resampling:
+                network = self.to_target[1].source_range(start, stop)
             touching = [
                 number
                 for number, first in enumerate(self.columns)
-                if first < work[1] and first + self.tile > work[0]
+                if first < network[1] and first + self.tile > network[0]
             ]
-            yield Panel(number, start, stop, work, range(touching[0], touching[-1] + 1))
+            yield Panel(number, start, stop, network, range(touching[0], touching[-1] + 1))
 
     @property
-    def count(self) -> int:
-        """Tiles to go through, those of two panels counted twice."""
+    def tile_count(self) -> int:
+        """Number of tiles; those that touch two panels count twice."""
         return len(self.tile_rows) * sum(len(panel.tiles) for panel in self.panels)
+
+
+def _weights(source: PixelGrid, target: PixelGrid) -> tuple[ResamplingWeights, ResamplingWeights]:
+    rows = resampling_weights(source.height, target.height)
+    return rows, resampling_weights(source.width, target.width)
 
 
 def _size(grid: PixelGrid) -> tuple[int, int]:

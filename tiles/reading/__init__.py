@@ -11,10 +11,10 @@ from tiles.reading.area import Area, NoOverlapError, read_area
 from tiles.reading.band_names import band_numbers, find_bands
 from tiles.reading.overlay import Overlay, Placement
 from tiles.reading.raster import Raster
-from tiles.reading.resample import ResamplingWeights, resample, resampling_weights
+from tiles.reading.resampling import ResamplingWeights, resample, resampling_weights
 from tiles.reading.source import Source
+from tiles.reading.vrt import warped_vrt
 from tiles.reading.warp import WarpedOverlay
-from tiles.reading.warped_vrt import warped_vrt
 
 __all__ = [
     "Area",

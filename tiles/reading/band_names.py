@@ -84,7 +84,7 @@ def band_numbers(file: Any, source: str, wanted: BandSelection) -> list[int]:
 
     Args:
         file: An open raster (``rasterio.DatasetReader``).
-        source: What error messages call it.
+        source: Name of the raster in error messages.
         wanted: Numbers, from 1, which are not checked, or names as for :func:`find_bands`.
 
     Raises:

@@ -110,7 +110,7 @@ def check_same_place(
 
     Args:
         files: The files.
-        windows: Where each lies in `anchor`.
+        windows: Window of each raster in `anchor`.
         anchor: A grid on which all lie.
 
     Raises:

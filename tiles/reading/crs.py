@@ -72,7 +72,7 @@ def extent_in_pixels(
 
     Args:
         name: The raster, which the error message names.
-        source: Its own grid.
+        source: Grid of the raster.
         grid: The other grid, in any CRS.
 
     Returns:

@@ -39,14 +39,14 @@ class Overlay:
     """Rasters laid over one another: the uppermost that knows a pixel gives its value.
 
     Args:
-        name: What error messages call it.
+        name: Name in error messages.
         grid: The grid of all rasters.
         bands: Numbers of the C bands that are read.
         dtype: Type of the values.
         placements: The rasters, the uppermost first.
 
     Attributes:
-        name: What error messages call it.
+        name: Name in error messages.
         grid: The grid of all rasters.
         bands: Numbers of the C bands that are read.
         dtype: Type of the values.

@@ -80,8 +80,8 @@ class Raster(Closeable):
         bands: Numbers of the bands wanted, from 1, or their names; by default all except alpha.
 
     Attributes:
-        name: What error messages call it.
-        grid: Where its pixels lie.
+        name: Name of the raster in error messages.
+        grid: Grid of the raster.
         bands: Numbers of the bands that are read, in this order.
         dtype: Type of their values.
 

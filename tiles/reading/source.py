@@ -42,7 +42,7 @@ class Source(Closeable):
         crs: Coordinate reference system to read in; by default that of the first file.
 
     Attributes:
-        name: What error messages call it.
+        name: Name in error messages.
         grid: The grid of the first file, over the extent of all files. In another CRS its pixels
             are squares of about the size of the first file's pixels.
         bands: Numbers of the bands that are read from the first file, in this order.

@@ -16,7 +16,7 @@ import torch
 from tiles.grid import PixelGrid
 from tiles.reading.crs import transformer
 from tiles.reading.overlay import Overlay
-from tiles.reading.resample import resample, resampling_weights
+from tiles.reading.resampling import resample, resampling_weights
 from tiles.types import BoolArray, Float64Array, Span
 
 # Positions in the raster are transformed exactly at nodes so many pixels apart, and interpolated

@@ -53,7 +53,7 @@ def buildings(
         land_cover: A land-cover map, as for :func:`land_cover_polygons`.
         height: Heights above ground in m, on the very same grid.
         out: The file to write, ending in `.gpkg`.
-        building: Which class buildings are: its number, or its name in the map's auxiliary file.
+        building: Class of buildings: its number, or its name in the map's auxiliary file.
         min_area: Least area in m².
         min_height: Least median height in m.
         right_angles: Simplify footprints to right angles (:func:`right_angled`); where a building
@@ -71,6 +71,12 @@ def buildings(
 
     Raises:
         InputError: Something that the user can mend; no file was made then.
+
+    Example:
+        >>> import geopandas
+        >>> file = buildings("landcover.tif", "height.tif", "buildings.gpkg", building=1)
+        >>> geopandas.read_file(file, layer="footprints").area.round(1).tolist()
+        [150.0]
     """
     check_sizes(panel=panel, min_area=min_area)
     if not math.isfinite(min_height):
@@ -126,15 +132,24 @@ def buildings_of_folder(
     """Make buildings of all maps in a folder.
 
     Args:
-        folder: Where `NAME_landcover.tif` and `NAME_height.tif` lie.
+        folder: Folder of `NAME_landcover.tif` and `NAME_height.tif`.
         out: Folder for `NAME_buildings.gpkg`; by default the same.
-        **settings: As for :func:`buildings`.
+        **settings: Further arguments of :func:`buildings`.
 
     Returns:
         The files, sorted by name. Maps without heights are passed over.
 
     Raises:
         InputError: Something that the user can mend, also that there is no pair of maps.
+
+    Example:
+        >>> from shutil import copy
+        >>> folder = Path("maps")
+        >>> folder.mkdir()
+        >>> for name in ("landcover", "height"):
+        ...     _ = copy(f"{name}.tif", folder / f"roof_{name}.tif")
+        >>> [file.name for file in buildings_of_folder(folder, building=1)]
+        ['roof_buildings.gpkg']
     """
     source = Path(folder)
     with path_errors(source):

@@ -62,6 +62,12 @@ def land_cover_polygons(
 
     Raises:
         InputError: Something that the user can mend; no file was made then.
+
+    Example:
+        >>> import geopandas
+        >>> file = land_cover_polygons("landcover.tif", "landcover.gpkg")
+        >>> len(geopandas.read_file(file))
+        2
     """
     check_sizes(panel=panel, min_area=min_area, simplify=simplify)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), ExitStack() as stack:

@@ -31,7 +31,7 @@ class ClassRaster(Closeable):
 
     Attributes:
         name: The file.
-        grid: Where its pixels lie.
+        grid: Grid of the raster.
         names: Names of the classes, None if nothing names them.
         pixel_area: In m².
     """
@@ -76,7 +76,7 @@ class ClassRaster(Closeable):
 
 
 def category_names(path: RasterName) -> list[str] | None:
-    """The class names in GDAL's auxiliary file of a raster, None if there are none."""
+    """Return the class names in GDAL's auxiliary file of a raster, None if there are none."""
     auxiliary = Path(f"{path}.aux.xml")
     if not auxiliary.is_file():
         return None
@@ -91,7 +91,7 @@ def category_names(path: RasterName) -> list[str] | None:
 
 
 def class_number(source: ClassRaster, wanted: int | str) -> int:
-    """Number of a class.
+    """Return the number of a class.
 
     Args:
         source: The map.
@@ -111,7 +111,7 @@ def class_number(source: ClassRaster, wanted: int | str) -> int:
 
 
 def find_class(source: ClassRaster, name: str) -> int | None:
-    """Number of a class by its name (case does not matter), None if there is none."""
+    """Return the number of a class by its name in any case, None if there is none."""
     folded = [known.casefold() for known in source.names or ()]
     return folded.index(name.casefold()) if name.casefold() in folded else None
 
@@ -168,7 +168,7 @@ def heights_on(path: RasterName, source: ClassRaster) -> Generator[Any, None, No
 
 
 def _difference(one: PixelGrid, other: PixelGrid) -> str | None:
-    """How two grids differ, in words; a hundredth of a pixel does not count."""
+    """Describe the difference of two grids; a hundredth of a pixel does not count."""
     if one.crs != other.crs:
         return "has another coordinate reference system"
     if (one.width, one.height) != (other.width, other.height):

@@ -13,7 +13,7 @@ from tiles.types import Float32Array, Int32Array, Int64Array, UInt8Array
 
 @dataclass(frozen=True, eq=False)
 class Corners:
-    """Where outlines turn, K times.
+    """K corners of outlines.
 
     Attributes:
         area: int32 [K], the area's number.
@@ -40,7 +40,7 @@ class Corners:
         )
 
     def of(self, number: Int32Array) -> Corners:
-        """The corners of the areas that get a new number, by the old one; others get -1."""
+        """Return the corners of the areas that get a new number, by the old one; others get -1."""
         area = number[self.area]
         keep = area >= 0
         return Corners(area[keep], self.row[keep], self.column[keep], self.kind[keep])
@@ -67,7 +67,7 @@ class Samples:
         )
 
     def of(self, number: Int32Array) -> Samples:
-        """The samples of the areas that get a new number, by the old one; others get -1."""
+        """Return the samples of the areas that get a new number, by the old one; others get -1."""
         area = number[self.area]
         keep = area >= 0
         return Samples(area[keep], self.height[keep])
@@ -111,11 +111,11 @@ class Areas:
         )
 
     def of(self, number: Int32Array, count: int) -> Areas:
-        """The areas that get a new number below `count`; those that share one become one.
+        """Merge the areas by new numbers below `count`; those that share a number become one.
 
         Args:
             number: int32 [N], the new number by the old one, or -1.
-            count: How many areas there are then.
+            count: Number of areas afterwards.
         """
         keep = number >= 0
         new = number[keep]

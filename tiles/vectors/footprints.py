@@ -23,7 +23,7 @@ class _Wall:
 
     Attributes:
         along: Axis that it runs along, 0 or 1.
-        at: Its coordinate on the other axis.
+        at: Coordinate on the other axis.
         weight: Length of the outline that it stands for.
     """
 
@@ -93,7 +93,7 @@ def _turned(points: Points, angle: float) -> Points:
 
 
 def _squared(local: Polygon, plain: Polygon, angle: float, tolerance: float) -> Polygon | None:
-    """The footprint with walls in one direction, or None if it has no four walls left."""
+    """Return the footprint with walls in one direction, or None if fewer than four walls remain."""
     stretches = _stretches(local.exterior, plain.exterior, angle)
     angle += _correction(stretches)
     shell = _ring(local.exterior, plain.exterior, angle, tolerance)
@@ -136,7 +136,7 @@ def _stretches(ring: LinearRing, plain: LinearRing, angle: float) -> list[tuple[
 
 
 def _correction(stretches: list[tuple[int, Points]]) -> float:
-    """By how much the outline's edges are turned against the axes: least squares over all."""
+    """Return the rotation of the outline's edges against the axes, by least squares."""
     slope = spread = 0.0
     for axis, points in stretches:
         middle, length = (points[1:] + points[:-1]) / 2, np.hypot(*np.diff(points, axis=0).T)
@@ -174,11 +174,11 @@ def _ring(ring: LinearRing, plain: LinearRing, angle: float, tolerance: float) -
 
 
 def block(footprint: Polygon, height: float) -> MultiPolygon:
-    """A closed block over a footprint (level of detail 1): floor, roof and walls.
+    """Return a closed block over a footprint (level of detail 1): floor, roof and walls.
 
     Args:
-        footprint: Its outer ring anticlockwise, its holes clockwise.
-        height: Of the roof; the floor is at 0. In units of the coordinates.
+        footprint: Polygon with outer ring anticlockwise, holes clockwise.
+        height: Height of the roof over the floor at 0, in units of the coordinates.
 
     Returns:
         Faces with heights, floor and roof first, all of them anticlockwise seen from outside.

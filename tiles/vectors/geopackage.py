@@ -117,7 +117,7 @@ class GeoPackage(Closeable):
 
         Args:
             layer: Name of the layer.
-            kind: Its geometry type, such as `Polygon`.
+            kind: Geometry type, such as `Polygon`.
             shapes: Geometries [N].
             columns: Attributes [N] by name.
         """

@@ -25,7 +25,7 @@ def _components(pairs: tuple[Int32Array, Int32Array], count: int) -> tuple[int, 
 
 
 def label(classes: UInt8Array) -> tuple[Int32Array, UInt8Array, Int64Array, Int64Array]:
-    """Connected areas of one array.
+    """Label the connected areas of an array.
 
     Runs of equal pixels along the rows are joined, not pixels: there are far fewer of them.
 
@@ -197,7 +197,7 @@ class _Front:
     def around(
         self, classes: UInt8Array, numbers: Int32Array, left: int, right: int
     ) -> tuple[UInt8Array, Int32Array]:
-        """A panel with the pixels above and to the left of it, and beyond the map's end."""
+        """Return a panel with the pixels above and left of it, padded at the map's end."""
         ends = self._bottom == self._shape[0], right == self._shape[1]
         beyond = ((1, int(ends[0])), (1, int(ends[1])))
         made = (
@@ -211,14 +211,14 @@ class _Front:
         return made
 
     def advance(self, classes: UInt8Array, numbers: Int32Array, left: int, right: int) -> None:
-        """A panel is done."""
+        """Report a finished panel."""
         edges: Any = zip((classes, numbers), self._below, strict=True)
         for array, below in edges:
             below[left + 1 : right + 1] = array[-1]
         self._left, self._right = (classes[:, -1].copy(), numbers[:, -1].copy()), right
 
     def unfinished(self, number: Int32Array, count: int) -> BoolArray:
-        """Which of all areas may go on, bool [count], by what each area's number becomes."""
+        """Return a mask of the areas that may continue, bool [count], from their new numbers."""
         ahead = []
         if self._right < self._shape[1]:
             ahead += [self._above[1][self._right :], self._left[1]]

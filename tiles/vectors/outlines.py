@@ -79,7 +79,7 @@ class Outlines:
         return sizes
 
     def _blank(self, rings: Int64Array, blanks: Int64Array) -> npt.NDArray[np.bool_]:
-        """Which of all rings are among those given and have an area without data inside."""
+        """Return a mask of the given rings that have an area without data inside."""
         found = np.zeros(len(self._starts), bool)
         if len(blanks):
             coordinates, offsets = self._closed(rings)
@@ -102,7 +102,7 @@ class Outlines:
         return np.stack([self._x[index], self._y[index]], axis=1).astype(np.float64), offsets
 
     def polygons(self, transform: Affine) -> npt.NDArray[Any]:
-        """The outlines as polygons.
+        """Return the outlines as polygons.
 
         Args:
             transform: From (column, row) to coordinates.

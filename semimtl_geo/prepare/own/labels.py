@@ -104,7 +104,7 @@ class HeightFile(Raster):
 
     Args:
         path: Raster of one band.
-        settings: Its scale, offset and nodata.
+        settings: Scale, offset and nodata of the band.
 
     Raises:
         InputError: If the raster has more bands, or a unit other than the metre and no scale.

@@ -36,9 +36,9 @@ class ClassEntry:
     """A class of land cover.
 
     Attributes:
-        name: Its name.
-        color: Its colour (red, green, blue), which is its code in label images of three bands.
-        values: Its values in label rasters of one band.
+        name: Name of the class.
+        color: Colour (red, green, blue), which is its code in label images of three bands.
+        values: Values in label rasters of one band.
     """
 
     name: str
@@ -90,7 +90,7 @@ class _Section:
     Args:
         file: The YAML file.
         title: Name of the section in messages; empty for the whole file.
-        content: What the file contains there.
+        content: Content of the file at that place.
     """
 
     def __init__(self, file: Path, title: str, content: Any) -> None:

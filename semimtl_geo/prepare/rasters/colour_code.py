@@ -63,7 +63,7 @@ class ColourCode:
 
         Args:
             raster: Raster whose three bands are read.
-            remedy: What the user can do if it is not.
+            remedy: Remedy if it is not.
 
         Returns:
             Number of pixels whose colour is that of no class; they become unknown.

@@ -16,7 +16,7 @@ import torch
 
 from tiles.grid import PixelGrid
 from tiles.reading.overlay import Overlay, Placement
-from tiles.reading.resample import resample, resampling_weights
+from tiles.reading.resampling import resample, resampling_weights
 from tiles.reading.warp import WarpedOverlay
 from tiles.types import UNKNOWN_CLASS, BoolArray, Float32Array, Span, UInt8Array
 

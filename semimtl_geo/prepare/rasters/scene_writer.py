@@ -55,7 +55,7 @@ def write_image(
 
     Args:
         target: The file.
-        layers: Its values, see :func:`.resampling.value_layers`.
+        layers: Values of the scene, see :func:`.resampling.value_layers`.
         grid: Grid to write on.
         dtype: Type of the values to write.
         names: Names of the bands.

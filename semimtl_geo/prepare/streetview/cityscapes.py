@@ -159,7 +159,7 @@ def _check(
     Args:
         raw: Folder that was searched.
         split: Name of the split.
-        found: Its files by kind and frame.
+        found: Files by kind and frame.
         frames: Number of frames it must have; None for the split that may be left out.
 
     Raises:

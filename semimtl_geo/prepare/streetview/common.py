@@ -23,7 +23,7 @@ from semimtl_geo.streetview.files import (
     write_values,
 )
 from tiles.errors import InputError, MissingFileError
-from tiles.reading.resample import resample, resampling_weights
+from tiles.reading.resampling import resample, resampling_weights
 from tiles.types import UNKNOWN_CLASS, Float32Array, LabelKind, ProgressCallback, UInt8Array
 
 SIZE: Final = (512, 1024)

@@ -39,6 +39,11 @@ class CityStyle:
         gamma: Exponent of the tone curve; values above 1 lighten shadows.
         blur: Standard deviation of the point spread function, in pixels.
         noise: Standard deviation of the noise, in digital numbers of 0..255.
+
+    Example:
+        >>> from semimtl_geo.synthetic import CITY_A, CITY_B
+        >>> CITY_A.gsd, CITY_B.gsd
+        (0.15, 0.27)
     """
 
     name: str

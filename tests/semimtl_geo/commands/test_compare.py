@@ -17,10 +17,10 @@ from PIL import Image
 from semimtl_geo.commands import compare as compare_command
 from semimtl_geo.compare import runs as runs_module
 from semimtl_geo.compare import scoring, timing
-from semimtl_geo.compare.job import Job, Run
+from semimtl_geo.compare.comparison import Comparison, Run
 from semimtl_geo.compare.paper_tables import TABLES
-from semimtl_geo.compare.parallel_runs import carry_out
-from semimtl_geo.compare.runs import check, train_run
+from semimtl_geo.compare.parallel_runs import run_one
+from semimtl_geo.compare.runs import check_runs, train_run
 from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.compare.table import COLUMNS
@@ -113,20 +113,24 @@ def started_again(args: list[str], out: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
+def comparison(tmp_path: Path) -> Comparison:
     write_data("cross_city", tmp_path / "data")
-    return Job(find_scenario("cross_city"), tmp_path / "data", tmp_path / "out", overrides=TINY)
+    return Comparison(
+        find_scenario("cross_city"), tmp_path / "data", tmp_path / "out", overrides=TINY
+    )
 
 
 def say(*args: object) -> None:
     pass
 
 
-def test_an_interrupted_run_goes_on(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Training stops half way, then it ends, then evaluation stops."""
     given: list[list[str]] = []
     stop_training, stop_evaluation = True, True
-    folder = job.folder(Run("jtl"))
+    folder = comparison.folder(Run("jtl"))
 
     def train(args: Sequence[str], callbacks: object) -> Path:
         given.append([arg for arg in args if arg.startswith("--resume")])
@@ -160,53 +164,55 @@ def test_an_interrupted_run_goes_on(job: Job, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(scoring, "Mapper", Network)
     monkeypatch.setattr(scoring, "evaluate", evaluate)
     with pytest.raises(KeyboardInterrupt):
-        carry_out(Run("jtl"), job, say)
+        run_one(Run("jtl"), comparison, say)
     stop_training = False
     with pytest.raises(KeyboardInterrupt):
-        carry_out(Run("jtl"), job, say)
+        run_one(Run("jtl"), comparison, say)
     stop_evaluation = False
-    outcome = carry_out(Run("jtl"), job, say)
+    outcome = run_one(Run("jtl"), comparison, say)
     assert given == [[], [f"--resume={folder / 'last.ckpt'}"]]
     # A scene that was added is mapped, and nothing is trained again.
-    new = job.images("cityscapes")[0].with_name("mainz_000001_000019.png")
-    new.write_bytes(job.images("cityscapes")[0].read_bytes())
+    new = comparison.images("cityscapes")[0].with_name("mainz_000001_000019.png")
+    new.write_bytes(comparison.images("cityscapes")[0].read_bytes())
     stop_evaluation = True
     with pytest.raises(KeyboardInterrupt):
-        carry_out(Run("jtl"), job, say)
+        run_one(Run("jtl"), comparison, say)
     assert len(given) == 2
     new.unlink()
     assert [row.scores for row in outcome.rows] == [{"RMSE": 1.5}]
     # Of the maps, those that the figures show are kept.
-    maps = job.maps("JTL", 0, "cityscapes")
+    maps = comparison.maps("JTL", 0, "cityscapes")
     assert [file.name for file in maps.iterdir()] == ["mainz_000000_000019_depth.tif"]
 
 
-def test_a_run_with_other_settings_is_refused(job: Job) -> None:
-    folder = job.folder(Run("jtl"))
+def test_a_run_with_other_settings_is_refused(comparison: Comparison) -> None:
+    folder = comparison.folder(Run("jtl"))
     folder.mkdir(parents=True)
-    now = runs_module.settings_of(job.arguments(Run("jtl")))
+    now = runs_module.parse_settings(comparison.arguments(Run("jtl")))
     idle = {"data.workers": 3, "checkpoint.every": 7, "trainer.log_every_n_steps": 9}
     (folder / "run.json").write_text(json.dumps({"settings": now | idle, "seconds": 1.0}))
-    check(job, [Run("jtl")])
+    check_runs(comparison, [Run("jtl")])
     moved = {"settings": now | {"data.root": "/before"}, "seconds": 1.0}
     (folder / "run.json").write_text(json.dumps(moved))
-    with pytest.raises(InputError, match=r"data.root: /before, now .*put a link where they were"):
-        check(job, [Run("jtl")])
+    with pytest.raises(InputError, match=r"data.root: /before, now .*link them to their old place"):
+        check_runs(comparison, [Run("jtl")])
     then = now | idle | {"data.crop": 64}
     (folder / "run.json").write_text(json.dumps({"settings": then, "seconds": 1.0}))
-    check(job, [Run("semimtl")])
+    check_runs(comparison, [Run("semimtl")])
     with pytest.raises(
         InputError, match=r"seed_0: was begun with other settings \(data.crop: 64, n"
     ):
-        check(job, [Run("semimtl"), Run("jtl")])
+        check_runs(comparison, [Run("semimtl"), Run("jtl")])
     (folder / "run.json").write_text("damaged")
-    check(job, [Run("jtl")])
+    check_runs(comparison, [Run("jtl")])
 
 
-def test_seconds_are_those_of_all_parts(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_are_those_of_all_parts(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By hand: 10 s to a checkpoint, 5 s that are lost with a kill, and 20 s."""
     clock = 100.0
-    folder = job.folder(Run("jtl"))
+    folder = comparison.folder(Run("jtl"))
     parts = [(10.0, 5.0), (0.0, 20.0)]
 
     def train(args: Sequence[str], callbacks: Sequence[Callback]) -> Path:
@@ -223,32 +229,32 @@ def test_seconds_are_those_of_all_parts(job: Job, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(runs_module, "train", train)
     monkeypatch.setattr(timing.time, "monotonic", lambda: clock)
     with pytest.raises(KeyboardInterrupt):
-        train_run(Run("jtl"), job, say)
-    assert train_run(Run("jtl"), job, say)[0] == 30.0
-    assert train_run(Run("jtl"), job, say)[0] == 30.0  # it is done
+        train_run(Run("jtl"), comparison, say)
+    assert train_run(Run("jtl"), comparison, say)[0] == 30.0
+    assert train_run(Run("jtl"), comparison, say)[0] == 30.0  # it is done
 
 
 @pytest.mark.parametrize("devices", ["2", "auto", "-1", "[0, 1]", "'0,1'"])
-def test_one_process_for_each_system(job: Job, devices: str) -> None:
+def test_one_process_for_each_system(comparison: Comparison, devices: str) -> None:
     runs = [Run("jtl")]
     for one in ("1", "[1]", "'1,'"):
-        check(replace(job, overrides=(*TINY, f"--trainer.devices={one}")), runs)
-    with pytest.raises(InputError, match=r"trainer.devices: a comparison .* --lanes"):
-        check(replace(job, overrides=(*TINY, f"--trainer.devices={devices}")), runs)
+        check_runs(replace(comparison, overrides=(*TINY, f"--trainer.devices={one}")), runs)
+    with pytest.raises(InputError, match=r"trainer.devices: a comparison .* --parallel"):
+        check_runs(replace(comparison, overrides=(*TINY, f"--trainer.devices={devices}")), runs)
 
 
-def test_missing_data_are_missed_before_anything_is_trained(job: Job) -> None:
-    for file in (job.data / "cityscapes/val/image").iterdir():
+def test_missing_data_are_missed_before_anything_is_trained(comparison: Comparison) -> None:
+    for file in (comparison.data / "cityscapes/val/image").iterdir():
         file.unlink()
     with pytest.raises(InputError, match=r"val/image: holds no images; .*prepare cityscapes"):
-        check(job, [])
+        check_runs(comparison, [])
 
 
 @pytest.mark.parametrize(
     ("args", "says"),
     [
         (["nowhere"], "scenario nowhere: there is none"),
-        (["cities", "--lanes", "0"], "--lanes: 0 are too few"),
+        (["cities", "--parallel", "0"], "--parallel: must be >= 1, got 0"),
         (["cities", "--systems", "jtl,m4"], "--systems m4"),
         (["cities", "--root", "none"], "none/city_a/train/image: holds no images"),
         (["cities", "--", "--model.system=jtl"], "-- --model.system: .* give --systems"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import rasterio
 
-from semimtl_geo.commands import demo as demo_module
+from semimtl_geo.commands import demonstration as demo_module
 from semimtl_geo.networks.checkpoint import load_generator
 from tiles.errors import InputError
 

@@ -150,7 +150,7 @@ def test_an_interrupted_run_can_go_on(
 
     monkeypatch.setattr(Mapper, "map_many", interrupt)
     assert run("net.ckpt 0.tif") == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "interrupted; start again to go on"
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted; start again to continue"
 
 
 @pytest.mark.parametrize("args", ["0.tif none.tif", "0.tif --area none.gpkg", "0.tif d/0.tif"])

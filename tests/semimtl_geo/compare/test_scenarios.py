@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from semimtl_geo.class_schemes import CITYSCAPES
-from semimtl_geo.compare.job import runs_of
+from semimtl_geo.compare.comparison import select_runs
 from semimtl_geo.compare.paper_tables import TABLES
 from semimtl_geo.compare.scenario import find_scenario, packaged_scenarios
 from semimtl_geo.data.augmentation import Augmentation
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.tasks import Depth, Segmentation
-from semimtl_geo.training.configuration import settings_of
+from semimtl_geo.training.configuration import parse_settings
 from tiles.errors import InputError
 
 OF_THE_PAPER = ("cross_city", "cross_dataset", "cross_domain")
@@ -28,16 +28,16 @@ def test_what_is_packaged() -> None:
 @pytest.mark.parametrize("name", ["cities", *OF_THE_PAPER])
 def test_every_system_differs_in_its_name_alone(name: str) -> None:
     scenario = find_scenario(name)
-    base = settings_of([f"--config={scenario.folder / 'base.yaml'}"])
+    base = parse_settings([f"--config={scenario.folder / 'base.yaml'}"])
     for system in SYSTEMS:
         assert (scenario.folder / f"{system}.yaml").is_file()
-        assert settings_of(scenario.arguments(system)) == base | {"model.system": system}
+        assert parse_settings(scenario.arguments(system)) == base | {"model.system": system}
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
 def test_the_papers_values(name: str) -> None:
     """Sections 3.4, 4.1 and 4.2."""
-    settings = settings_of(find_scenario(name).arguments("semimtl"))
+    settings = parse_settings(find_scenario(name).arguments("semimtl"))
     expected = {
         "model.encoder.name": "resnet101",
         "model.encoder.weights": "imagenet",
@@ -71,8 +71,8 @@ def test_the_papers_values(name: str) -> None:
 def test_what_is_recommended() -> None:
     """JTL and nothing else than the prior, whose classes exist."""
     folder = find_scenario("cities").folder
-    settings = settings_of([f"--config={folder / 'recommended.yaml'}"])
-    jtl = settings_of([f"--config={folder / 'jtl.yaml'}"])
+    settings = parse_settings([f"--config={folder / 'recommended.yaml'}"])
+    jtl = parse_settings([f"--config={folder / 'jtl.yaml'}"])
     more = {key for key in settings if settings[key] != jtl.get(key)}
     assert {key.split(".")[1] for key in more} == {"consistency"}
     assert {key: value for key, value in settings.items() if key not in more} == jtl
@@ -99,7 +99,7 @@ def test_what_is_evaluated_on_what() -> None:
 
 @pytest.mark.parametrize("name", ["cross_city", "cross_domain"])
 def test_street_view_classes_are_those_of_cityscapes(name: str) -> None:
-    settings = settings_of(find_scenario(name).arguments("jtl"))
+    settings = parse_settings(find_scenario(name).arguments("jtl"))
     segmentation = settings["model.tasks"][0]["init_args"]
     assert tuple(segmentation["classes"]) == CITYSCAPES.names
     assert tuple(map(tuple, segmentation["colors"])) == CITYSCAPES.colors
@@ -139,9 +139,9 @@ def test_folders_that_are_no_scenario(tmp_path: Path, files: dict[str, str], say
 
 def test_systems_stand_in_the_papers_order_and_other_files_after_them() -> None:
     cities = find_scenario("cities")
-    runs = runs_of(cities, ["recommended", "three", "semimtl", "jtl", "stl_seg"])
+    runs = select_runs(cities, ["recommended", "three", "semimtl", "jtl", "stl_seg"])
     assert [run.name for run in runs] == ["stl_seg", "jtl", "semimtl", "recommended", "three"]
     assert [run.title for run in runs][2:] == ["SemiMTL", "JTL, recommended", "SemiMTL, three"]
     for wrong in ("m4", "base", "scenario"):
         with pytest.raises(InputError, match=f"--systems {wrong}: is no system"):
-            runs_of(cities, ["jtl", wrong])
+            select_runs(cities, ["jtl", wrong])

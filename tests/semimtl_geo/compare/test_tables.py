@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from semimtl_geo.commands.demo import findings
+from semimtl_geo.commands.demonstration import findings
 from semimtl_geo.compare import (
     COLUMNS,
     Row,

@@ -18,7 +18,7 @@ from rasterio.transform import from_origin
 
 from semimtl_geo.compare import Row
 from semimtl_geo.report import (
-    Panel,
+    ExampleScene,
     method_section,
     panel_figure,
     panel_size,
@@ -58,7 +58,7 @@ def write_raster(path: Path, data: NDArray[np.generic], nodata: float | None = N
     return path
 
 
-def make_panel(folder: Path, domain: str, hidden: Sequence[str], *names: str) -> Panel:
+def make_panel(folder: Path, domain: str, hidden: Sequence[str], *names: str) -> ExampleScene:
     generator = np.random.default_rng(1)
     image = generator.integers(0, 255, (3, 50, 40)).astype(np.uint8)
     cover = generator.integers(0, 3, (1, 50, 40)).astype(np.uint8)
@@ -68,7 +68,7 @@ def make_panel(folder: Path, domain: str, hidden: Sequence[str], *names: str) ->
         "height": write_raster(folder / domain / "height.tif", height, -9999),
     }
     photograph = write_raster(folder / domain / "image.tif", image)
-    return Panel(domain, photograph, files, dict.fromkeys(names, files), hidden)
+    return ExampleScene(domain, photograph, files, dict.fromkeys(names, files), hidden)
 
 
 def write_metrics(path: Path, columns: dict[str, Sequence[float | None]]) -> Path:

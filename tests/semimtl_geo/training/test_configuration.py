@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 from semimtl_geo.data.domain import Domain
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.networks.encoder import Encoder
-from semimtl_geo.training.configuration import settings_of, with_bases
+from semimtl_geo.training.configuration import parse_settings, with_bases
 from tiles.errors import InputError
 
 
@@ -33,7 +33,7 @@ def test_bases_stand_in_front(own: Path) -> None:
 
 def test_what_stands_later_counts(own: Path) -> None:
     args = [f"--config={own}", "--data.crop=32", "--data.gsd", "0.5", "--model.encoder={name: a}"]
-    assert settings_of(args) == {
+    assert parse_settings(args) == {
         "data.crop": 32,
         "data.root": "data",
         "data.gsd": 0.5,
@@ -124,7 +124,7 @@ def test_what_is_said_in_all_is_what_training_reads(
         file.write_text(text)
     args = [f"--config={own}", *more]
     nested: dict[str, Any] = {}
-    for name, value in settings_of(args).items():
+    for name, value in parse_settings(args).items():
         *groups, leaf = name.split(".")
         inner = nested
         for group in groups:
@@ -148,7 +148,7 @@ def test_names_that_are_left_out_are_gone(tmp_path: Path) -> None:
     own.write_text(
         "base: base.yaml\ndata: {domains: {b: {supervised: [landcover]}}, labels: {height: values}}"
     )
-    settings = settings_of([f"--config={own}"])
+    settings = parse_settings([f"--config={own}"])
     assert {key: value for key, value in settings.items() if key.startswith("data")} == {
         "data.domains.b.supervised": ["landcover"],
         "data.domains.b.folder": "x",
@@ -157,14 +157,14 @@ def test_names_that_are_left_out_are_gone(tmp_path: Path) -> None:
 
 
 def test_text_that_is_no_yaml_is_text() -> None:
-    assert settings_of(["--out=a: [", "--x=b"]) == {"out": "a: [", "x": "b"}
+    assert parse_settings(["--out=a: [", "--x=b"]) == {"out": "a: [", "x": "b"}
 
 
 def test_what_cannot_be_read(own: Path) -> None:
     with pytest.raises(InputError, match="jtl: is not an argument of training"):
-        settings_of(["jtl"])
+        parse_settings(["jtl"])
     with pytest.raises(InputError, match="no such configuration"):
-        settings_of(["--config", "none.yaml"])
+        parse_settings(["--config", "none.yaml"])
     own.with_name("base.yaml").write_text("base: own.yaml")
     with pytest.raises(InputError, match="bases form a circle"):
-        settings_of([f"--config={own}"])
+        parse_settings([f"--config={own}"])

@@ -14,7 +14,8 @@ from rasterio.enums import Resampling
 import tiles.datasets.chip_reader
 from tests.rasters import GSD, NORTH, WEST, noise, write
 from tiles.datasets.chip_reader import ChipReader
-from tiles.datasets.scenes import Orthophotos, ValueRasters, scene_dataset
+from tiles.datasets.rasters import Orthophotos, ValueRasters
+from tiles.datasets.scenes import scene_dataset
 
 SIZE = 100
 HOW = {

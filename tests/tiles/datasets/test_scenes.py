@@ -16,9 +16,10 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-import tiles.datasets.scenes
+import tiles.datasets.rasters
 from tests.rasters import GSD, NORTH, WEST, noise, write
-from tiles.datasets.scenes import ClassRasters, ValueRasters, scene_dataset
+from tiles.datasets.rasters import ClassRasters, ValueRasters
+from tiles.datasets.scenes import scene_dataset
 from tiles.errors import InputError
 
 ALWAYS = slice(None)
@@ -225,7 +226,7 @@ def test_more_files_than_are_held_open(tmp_path: Path, monkeypatch: pytest.Monke
     for _ in range(2):
         got = dataset[chip(0, 0, 40)]["image"][:, :8].numpy() * 255
         np.testing.assert_allclose(got, image, rtol=1e-6)
-        assert isinstance(dataset, tiles.datasets.scenes.Orthophotos)
+        assert isinstance(dataset, tiles.datasets.rasters.Orthophotos)
         assert len(dataset._reader._open_files) == 2
 
 

@@ -20,7 +20,7 @@ import torch
 from tests.rasters import write
 from tiles.errors import InputError
 from tiles.maps.layers import ClassMap, PercentMap, ValueMap
-from tiles.mosaic.executors import _remotely
+from tiles.mosaic.executors import _work_remotely
 from tiles.mosaic.mosaicker import mosaic
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +30,7 @@ LAYERS = [
     PercentMap("sure", of="class"),
 ]
 OPTIONS: dict[str, Any] = {
-    "tile": 128, "overlap": 48, "panel": 512, "batch_size": 3, "token": "small",
+    "tile": 128, "overlap": 48, "panel": 512, "batch_size": 3, "resume": "small",
 }  # fmt: skip
 
 
@@ -246,10 +246,10 @@ def test_an_error_on_a_cluster(scene: Scene, tmp_path: Path, diary: Path, client
 
 def test_work_of_a_run_that_has_ended_is_left_alone(tmp_path: Path) -> None:
     """Nothing is opened for a panel that a cluster comes to after the run."""
-    job = SimpleNamespace(ticket=tmp_path / "run")
-    assert not _remotely(job, 0, lambda _: {}, "one")  # type: ignore[arg-type]
-    job.ticket.write_text("another")
-    assert not _remotely(job, 0, lambda _: {}, "one")  # type: ignore[arg-type]
+    job = SimpleNamespace(run_file=tmp_path / "run")
+    assert not _work_remotely(job, 0, lambda _: {}, "one")  # type: ignore[arg-type]
+    job.run_file.write_text("another")
+    assert not _work_remotely(job, 0, lambda _: {}, "one")  # type: ignore[arg-type]
 
 
 def test_interrupted_on_a_cluster_and_gone_on_with_alone(

@@ -115,25 +115,25 @@ def interrupted(images: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("predict", "error", "says"),
+    ("network", "error", "says"),
     [
         (broken, RuntimeError, "out of memory"),
         (interrupted, KeyboardInterrupt, None),
         (lambda x: {"other": x}, ValueError, "'value'"),
-        (lambda x: {"value": x}, ValueError, "answered"),
-        (lambda x: {"value": x[:, :1, 1:]}, ValueError, "answered"),
+        (lambda x: {"value": x}, ValueError, "returned"),
+        (lambda x: {"value": x[:, :1, 1:]}, ValueError, "returned"),
         (lambda x: {"value": x[:, :1] * float("nan")}, ValueError, "NaN"),
     ],
 )
-def test_a_predict_that_fails_leaves_no_file(
+def test_a_network_that_fails_leaves_no_file(
     tmp_path: Path,
-    predict: Callable[[torch.Tensor], Any],
+    network: Callable[[torch.Tensor], Any],
     error: type[BaseException],
     says: str | None,
 ) -> None:
     image = save(tmp_path / "image.tif", np.full((3, 300, 300), 3, np.uint8))
     with pytest.raises(error, match=says):
-        mosaic(image, predict, [VALUE], {"value": tmp_path / "map.tif"}, tile=32)
+        mosaic(image, network, [VALUE], {"value": tmp_path / "map.tif"}, tile=32)
     assert list(tmp_path.iterdir()) == [image]
 
 
@@ -150,5 +150,5 @@ def test_layers_and_files_must_match(
     tmp_path: Path, layers: list[Any], out: dict[str, str]
 ) -> None:
     files = {name: tmp_path / file for name, file in out.items()}
-    with pytest.raises(ValueError, match=r"match|own"):
+    with pytest.raises(ValueError, match=r"of its own|names the layers"):
         mosaic(good(tmp_path), echo, layers, files)

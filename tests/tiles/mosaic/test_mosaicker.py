@@ -23,8 +23,8 @@ from rio_cogeo.cogeo import cog_validate
 import tiles.mosaic.blending
 from tiles.grid import tile_starts
 from tiles.maps.layers import ClassMap, PercentMap, ValueMap
-from tiles.mosaic.blending import bell
 from tiles.mosaic.mosaicker import mosaic
+from tiles.mosaic.windows import cosine_window
 
 WHERE = Affine(0.05, 0, 389_999.95, 0, -0.05, 5_800_000.05)
 VALUE = ValueMap("value", unit="m", high=255)
@@ -234,7 +234,7 @@ def naive(values: np.ndarray, tile: int, overlap: int) -> tuple[np.ndarray, np.n
     image = np.pad(values.astype(np.float32), pad, mode="reflect")
     total = np.zeros((4, *image.shape[1:]))
     weights = np.zeros(image.shape[1:])
-    weight = bell(tile)[:, None] * bell(tile)
+    weight = cosine_window(tile)[:, None] * cosine_window(tile)
     for y in tile_starts(height, tile, overlap):
         for x in tile_starts(width, tile, overlap):
             window = (slice(y, y + tile), slice(x, x + tile))
@@ -423,7 +423,7 @@ def test_percentages(tmp_path: Path) -> None:
 def test_percentages_of_nothing(tmp_path: Path) -> None:
     raster = save(tmp_path / "raster.tif", np.ones((1, 4, 4), np.uint8))
     layer = PercentMap("sure", of="class")
-    with pytest.raises(ValueError, match="no class map 'class'"):
+    with pytest.raises(ValueError, match="is of 'class', which is no class map"):
         mosaic(raster, echo, [layer], {"sure": tmp_path / "sure.tif"})
 
 

@@ -40,7 +40,7 @@ VALUE = ValueMap("value", unit="m", high=255)
 CLASSES = ClassMap("class", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (200, 0, 0)))
 LAYERS = [VALUE, CLASSES, PercentMap("sure", of="class")]
 OPTIONS: dict[str, Any] = {
-    "tile": 64, "overlap": 24, "panel": 256, "batch_size": 3, "token": "moody",
+    "tile": 64, "overlap": 24, "panel": 256, "batch_size": 3, "resume": "moody",
 }  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_stopped_anywhere_and_gone_on_with(data: st.DataObject) -> None:
         "panel": data.draw(st.sampled_from([16, 48, 8192])),
         "batch_size": data.draw(st.integers(1, 9)),
         "gsd": data.draw(st.sampled_from([None, 0.27, 0.083])),
-        "token": "moody",
+        "resume": "moody",
     }
     height, width = data.draw(st.integers(20, 90)), data.draw(st.integers(1, 60))
     stops = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=4))
@@ -369,7 +369,7 @@ def test_two_runs_at_one_output(scene: tuple[Path, dict[str, bytes]], tmp_path: 
 @pytest.mark.parametrize(
     "change",
     [
-        {"token": "other"}, {"tile": 60}, {"overlap": 20}, {"batch_size": 4}, {"panel": 512},
+        {"resume": "other"}, {"tile": 60}, {"overlap": 20}, {"batch_size": 4}, {"panel": 512},
         {"fill": 1.0}, {"tags": {"a": "b"}}, {"gsd": 0.3}, {"touch": True}, {"layers": True},
     ],
     ids=lambda change: next(iter(change)),
@@ -459,7 +459,7 @@ def test_without_a_token_nothing_is_gone_on_with(tmp_path: Path) -> None:
     """Another network would leave its rows in the map of this one."""
     image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
     with pytest.raises(StopError):
-        run(image, out, stopping(40), token=None)
+        run(image, out, stopping(40), resume=None)
     assert list(out.iterdir()) == []
 
 

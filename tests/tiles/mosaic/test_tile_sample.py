@@ -10,7 +10,7 @@ import shapely
 import torch
 from rasterio.transform import from_origin
 
-from tiles.mosaic.tile_sample import survey
+from tiles.mosaic.tile_sample import sample_tiles
 
 
 @pytest.fixture
@@ -43,18 +43,18 @@ def numbers_of(batches: list[torch.Tensor]) -> list[int]:
 
 
 def test_tiles_come_from_all_over(numbered: Path) -> None:
-    batches = survey(numbered, tile=4, count=20, batch_size=8)
+    batches = sample_tiles(numbered, tile=4, count=20, batch_size=8)
     assert [len(batch) for batch in batches] == [8, 8, 4]
     found = np.array(numbers_of(batches)) - 1
     assert len(set(found)) == 20
     # Of 8 rows and 8 columns, 20 tiles drawn at random miss one or two at most, as good as always.
     assert len(set(found // 8)) >= 6
     assert len(set(found % 8)) >= 6
-    assert numbers_of(survey(numbered, tile=4, count=20)) == numbers_of(batches)
+    assert numbers_of(sample_tiles(numbered, tile=4, count=20)) == numbers_of(batches)
 
 
 def test_all_known_tiles_if_there_are_no_more(numbered: Path) -> None:
-    assert sorted(numbers_of(survey(numbered, tile=4, count=999))) == list(range(1, 64))
+    assert sorted(numbers_of(sample_tiles(numbered, tile=4, count=999))) == list(range(1, 64))
 
 
 def test_as_many_as_are_wanted_where_most_is_unknown(numbered: Path) -> None:
@@ -62,13 +62,13 @@ def test_as_many_as_are_wanted_where_most_is_unknown(numbered: Path) -> None:
         values = file.read()
         values[..., :24] = 0
         file.write(values)
-    found = numbers_of(survey(numbered, tile=4, count=12))
+    found = numbers_of(sample_tiles(numbered, tile=4, count=12))
     assert len(set(found)) == 12
     assert {(number - 1) % 8 for number in found} == {6, 7}
 
 
 def test_at_another_gsd(numbered: Path) -> None:
-    found = numbers_of(survey(numbered, tile=2, count=8, gsd=1.0))
+    found = numbers_of(sample_tiles(numbered, tile=2, count=8, gsd=1.0))
     assert len(set(found)) == 8
 
 
@@ -76,5 +76,5 @@ def test_only_where_an_area_is(numbered: Path, tmp_path: Path) -> None:
     area = shapely.box(4e5 + 2.5, 5.5e6 - 3.5, 4e5 + 5.5, 5.5e6 - 2.5)  # in tiles 10 and 11
     frame = geopandas.GeoDataFrame(geometry=[area], crs="EPSG:32633")
     frame.to_file(tmp_path / "area.gpkg")
-    found = numbers_of(survey(numbered, tile=4, count=99, area=tmp_path / "area.gpkg"))
+    found = numbers_of(sample_tiles(numbered, tile=4, count=99, area=tmp_path / "area.gpkg"))
     assert sorted(found) == [10, 11]

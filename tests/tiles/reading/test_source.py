@@ -23,7 +23,7 @@ from rasterio.warp import reproject
 
 from tests.rasters import GSD, NORTH, WEST, noise, write
 from tiles.errors import InputError
-from tiles.mosaic.tile_sample import survey
+from tiles.mosaic.tile_sample import sample_tiles
 from tiles.reading.band_names import find_bands
 from tiles.reading.open_files import MAX_OPEN_FILES, OpenFiles
 from tiles.reading.source import Source
@@ -426,12 +426,12 @@ def test_urls_archives_and_virtual_rasters(
 def test_a_survey_of_several_files(tmp_path: Path) -> None:
     values = noise(3, 32, 64)
     names = pieces(tmp_path, values, [(0, 32, 0, 32), (0, 32, 32, 64)])
-    batches = survey(names, tile=16, count=99, bands=(2,))
+    batches = sample_tiles(names, tile=16, count=99, bands=(2,))
     assert sum(len(batch) for batch in batches) == 8
     found = {tile.numpy().astype(np.uint8).tobytes() for batch in batches for tile in batch}
     corners = [(y, x) for y in (0, 16) for x in (0, 16, 32, 48)]
     assert found == {values[1, y : y + 16, x : x + 16].tobytes() for y, x in corners}
-    assert survey(names[0], tile=16, count=99, crs="EPSG:25832")
+    assert sample_tiles(names[0], tile=16, count=99, crs="EPSG:25832")
 
 
 def good(path: Path, name: str = "good.tif", **profile: Any) -> Path:

@@ -1,4 +1,4 @@
-"""What a comparison consists of: its runs, where their files lie, and what they leave."""
+"""Runs of a comparison, the places of their files, and their outcomes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from semimtl_geo.compare.scenario import Scenario, Variant
 from semimtl_geo.compare.table import Row
 from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.streetview.files import frame_files
-from tiles.datasets.scenes import raster_files
+from tiles.datasets.rasters import raster_files
 
 SHOWN: Final = 3
-"""Scenes of each domain that the figures show."""
+"""Number of scenes of each domain in the figures."""
 
 
-Say = Callable[[str, str, int, int], None]
-"""Takes what is done, its unit, how many are done, and how many there are."""
+ReportProgress = Callable[[str, str, int, int], None]
+"""Function of the name of the work, its unit, and the numbers of done and of all units."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One system, or a variant of it, trained once."""
+    """Training of a system, or of a variant of it, with one seed."""
 
     system: str
     seed: int = 0
@@ -32,26 +32,26 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of the run's folder."""
         return self.variant.name if self.variant else self.system
 
     @property
     def title(self) -> str:
-        """Its name in the table."""
+        """Title in tables."""
         return self.variant.title if self.variant else SYSTEMS[self.system].title
 
 
 @dataclass(frozen=True)
-class Job:
-    """What all runs of a comparison have in common.
+class Comparison:
+    """Settings that all runs of a comparison share.
 
     Attributes:
-        scenario: What is compared.
+        scenario: The scenario.
         data: Root of the data, with a folder per domain.
         out: Folder for runs, maps and results.
         seeds: All seeds; figures show the first.
         overrides: Further arguments of the training command.
-        keep_maps: Keep the maps of all scenes, not only of those that the figures show.
+        keep_maps: True to keep the maps of all scenes, not only of those in the figures.
     """
 
     scenario: Scenario
@@ -62,20 +62,20 @@ class Job:
     keep_maps: bool = False
 
     def folder(self, run: Run) -> Path:
-        """Where a run's checkpoint, configuration, logs and scores are."""
+        """Return the folder of a run's checkpoint, configuration, logs and scores."""
         return self.out / "runs" / run.name / f"seed_{run.seed}"
 
     def checkpoint(self, run: Run) -> Path:
-        """Where a run's network is when it is trained."""
+        """Return the path of a run's trained network."""
         return self.folder(run) / f"{run.system}.ckpt"
 
     def maps(self, method: str, seed: int, domain: str) -> Path:
-        """Where the maps of a row of the table are."""
+        """Return the folder of the maps of a row of the table."""
         slug = method.replace(", ", "_").replace(" ", "_")
         return self.out / "maps_of_all" / slug / f"seed_{seed}" / domain
 
     def arguments(self, run: Run) -> list[str]:
-        """What the training command is told."""
+        """Return the arguments of the training command."""
         variant = run.variant
         return [
             *self.scenario.arguments((variant and variant.config) or run.system),
@@ -87,11 +87,11 @@ class Job:
         ]
 
     def images(self, domain: str) -> list[Path]:
-        """Images of the scenes that a domain is evaluated on."""
-        return images_of(self.scenario.scenes(self.data, domain))
+        """Return the images of the scenes on which a domain is evaluated."""
+        return find_images(self.scenario.scenes(self.data, domain))
 
     def shown(self, domain: str) -> list[Path]:
-        """Images of the scenes that the figures show, spread over the domain's."""
+        """Return the images of the scenes in the figures, spread over those of the domain."""
         images = self.images(domain)
         count = min(SHOWN, len(images))
         return [images[len(images) * number // count] for number in range(count)]
@@ -99,15 +99,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run left.
+    """Outcome of a run.
 
     Attributes:
-        run: Which it is.
-        rows: Its scores on all domains.
-        checkpoint: Its network.
-        seconds: Its training took; what an interruption undid does not count.
-        step: Seconds of an iteration, chips included: the median.
-        tasks: Settings of what it predicts.
+        run: The run.
+        rows: Scores on all domains.
+        checkpoint: Path of the trained network.
+        seconds: Duration of the training, without iterations that an interruption undid.
+        step: Median duration of an iteration in seconds, loading included.
+        tasks: Settings of the predicted tasks.
     """
 
     run: Run
@@ -118,13 +118,13 @@ class Outcome:
     tasks: list[dict[str, Any]] = field(default_factory=list)
 
 
-def images_of(scenes: Path) -> list[Path]:
-    """The images of a folder of scenes or of street views."""
+def find_images(scenes: Path) -> list[Path]:
+    """Return the images of a folder of scenes or of street views."""
     return raster_files(scenes / "image") or frame_files(scenes / "image")
 
 
-def runs_of(scenario: Scenario, names: Collection[str]) -> list[Run]:
-    """Systems in the paper's order, then other configurations of the scenario's folder.
+def select_runs(scenario: Scenario, names: Collection[str]) -> list[Run]:
+    """Return runs of systems in the paper's order, then of other configurations of the scenario.
 
     Raises:
         InputError: If there is no such system or configuration.

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiles.reading.resample import resample, resampling_weights
+from tiles.reading.resampling import resample, resampling_weights
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())

@@ -1,4 +1,4 @@
-"""What a comparison leaves for readers: tables, figures and a page."""
+"""Results of a comparison for readers: tables, figures and a page."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from semimtl_geo.compare.averages import table_of
+from semimtl_geo.compare.averages import make_table
+from semimtl_geo.compare.comparison import Comparison, Outcome
 from semimtl_geo.compare.formats import Line, to_csv, to_latex, to_markdown
-from semimtl_geo.compare.job import Job, Outcome
 from semimtl_geo.compare.paper_tables import TABLES, Table
 from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.compare.table import (
@@ -17,7 +17,7 @@ from semimtl_geo.compare.table import (
     Row,
     counted_classes,
 )
-from semimtl_geo.report import Panel, panel_figure, write_report
+from semimtl_geo.report import ExampleScene, panel_figure, write_report
 from semimtl_geo.tasks import Task, from_settings
 from tiles.files import write_text
 
@@ -32,69 +32,73 @@ CONTROL: Final = (
 )
 
 
-def tasks_of(outcomes: Sequence[Outcome]) -> list[Task]:
+def predicted_tasks(outcomes: Sequence[Outcome]) -> list[Task]:
     """All tasks that any of the runs predicts, classes first."""
     settings = {task["name"]: task for outcome in outcomes for task in outcome.tasks}
     tasks = [from_settings(task) for task in settings.values()]
     return sorted(tasks, key=lambda task: task.order)
 
 
-def panels_of(job: Job, rows: Sequence[Row], tasks: Sequence[Task]) -> list[Panel]:
-    """The scenes that the figures show, each with its truth and all maps that were kept."""
+def example_scenes(
+    comparison: Comparison, rows: Sequence[Row], tasks: Sequence[Task]
+) -> list[ExampleScene]:
+    """Return the scenes that the figures show, each with its labels and all maps that were kept."""
     panels = []
     for domain in dict.fromkeys(row.domain for row in rows):
-        scenes = job.scenario.scenes(job.data, domain)
-        for image in job.shown(domain):
+        scenes = comparison.scenario.scenes(comparison.data, domain)
+        for image in comparison.shown(domain):
             truth = {task.name: _file(scenes / task.name, image.stem) for task in tasks}
             maps: dict[str, Mapping[str, Path]] = {}
             for method in (row.method for row in rows if row.domain == domain):
-                folder = job.maps(method, job.seeds[0], domain)
+                folder = comparison.maps(method, comparison.seeds[0], domain)
                 files = {task.name: _file(folder, f"{image.stem}_{task.name}") for task in tasks}
                 maps[method] = {name: file for name, file in files.items() if file}
             panels.append(
-                Panel(
+                ExampleScene(
                     domain,
                     image,
                     {name: file for name, file in truth.items() if file},
                     maps,
-                    job.scenario.hidden(domain),
+                    comparison.scenario.hidden(domain),
                 )
             )
     return panels
 
 
-def write_results(job: Job, outcomes: Sequence[Outcome], facts: Mapping[str, str]) -> list[Path]:
-    """Write all of it to the job's folder.
+def write_results(
+    comparison: Comparison, outcomes: Sequence[Outcome], facts: Mapping[str, str]
+) -> list[Path]:
+    """Write all of it to the comparison's folder.
 
     Args:
-        job: What was compared.
-        outcomes: Of all runs.
-        facts: How it was made, for the page.
+        comparison: The comparison.
+        outcomes: Outcomes of all runs.
+        facts: Facts on the comparison, for the page.
 
     Returns:
         The files.
     """
-    scenario = job.scenario
-    rows, tasks = table_of(outcomes), tasks_of(outcomes)
-    panels = panels_of(job, rows, tasks)
+    scenario = comparison.scenario
+    rows, tasks = make_table(outcomes), predicted_tasks(outcomes)
+    panels = example_scenes(comparison, rows, tasks)
     paper = None if scenario.table is None else TABLES.get(scenario.table)
-    notes = _notes(job, rows)
+    notes = _notes(comparison, rows)
     files = {
         "table.md": _markdown(scenario.title, rows, paper, notes),
         "table.csv": to_csv(rows, paper.rows if paper else ()),
         "table.tex": _latex(scenario.title, rows, paper, notes),
     }
     for name, text in files.items():
-        write_text(job.out / name, text)
-    made = [job.out / name for name in files]
+        write_text(comparison.out / name, text)
+    made = [comparison.out / name for name in files]
     for domain in dict.fromkeys(panel.domain for panel in panels):
         shown = [panel for panel in panels if panel.domain == domain]
         for name, errors in (("panels", False), ("errors", True)):
-            made.append(job.out / f"{name}_{domain}.png")
+            made.append(comparison.out / f"{name}_{domain}.png")
             panel_figure(shown, tasks, made[-1], errors=errors)
-    first = [outcome for outcome in outcomes if outcome.run.seed == job.seeds[0]]
+    first = [outcome for outcome in outcomes if outcome.run.seed == comparison.seeds[0]]
     curves = {outcome.run.title: outcome.checkpoint.with_name("metrics.csv") for outcome in first}
-    made.append(job.out / "report.html")
+    made.append(comparison.out / "report.html")
     write_report(
         made[-1],
         title=scenario.title,
@@ -111,13 +115,13 @@ def write_results(job: Job, outcomes: Sequence[Outcome], facts: Mapping[str, str
 
 
 def _file(folder: Path, stem: str) -> Path | None:
-    """The raster of a name, whatever its format."""
+    """Return the raster with a name, whatever its suffix."""
     files = (folder / f"{stem}{suffix}" for suffix in (".tif", ".tiff", ".png"))
     return next((file for file in files if file.is_file()), None)
 
 
-def _notes(job: Job, rows: Sequence[Row]) -> list[str]:
-    seeds = len(job.seeds)
+def _notes(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+    seeds = len(comparison.seeds)
     notes = counted_classes(rows)
     if seeds > 1:
         notes.append(f"Mean ± standard deviation over {seeds} seeds; ΔM of each seed by itself.")
@@ -148,7 +152,7 @@ def _latex(title: str, rows: Sequence[Row], paper: Table | None, notes: Sequence
 
 
 def _paper_section(paper: Table) -> tuple[str, str, str]:
-    """The paper's figures on the page: heading, text, table."""
+    """Return the section with the paper's figures: heading, text and table."""
     heads = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
     groups = ""
     for domain in dict.fromkeys(row.domain for row in paper.rows):

@@ -1,0 +1,30 @@
+"""``semimtl-geo buildings``: buildings with heights from maps."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    command.add_argument("maps", type=Path, help="folder with *_landcover.tif and *_height.tif")
+    command.add_argument("--out", type=Path, help="folder for the GeoPackages; else that of maps")
+    command.add_argument(
+        "--min-area", type=float, default=10.0, help="smallest area of a building in m2"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write a GeoPackage for each pair of maps and print its path."""
+    from semimtl_geo.progress import progress_bar
+    from tiles.files import write_errors
+    from tiles.vectors.building_polygons import buildings_of_folder
+
+    if args.out is not None:
+        with write_errors(args.out):
+            args.out.mkdir(parents=True, exist_ok=True)
+    with progress_bar("buildings", "panels") as progress:
+        files = buildings_of_folder(args.maps, args.out, min_area=args.min_area, progress=progress)
+    for file in files:
+        print(file)

@@ -1,0 +1,178 @@
+"""The whole way in minutes: two cities, training, maps of both, scores, and a report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from semimtl_geo.compare import Row, to_markdown
+from semimtl_geo.compare.averages import make_table
+from semimtl_geo.compare.comparison import Comparison, select_runs
+from semimtl_geo.compare.environment import collect_facts
+from semimtl_geo.compare.parallel_runs import run_all
+from semimtl_geo.compare.scenario import find_scenario
+from semimtl_geo.compare.scoring import REESTIMATED
+from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.progress import progress_bar
+from semimtl_geo.report import method_section, panel_figure, write_report
+from semimtl_geo.report.results import example_scenes, predicted_tasks
+from semimtl_geo.synthetic import write_cities
+from tiles.errors import InputError
+
+RECOMMENDED: Final = "recommended"
+TRAINED: Final = (RECOMMENDED, "semimtl", "jtl", "stl_seg", "stl_depth")
+"""Configurations of ``configs/cities/``."""
+PARALLEL_RUNS: Final = 2
+SCENES: Final = 20
+SIZE: Final = 384
+EPOCHS: Final = 5
+TITLE: Final = "Two cities in, two maps of both out"
+LEAD: Final = (
+    "<strong>City A came with land-cover labels only, city B with heights only</strong>, each from "
+    "a sensor of its own. One network was trained on both at once, and maps land cover and heights "
+    "in both. Nobody showed it a single height of A or a single land-cover label of B: those were "
+    "kept back, to measure how well it does."
+)
+QGIS: Final = """<p>Drag any of the maps (<code>*.tif</code>) into the window of QGIS. It comes up
+in its place and in colour, with class names or metres in the legend: the style (<code>.qml</code>)
+beside the map is applied by itself. Keep the two together when you move or copy them.</p>"""
+
+
+def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
+    """Make the cities, train, map, score and report.
+
+    Args:
+        out: Folder for all of it.
+        iterations: Iterations of training per system; those of ``configs/cities/`` if None.
+        seed: Seed of the cities and of training.
+
+    Raises:
+        InputError: If the folder cannot be used.
+    """
+    started = time.monotonic()
+    if iterations is not None and iterations < EPOCHS:
+        raise InputError("--iterations", f"{iterations} is too few", f"give {EPOCHS} or more")
+    with progress_bar("make the cities", "scenes") as progress:
+        write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
+    precision = faster_precision()
+    overrides = [f"--trainer.precision={precision}"]
+    if iterations is not None:
+        overrides += [
+            f"--trainer.max_epochs={EPOCHS}",
+            f"--data.iterations={iterations // EPOCHS}",
+        ]
+    scenario = find_scenario("cities")
+    comparison = Comparison(
+        scenario, out / "cities", out, (seed,), tuple(overrides), keep_maps=True
+    )
+    shutil.rmtree(out / "runs", ignore_errors=True)  # a demonstration shows the program as it is
+    runs = [replace(run, seed=seed) for run in select_runs(scenario, TRAINED)]
+    # The longest first, so that both processes end together.
+    outcomes = run_all(runs[::-1], comparison, PARALLEL_RUNS)[::-1]
+    rows, tasks = make_table(outcomes), predicted_tasks(outcomes)
+    panels = [
+        p
+        for p in example_scenes(comparison, rows, tasks)
+        if p.image == comparison.shown(p.domain)[0]
+    ]
+    recommended = next(o for o in outcomes if o.run.name == RECOMMENDED)
+    model = out / "semimtl.ckpt"
+    shutil.copy2(recommended.checkpoint, model)
+    method = recommended.run.title
+    found = findings(rows, method)
+    write_report(
+        out / "report.html",
+        title=TITLE,
+        lead=LEAD,
+        rows=rows,
+        curves={
+            outcome.run.title: outcome.checkpoint.with_name("metrics.csv") for outcome in outcomes
+        },
+        panels=panels,
+        tasks=tasks,
+        findings=found,
+        facts=collect_facts(
+            outcomes,
+            **{
+                "Configuration": f"cities/, seed {seed}, {precision}",
+                "From start to report": f"{time.monotonic() - started:.0f} s",
+            },
+        ),
+        opening=[method_section(panels, tasks)],
+        closing=[("Open the maps in QGIS", "", QGIS)],
+    )
+    panel_figure(panels, tasks, out / "panels.png")
+    _gather(comparison, method, out / "maps")
+    print(to_markdown(rows))
+    for finding in found:
+        print(finding)
+    print(f"\nreport: {out / 'report.html'}")
+    print(f"maps:   {out / 'maps'} (open the .tif files in QGIS)")
+    print(f"model:  {model} (semimtl-geo map {model} RASTER --out DIR)")
+
+
+def faster_precision() -> str:
+    """``bf16-mixed`` where that is at least a tenth faster than float32 on this machine."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    layer = torch.nn.Conv2d(64, 64, 3, padding=1)
+    images = torch.rand(4, 64, 32, 32)
+
+    def seconds(enabled: bool) -> float:
+        times = []
+        for _ in range(8):
+            start = time.perf_counter()
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                layer(images).float().mean().backward()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    return "bf16-mixed" if seconds(enabled=True) < 0.9 * seconds(enabled=False) else "32-true"
+
+
+def findings(rows: Sequence[Row], method: str) -> list[str]:
+    """Return sentences on the tasks that had no labels, wins and losses alike.
+
+    Args:
+        rows: The table.
+        method: Name of the recommended method.
+    """
+    table = {(row.domain, row.method): row.scores for row in rows}
+    others = [SYSTEMS[name].title for name in ("semimtl", "jtl")]
+    sentences = []
+    for city, score, what, single, unit, sign in (
+        ("city_b", "mIoU", "Land cover of city B", SYSTEMS["stl_seg"].title, "mIoU", 1),
+        ("city_a", "RMSE", "Heights of city A", SYSTEMS["stl_depth"].title, "m RMSE", -1),
+    ):
+        own = table[city, method][score]
+        against = []
+        for other in (single, single + REESTIMATED, *others):
+            value = table[city, other][score]
+            ahead = sign * (own - value)
+            verdict = "better" if ahead > 0 else "worse"
+            against.append(f"{abs(ahead):.2f} {verdict} than {other} ({value:.2f})")
+        sentences.append(
+            f"{what}, without a label of it in training: {method} reaches {own:.2f} {unit}, "
+            f"{'; '.join(against)}."
+        )
+    sentences.append(
+        "This is one short run with one seed: small differences between the multi-task systems may "
+        "be chance."
+    )
+    return sentences
+
+
+def _gather(comparison: Comparison, method: str, folder: Path) -> None:
+    """Collect a method's maps of both cities in one folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for domain in comparison.scenario.evaluate:
+        made = comparison.maps(method, comparison.seeds[0], domain)
+        for file in made.iterdir():
+            file.rename(folder / file.name)

@@ -1,0 +1,41 @@
+"""``semimtl-geo evaluate``: map labelled scenes and score the maps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from semimtl_geo.commands.map import band_list
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument(
+        "scenes", type=Path, nargs="+", help="DOMAIN/SPLIT: folder with image/, landcover/, height/"
+    )
+    command.add_argument("--out", type=Path, default=Path("evaluation"), help="folder for the maps")
+    command.add_argument("--domain", help="use this training domain's BatchNorm statistics")
+    command.add_argument("--bands", type=band_list, help="band numbers or names")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Map the scenes, print the scores and write them beside the maps."""
+    from semimtl_geo.compare import make_row, to_markdown
+    from semimtl_geo.mapping.evaluation import evaluate
+    from semimtl_geo.mapping.mapper import Mapper
+    from semimtl_geo.progress import progress_bar
+
+    mapper = Mapper.load(args.checkpoint)
+    rows, scores = [], {}
+    for scenes in args.scenes:
+        name = scenes.absolute().parent.name
+        known = name in mapper.card.domains and mapper.card.batchnorm == "per_domain"
+        domain = args.domain or (name if known else None)
+        with progress_bar(f"{name}", "scenes") as progress:
+            scores[name] = evaluate(mapper, scenes, args.out / name, domain, args.bands, progress)
+        rows.append(make_row(name, mapper.card.system, scores[name]))
+    (args.out / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    print(to_markdown(rows), end="")
+    print(f"maps and scores: {args.out}")

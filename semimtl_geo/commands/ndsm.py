@@ -1,0 +1,29 @@
+"""``semimtl-geo ndsm``: heights above ground from a surface model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    command.add_argument("dsm", type=Path, help="surface model, heights in metres")
+    command.add_argument("--dtm", type=Path, help="terrain model; without it, ground is filtered")
+    command.add_argument("--out", type=Path, required=True, help="file for the heights")
+    command.add_argument(
+        "--building", type=float, default=40.0, help="width of the widest building in metres"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compute the heights and print the path of the file."""
+    from semimtl_geo.progress import progress_bar
+    from tiles.elevation.ndsm import heights_above_ground
+
+    with progress_bar(args.dsm.name, "blocks") as progress:
+        print(
+            heights_above_ground(
+                args.dsm, args.out, dtm=args.dtm, building=args.building, progress=progress
+            )
+        )
