@@ -42,7 +42,7 @@ TEX_HEADINGS: Final = (
 
 
 class Line(Protocol):
-    """A row of a table: one of ours, or one that is quoted."""
+    """Row of a table: one that was measured, or one that is quoted."""
 
     @property
     def domain(self) -> str:
@@ -73,7 +73,7 @@ def to_markdown(rows: Sequence[Line]) -> str:
 
 
 def to_csv(rows: Sequence[Row], quoted: Sequence[Line] = ()) -> str:
-    """All scores with all digits, mean and deviation, for other programs.
+    """Format all scores with all digits, mean and standard deviation, for other programs.
 
     Args:
         rows: Ours.
@@ -140,5 +140,5 @@ def _number(cell: str) -> str:
 
 
 def escape(text: str, table: Mapping[str, str] = TEX) -> str:
-    """Text in which LaTeX reads nothing but text."""
+    """Escape text for LaTeX."""
     return "".join(table.get(letter, letter) for letter in text)

@@ -1,4 +1,4 @@
-"""A scenario: configurations that share a base, and what is evaluated on what."""
+"""Scenarios: configurations that share a base, and the domains of the evaluation."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def find_scenario(name: str) -> Scenario:
     if not (folder / "base.yaml").is_file():
         remedy = f"name a folder with base.yaml, or one of {', '.join(packaged_scenarios())}"
         raise InputError(f"scenario {name}", "there is none", remedy)
-    # As training reads it, so that a base may have a base too.
+    # Read as in training, so that a base may have a base, too.
     settings = parse_settings([f"--config={folder / 'base.yaml'}"])
     domains = _domains(folder / "base.yaml", settings)
     about: Mapping[str, Any] = {}
@@ -121,7 +121,7 @@ def find_scenario(name: str) -> Scenario:
 
 
 def packaged_scenarios() -> list[str]:
-    """Names of the scenarios that come with the package."""
+    """Return the names of the scenarios that come with the package."""
     folders = Path(str(resources.files("semimtl_geo.configs"))).iterdir()
     return sorted(folder.name for folder in folders if (folder / "base.yaml").is_file())
 
@@ -151,7 +151,7 @@ def _tasks(base: Path, settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Variant:
-    """A system that is not as it stands: a control, or a setting that is not the paper's.
+    """Variant of a system: a control, or another setting than the paper's.
 
     Attributes:
         name: Name of the run's folder.

@@ -1,4 +1,4 @@
-"""Two methods side by side, seed by seed: what one is better, and whether that can be chance."""
+"""Comparison of two methods seed by seed, with confidence intervals."""
 
 from __future__ import annotations
 

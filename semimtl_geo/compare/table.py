@@ -26,7 +26,7 @@ SMALL: Final = 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """One system on one domain.
+    """Scores of one system on one domain.
 
     Attributes:
         domain: Domain of the evaluation.
@@ -53,7 +53,7 @@ class Row:
         ]
 
     def cell(self, column: str, decimals: int) -> str:
-        """One score as text, with its deviation; a hyphen where there is none."""
+        """Return a score as text, with its deviation; a hyphen if there is none."""
         value = self.scores.get(column, math.nan)
         if math.isnan(value):
             return "-"
@@ -126,7 +126,7 @@ def with_gains(rows: Sequence[Row], baselines: Sequence[str]) -> list[Row]:
 
 
 def average(seeds: Sequence[Sequence[Row]]) -> list[Row]:
-    """Mean and deviation over the rows of several seeds.
+    """Average the rows of several seeds, with standard deviations.
 
     Args:
         seeds: The rows of each seed, gains included.
@@ -154,7 +154,7 @@ def average(seeds: Sequence[Sequence[Row]]) -> list[Row]:
         deviations = {
             column: statistics.stdev(values)
             for column, values in known.items()
-            # What is 0 by definition has none.
+            # Scores that are 0 by definition have no deviation.
             if len(values) > 1 and not (column == "gain" and not any(values))
         }
         result.append(

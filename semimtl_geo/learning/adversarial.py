@@ -252,7 +252,7 @@ class Adversary:
         counts = {source: _count_sources(logits)}
         if target is not None:
             truth, known = task.discriminator_truth(target, detached.detach())
-            # A pass of its own: the generator's gradient above need not go through the truth.
+            # A separate pass: the generator's gradient above does not involve the ground truth.
             truth_logits = discriminator(truth)
             of_truth = discriminator_loss(truth_logits, GROUND_TRUTH, known)
             parts["discriminator/truth"] = of_truth
@@ -266,7 +266,7 @@ class Adversary:
 @torch.no_grad()
 def _count_sources(logits: Tensor, known: Tensor | None = None) -> Tensor:
     """Count the pixels per likeliest source, int64 ``[S]``."""
-    likeliest = logits.max(dim=1).indices  # ten times faster than argmax on a CPU
+    likeliest = logits.max(dim=1).indices  # Ten times faster than argmax on a CPU.
     masks = [likeliest == source for source in range(logits.shape[1])]
     # Sums rather than bincount, which would wait for the device.
     return torch.stack([(mask if known is None else mask & known).sum() for mask in masks])

@@ -57,7 +57,7 @@ class Consistency:
         """Return the loss.
 
         Args:
-            tasks: Those that are trained.
+            tasks: The trained tasks.
 
         Raises:
             InputError: If they are not land cover and heights above ground, or the prior speaks of
@@ -88,7 +88,7 @@ class Consistency:
 
 
 class SemanticHeight(nn.Module):
-    """The loss of a :class:`Consistency`. It has no weights.
+    """Loss of a :class:`Consistency`, without weights.
 
     Args:
         prior: The prior.
@@ -112,7 +112,7 @@ class SemanticHeight(nn.Module):
             self.register_buffer(name, torch.tensor(column).view(1, -1, 1, 1), persistent=False)
         listed = torch.tensor([name in prior.heights for name in landcover.classes])
         self.register_buffer("listed", listed.view(1, -1, 1, 1), persistent=False)
-        # Of heights per class, over the last iterations; a run that goes on needs them.
+        # Running means of heights per class, which a resumed run needs.
         self.register_buffer("sums", torch.zeros(len(ranges)))
         self.register_buffer("counts", torch.zeros(len(ranges)))
 
@@ -190,7 +190,9 @@ class SemanticHeight(nn.Module):
             ``[B, K, H, W]``; 0 of all classes where none is possible.
         """
         possible = self.possible(heights)
-        given = logits.masked_fill(~possible, -torch.inf).softmax(dim=1)  # NaN where none is
+        given = logits.masked_fill(~possible, -torch.inf).softmax(
+            dim=1
+        )  # NaN if no class is possible.
         return torch.where(possible, given, 0.0)
 
     def labelled(self, classes: Tensor, heights: Tensor) -> Tensor:
@@ -230,7 +232,7 @@ class SemanticHeight(nn.Module):
             its share of the labelled pixels, divided by the task's scale; a scalar.
         """
         means = self.sums / self.counts.clamp(min=torch.finfo(self.counts.dtype).tiny)
-        speaks = self.counts > 0  # of the prior, and seen
+        speaks = self.counts > 0  # Classes of the prior that were seen.
         masks = self._masks(classes)
         pixels = masks.sum((0, 2, 3))
         total = (heights[:, None] * masks).sum((0, 2, 3)) * self.height.scale
@@ -255,7 +257,7 @@ class SemanticHeight(nn.Module):
         """
         possible = self.possible(heights)
         counts = possible.any(dim=1)
-        # Where all are possible the loss is 0, and so is its gradient.
+        # If all classes are possible, the loss and its gradient are 0.
         possible = possible | (self.listed & ~counts[:, None])
         of_possible = logits.masked_fill(~possible, -torch.inf).logsumexp(dim=1)
         of_listed = logits.masked_fill(~self.listed, -torch.inf).logsumexp(dim=1)

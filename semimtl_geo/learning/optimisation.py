@@ -47,11 +47,11 @@ class Optimisation:
         return Adam(weights, self.discriminator_lr, betas=(0.9, 0.99))
 
     def schedule(self, generator: Optimizer, iterations: Callable[[], int]) -> LRScheduler:
-        """Polynomial decrease of the generator's learning rate to 0.
+        """Return the schedule that decays the generator's learning rate polynomially to 0.
 
         Args:
             generator: Optimiser of the generator.
-            iterations: Tells after how many iterations; is not asked before the first is done.
+            iterations: Function that returns the number of iterations; called after the first one.
         """
 
         def rate(done: int) -> float:

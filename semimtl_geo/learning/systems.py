@@ -17,7 +17,7 @@ SystemName = str
 
 @dataclass(frozen=True)
 class System:
-    """A way to train.
+    """System of the paper's tables: settings of training.
 
     Attributes:
         title: Name in tables.

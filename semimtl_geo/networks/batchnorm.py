@@ -142,6 +142,6 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> int:
         for batch in chain([first], iterator):
             seen += len(batch)
             for norm in norms:
-                norm.momentum = len(batch) / seen  # an average in which every image counts alike
+                norm.momentum = len(batch) / seen  # Every image has the same weight in the average.
             network(batch)
     return seen

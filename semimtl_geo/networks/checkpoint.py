@@ -176,7 +176,7 @@ def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Dis
 
 
 def load_generator(path: str | Path) -> tuple[ModelCard, Generator]:
-    """:func:`load_networks` without the discriminators."""
+    """Read a trained generator; see :func:`load_networks`."""
     card, generator, _ = load_networks(path)
     return card, generator
 

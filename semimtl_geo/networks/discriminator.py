@@ -1,4 +1,4 @@
-"""The discriminator of section 3.4: where does each pixel's label or prediction come from?"""
+"""The discriminator of section 3.4: it assigns each pixel of a label map to its source."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SMALLEST_INPUT: Final = 32
 
 
 class Discriminator(nn.Module):
-    """Five 4x4 convolutions of stride 2, then up-sampling to the input's size.
+    """Discriminator of five 4x4 convolutions of stride 2, with up-sampling to the input's size.
 
     The first four are spectrally normalised and followed by a leaky ReLU of slope 0.2; the channels
     are 64, 128, 256, 512 and the number of sources.
 
     Args:
-        in_channels: Channels of a label map as the task shows it.
+        in_channels: Channels of the task's discriminator input.
         sources: Classes to tell apart (K + 1: ground truth, and predictions on K domains).
         width: Channels of the first layer; the paper's is 64.
 

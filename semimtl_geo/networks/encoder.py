@@ -1,4 +1,4 @@
-"""The shared encoder: any of segmentation_models_pytorch's, dilated."""
+"""The shared encoder, from segmentation_models_pytorch, with dilated convolutions."""
 
 from __future__ import annotations
 

@@ -81,15 +81,15 @@ DECODERS: dict[str, type[PyramidDecoder] | type[UpsamplingDecoder]] = {
 
 
 class Generator(nn.Module):
-    """G = {E; F_t}: predicts every task of an image at once.
+    """Generator G = {E; F_t}, which predicts every task of an image at once.
 
     Args:
         tasks: The tasks; each gets a decoder of the kind it names.
         domains: Number of domains, K.
         batchnorm: Statistics of BatchNorm: shared, or one set per domain.
         encoder: The shared encoder, of segmentation_models_pytorch.
-        mean: Per band, of images in 0..1; its length is the number of bands.
-        std: Per band.
+        mean: Mean per band of images in 0..1; its length is the number of bands.
+        std: Standard deviation per band.
         width: Channels inside the decoders; PSPNet's is 512.
 
     Example:
@@ -129,7 +129,7 @@ class Generator(nn.Module):
             split_by_domain(self, domains)
 
     def use_domain(self, domain: int) -> None:
-        """Forward with a domain's BatchNorm statistics, where there are any of its own."""
+        """Use the BatchNorm statistics of a domain in forward passes, if it has its own."""
         use_domain(self, domain)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

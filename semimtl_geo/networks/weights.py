@@ -1,4 +1,4 @@
-"""Files of weights: read without running any code in them, and fitted to an encoder."""
+"""Files of weights: safe loading, and adaptation to an encoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from semimtl_geo.networks.encoder import Encoder
 from tiles.errors import InputError
 
-# What torch's restricted unpickler raises on bytes that are no pickle, or one of something else.
+# Errors of torch's restricted unpickler for bytes that are no pickle, or another one.
 _DAMAGED = (
     pickle.UnpicklingError,
     struct.error,
@@ -47,7 +47,7 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
         if path.suffix == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # our own line says what is wrong with the file
+            warnings.simplefilter("ignore")  # The InputError describes the fault of the file.
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Learning curves as small SVG charts, from the CSV files that training leaves."""
+"""Learning curves as small SVG charts, from the CSV logs of training."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read_metrics(path: Path) -> Columns:
 
 
 def curves_section(curves: Mapping[str, Path], tasks: Sequence[Task]) -> str:
-    """All charts: supervised losses, adversary, and validation scores; empty without any line."""
+    """Return all charts: supervised losses, adversary and validation scores."""
     runs = {title: read_metrics(path) for title, path in curves.items()}
     groups = [
         (
@@ -132,7 +132,7 @@ def _scores(runs: Mapping[str, Columns], tasks: Sequence[Task]) -> list[str]:
 
 
 def _of_systems(runs: Mapping[str, Columns], name: str) -> list[Line]:
-    """One column of every run that has it; a system has its colour in all charts."""
+    """Return the lines of one column of all runs; a system has the same colour in all charts."""
     return [
         (title, f"k{number % 9}", columns[name])
         for number, (title, columns) in enumerate(runs.items())
@@ -141,7 +141,7 @@ def _of_systems(runs: Mapping[str, Columns], name: str) -> list[Line]:
 
 
 def _domains(runs: Mapping[str, Columns], task: Task, suffix: str) -> list[str]:
-    """Domains for which a run logged something of a task, in alphabetical order."""
+    """Return the domains for which a run logged a task, in alphabetical order."""
     names = (name for columns in runs.values() for name in columns if name.endswith(suffix))
     split = (name.split("/") for name in names)
     return sorted({parts[1] for parts in split if len(parts) > 3 and parts[2] == task.name})
@@ -152,12 +152,12 @@ def _title(domain: str, task: Task) -> str:
 
 
 def _chart(title: str, unit: str, lines: Sequence[Line], smooth: bool = True) -> str:
-    """One chart, from zero to a round number above the lines."""
+    """Return a chart from zero to a round number above the lines."""
     shown = [(label, color, _thin(points)) for label, color, points in lines]
     means = [_running_mean(points) if smooth else points for _, _, points in shown]
     steps = [step for points in means for step, _ in points]
     values = [value for points in means for _, value in points]
-    # The first steps' peaks would press everything else flat; raw lines are cut at the frame.
+    # Peaks of the first steps would flatten everything else, so lines are clipped.
     top = max(values) if not smooth else 1.15 * float(np.percentile(values, 99))
     rows = [v for v in MaxNLocator(4).tick_values(0, max(top, 1e-9)) if v >= 0]
     high, last = max(rows[-1], 1e-9), max(*steps, 1.0)
@@ -180,7 +180,7 @@ def _chart(title: str, unit: str, lines: Sequence[Line], smooth: bool = True) ->
     for (_, color, points), mean in zip(shown, means, strict=True):
         for style, path in (("raw ", points if smooth else []), ("", mean)):
             placed = [place(*point) for point in path]
-            if len(placed) == 1:  # a dash, since a line needs two ends
+            if len(placed) == 1:  # A line needs two ends.
                 placed.append((placed[0][0] - 4, placed[0][1]))
             where = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
             if placed:
@@ -201,7 +201,7 @@ def _text(x: float, y: float, words: str, anchor: str) -> str:
 
 
 def _thin(points: Points) -> Points:
-    """Means of neighbours, so that a long run does not make a large page."""
+    """Average neighbouring points, so that a long run does not make a large page."""
     size = math.ceil(len(points) / MOST_POINTS)
     chunks = [points[start : start + size] for start in range(0, len(points), size)]
     return [(_mean([s for s, _ in chunk]), _mean([v for _, v in chunk])) for chunk in chunks]

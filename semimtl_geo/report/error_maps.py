@@ -28,7 +28,7 @@ def error_picture(
         truth: Labels. If they are georeferenced they are resampled to the map's grid.
         task: Task of the map.
         high: The value at the top of the ramp of values, see :meth:`Task.colorize_error`.
-        edge: The longer edge of the picture, in pixels; rasters are never enlarged.
+        edge: Longer edge of the image in pixels; rasters are never enlarged.
     """
     prediction, target, known = _pair(made, truth, edge)
     return paletted(task.colorize_error(prediction, target, known, high))
@@ -43,7 +43,7 @@ def _pair(
         first = sources[0]
         height, width = small_shape(first, edge)
         if all(source.crs is not None for source in sources):
-            # Both in the same way, so that where they are of one grid the same pixels are taken.
+            # Both are read alike, so that the same pixels are compared if they have one grid.
             grid = {
                 "crs": first.crs,
                 "transform": first.transform

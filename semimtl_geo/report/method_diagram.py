@@ -1,4 +1,4 @@
-"""The method as one SVG: who learns from what."""
+"""Diagram of the method as SVG: the data from which each part learns."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ def method_figure(pictures: Pictures) -> str:
 
 
 def _branch(pictures: Pictures, task: str, words: str, middle: int) -> list[str]:
-    """One task: decoder, predictions, truth, discriminator and its answers."""
+    """Draw a task: decoder, predictions, ground truth, discriminator and its outputs."""
     known, unknown = ("a", "b") if task == "landcover" else ("b", "a")
     loss = "cross entropy" if task == "landcover" else "BerHu"
     labelled, bare = ROWS[task, known] + THUMB // 2, ROWS[task, unknown] + THUMB // 2
-    # The side of the labelled row that faces the other one.
+    # Side of the labelled row that faces the other one.
     inward = 1 if bare > labelled else -1
     parts = [
         f'<path class="part" d="M338,{middle - 22} L430,{middle - 62} V{middle + 62} '
@@ -176,7 +176,7 @@ def _thumb(uri: str | None, x: int, y: int, city: str, edge: int = THUMB) -> str
 def _thumbnails(
     panels: Sequence[ExampleScene], tasks: Sequence[Task]
 ) -> dict[tuple[str, str, str], str]:
-    """Pictures for the drawing of the method: A is the city without heights, B without classes."""
+    """Return the images of the diagram: A is the city without heights, B without classes."""
     result: dict[tuple[str, str, str], str] = {}
     high = tops(panels, tasks)
     cities = {"height": "a", "landcover": "b"}

@@ -1,4 +1,4 @@
-"""A self-contained page of what a run found."""
+"""Self-contained HTML page with the results of runs."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def write_report(
     opening: Sequence[Section] = (),
     closing: Sequence[Section] = (),
 ) -> None:
-    """Write the page. It holds its styles and pictures, and loads nothing.
+    """Write a page that holds its styles and images and loads nothing.
 
-    Sections without content are left out. It is written aside and renamed.
+    Sections without content are left out. The file is written atomically.
 
     Args:
         path: The page.
@@ -114,7 +114,7 @@ def _findings(findings: Sequence[str]) -> str:
 
 
 def _panels(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
-    """Every scene as one row of pictures per task."""
+    """Return every scene as one row of images per task."""
     count = sum(1 + len(p.truth) + sum(map(len, p.maps.values())) for p in panels)
     edge = round(EDGE * min(1.0, (MOST_PICTURES / count) ** 0.5))
     high = tops(panels, tasks)

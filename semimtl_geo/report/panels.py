@@ -1,4 +1,4 @@
-"""Panels side by side as one PNG: images, truth, and the maps of each method, or their errors."""
+"""Figure of example scenes: images, labels, and the maps of each method, or their errors."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from tiles.files import atomic_write
 
 DPI: Final = 120
 CELL: Final = 2.0
-"""Edge of one picture, in inches."""
+"""Edge of an image in inches."""
 EDGE: Final = 420
-"""Longest edge of one picture, in pixels."""
+"""Longest edge of an image in pixels."""
 GAP: Final = 0.12
 CAPTION: Final = 0.26
 HEAD: Final = 0.48
@@ -41,7 +41,7 @@ FEW: Final = 10
 
 
 def panel_size(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> tuple[int, int]:
-    """Width and height of :func:`panel_figure`'s picture, in pixels.
+    """Return the width and height of the image of :func:`panel_figure` in pixels.
 
     Example:
         >>> from semimtl_geo.tasks import Depth
@@ -58,15 +58,15 @@ def panel_size(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> tuple[i
 def panel_figure(
     panels: Sequence[ExampleScene], tasks: Sequence[Task], path: Path, *, errors: bool = False
 ) -> None:
-    """Write all panels as one PNG.
+    """Write a figure of example scenes as PNG.
 
-    Per panel and task a row: image or key, truth, and the map of each method.
+    Each scene has one row per task: image or legend, labels, and the map of each method.
 
     Args:
         panels: The scenes.
         tasks: The mapped tasks.
-        path: The picture; written aside and renamed.
-        errors: Instead of each map show where it is wrong, and by how much.
+        path: The PNG, which is written atomically.
+        errors: Show the errors of each map instead of the map.
 
     Example:
         >>> from semimtl_geo.report import ExampleScene
@@ -114,7 +114,7 @@ def panel_figure(
 
 
 def _canvas(figure: Figure) -> Any:
-    """Axes that measure the whole figure in inches from its upper left corner."""
+    """Add axes that measure the whole figure in inches from its upper left corner."""
     wide, high = figure.get_size_inches()
     canvas = figure.add_axes((0, 0, 1, 1))
     canvas.set_axis_off()
@@ -136,19 +136,19 @@ def _show(canvas: Any, made: Image.Image, left: float, top: float) -> None:
 
 
 def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Any:
-    """Axes at a place given in inches from the figure's upper left corner."""
+    """Add axes at a place given in inches from the figure's upper left corner."""
     wide, high = figure.get_size_inches()
     return figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
 
 
 def _wrap(name: str) -> str:
-    """Long names of methods in two lines."""
+    """Break long names of methods into two lines."""
     return name.replace(", ", ",\n")
 
 
 def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
     wide, high = figure.get_size_inches()
-    # A name may hold a dollar sign, which is not mathematics.
+    # A dollar sign in a name is not mathematics.
     defaults: dict[str, Any] = {"va": "center", "parse_math": False, "color": "#1b2430"}
     figure.text(left / wide, 1 - top / high, text, **(defaults | style))
 
@@ -159,7 +159,7 @@ def _row(figure: Figure, top: float, hidden: bool, name: str) -> None:
     tall = CELL + CAPTION + 1.5 * GAP
     color = "#fdf1dc" if hidden else "#f3f4f4"
     corner = (GAP / wide, 1 - (top + tall) / high)
-    # Below the axes, which are at 0.
+    # Drawn below the axes, whose order is 0.
     figure.add_artist(Rectangle(corner, 1 - 2 * GAP / wide, tall / high, color=color, zorder=-1))
     side: dict[str, Any] = {"rotation": 90, "ha": "center"}
     middle = top + tall / 2

@@ -1,4 +1,4 @@
-"""One picture of a mapped place: the image, and each map with its legend or scale below it."""
+"""Preview of a mapped place: the image, and each map with its legend or scale below it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tiles.reading.vrt import warped_vrt
 from tiles.types import Color
 
 EDGE: Final = 900
-"""The longer edge of each picture, in pixels."""
+"""Longer edge of each image in pixels."""
 
 INCHES: Final = 4.6
-"""The longer edge of each picture on the page."""
+"""Longer edge of each image in inches."""
 
 GAP, HEAD, FOOT = 0.2, 0.4, 1.0
-"""Inches between the pictures, above them, and below them."""
+"""Inches between the images, above them, and below them."""
 
 INK: Final = "#1b2430"
 
@@ -44,7 +44,7 @@ def write_preview(
     tasks: Sequence[Task],
     path: Path,
 ) -> None:
-    """Write the picture.
+    """Write the preview.
 
     The image is shown on the maps' grid, so that what lies above one another is one place.
 
@@ -52,15 +52,15 @@ def write_preview(
         rasters: The orthophoto, or the files of one place.
         maps: The maps, by task name; all of one grid.
         tasks: Tasks of the maps.
-        path: A PNG; written aside and renamed.
+        path: The PNG, which is written atomically.
     """
     files = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
     shown = [task for task in tasks if task.name in maps]
     grid = _small_grid(maps[shown[0].name])
-    # Degrees are not as long across as they are upward.
+    # Degrees of longitude are shorter than degrees of latitude.
     stretch = grid.pixel_size[1] / grid.pixel_size[0]
     inch = INCHES / max(grid.width, grid.height * stretch)
-    # No narrower than a legend.
+    # At least as wide as a legend.
     wide, high = max(grid.width * inch, 0.6 * INCHES), grid.height * inch * stretch
     columns = 1 + len(shown)
     size = (GAP + columns * (wide + GAP), HEAD + high + FOOT)
@@ -106,14 +106,14 @@ def _photo(files: Sequence[str | PathLike[str]], grid: PixelGrid) -> NDArray[np.
         with rasterio.open(file) as source:
             bands = [1, 2, 3] if source.count >= 3 else [1, 1, 1]
             stretch |= source.dtypes[0] != "uint8"
-            if (source.crs, *source.bounds) == (grid.crs, *grid.bounds):  # overviews serve then
+            if (source.crs, *source.bounds) == (grid.crs, *grid.bounds):  # Reads overviews.
                 part, mask = _read(source, bands, out_shape=values.shape)
             else:
                 place = {"crs": grid.crs, "transform": grid.transform}
                 size = {"width": grid.width, "height": grid.height}
                 with warped_vrt(source, resampling=Resampling.average, **place, **size) as moved:
                     part, mask = _read(moved, bands)
-        new = mask & ~known  # as in the maps, the first that knows a pixel counts
+        new = mask & ~known  # As in the maps, the first raster that knows a pixel counts.
         values[:, new] = part[:, new]
         known |= mask
     low, high = (0.0, 255.0)
@@ -126,14 +126,14 @@ def _photo(files: Sequence[str | PathLike[str]], grid: PixelGrid) -> NDArray[np.
 def _read(
     source: Any, bands: Sequence[int], **settings: Any
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Bands ``[3, H, W]``, and where they are known."""
+    """Read bands ``[3, H, W]`` and the mask of known pixels."""
     read = source.read(bands, masked=True, resampling=Resampling.average, **settings)
     unknown: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(read).any(axis=0))
     return read.filled(0).astype(np.float32), ~unknown
 
 
 def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Any:
-    """Axes at a place given in inches from the figure's upper left corner."""
+    """Add axes at a place given in inches from the figure's upper left corner."""
     wide, high = figure.get_size_inches()
     axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
     axes.set_axis_off()
@@ -151,7 +151,7 @@ def _show(axes: Any, image: NDArray[np.uint8], title: str, stretch: float) -> No
     unknown.set(hatch="////", linewidth=0)
     axes.add_patch(unknown)
     axes.imshow(image, interpolation="antialiased", zorder=1, aspect=stretch)
-    # A name may hold a dollar sign, which is not mathematics.
+    # A dollar sign in a name is not mathematics.
     axes.set_title(title, fontsize=10, color=INK, pad=6, parse_math=False)
 
 
@@ -180,7 +180,7 @@ def _distance(axes: Any, grid: PixelGrid, pixels: float) -> None:
 
     Args:
         axes: Axes to draw on.
-        grid: The image's.
+        grid: Grid of the image.
         pixels: Width of the axes in pixels of the grid.
     """
     across = pixels * grid.pixel_size[0]

@@ -33,7 +33,7 @@ CONTROL: Final = (
 
 
 def predicted_tasks(outcomes: Sequence[Outcome]) -> list[Task]:
-    """All tasks that any of the runs predicts, classes first."""
+    """Return all tasks that any of the runs predicts, in their order."""
     settings = {task["name"]: task for outcome in outcomes for task in outcome.tasks}
     tasks = [from_settings(task) for task in settings.values()]
     return sorted(tasks, key=lambda task: task.order)
@@ -68,7 +68,7 @@ def example_scenes(
 def write_results(
     comparison: Comparison, outcomes: Sequence[Outcome], facts: Mapping[str, str]
 ) -> list[Path]:
-    """Write all of it to the comparison's folder.
+    """Write tables, figures and page to the folder of the comparison.
 
     Args:
         comparison: The comparison.

@@ -1,4 +1,4 @@
-"""The report's tables of scores."""
+"""Tables of scores on the page."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def score_tables(
 def _score_group(
     domain: str, rows: Sequence[Row], tasks: Sequence[Task], hidden: Mapping[str, frozenset[str]]
 ) -> str:
-    """One domain's rows under its name."""
+    """Return the rows of a domain under its name."""
     unseen = hidden.get(domain, frozenset())
     tinted = {score.name for task in tasks if task.name in unseen for score in task.main_scores}
     best = [_best(rows, score) for score in SCORES]
@@ -113,7 +113,7 @@ def _competing(row: Row, column: str) -> float:
 def _classes(
     rows: Sequence[Row], tasks: Sequence[Task], hidden: Mapping[str, frozenset[str]]
 ) -> str:
-    """IoU per class, for the rows that have it."""
+    """Return the IoU per class for the rows that have it."""
     rows = [row for row in rows if row.classes]
     if not rows:
         return ""

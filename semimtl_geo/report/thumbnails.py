@@ -1,4 +1,4 @@
-"""Rasters as small pictures in their colours."""
+"""Rasters as small images in their colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HIDDEN: Final = "labels never seen in training"
 
 @dataclass(frozen=True)
 class ExampleScene:
-    """One scene, its truth, and the maps of it.
+    """Scene of a figure, with its labels and its maps.
 
     Attributes:
         domain: Domain of the scene.
@@ -84,7 +84,7 @@ def picture(path: Path, task: Task, high: float | None, edge: int) -> Image.Imag
         path: The raster.
         task: Task of the raster.
         high: The value at the top of the colour ramp; the task's own if None.
-        edge: The longer edge of the picture, in pixels; rasters are never enlarged.
+        edge: Longer edge of the image in pixels; rasters are never enlarged.
 
     Returns:
         A paletted picture.
@@ -98,7 +98,7 @@ def paletted(colors: IndexedColors) -> Image.Image:
     """Convert palette indices to an image, transparent where unknown."""
     made = Image.fromarray(colors.indices)
     palette = [int(channel) for color in colors.palette for channel in color]
-    # The palette must reach the transparent entry.
+    # The palette must include the transparent entry.
     made.putpalette(palette + [0] * (3 * 256 - len(palette)))
     made.info["transparency"] = TRANSPARENT
     return made
@@ -114,7 +114,7 @@ def tops(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, flo
                 for p in panels
                 if task.name in p.truth
             ]
-            # A steeple or a crane shall not darken everything else.
+            # A steeple or a crane must not darken everything else.
             highest = [
                 float(np.percentile(data[known], 99.5)) for data, known in pairs if known.any()
             ]
@@ -140,7 +140,7 @@ def data_uri(made: Image.Image) -> str:
 def read_small(
     path: Path, edge: int, resampling: Resampling
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Decimated values, and which of them are known."""
+    """Read decimated values and the mask of known ones."""
     with rasterio.open(path) as source:
         data = source.read(
             1, out_shape=small_shape(source, edge), masked=True, resampling=resampling
@@ -149,6 +149,6 @@ def read_small(
 
 
 def small_shape(source: rasterio.DatasetReader, edge: int) -> tuple[int, int]:
-    """Rows and columns of a raster whose longer edge is no longer than `edge`."""
+    """Return rows and columns of a raster, scaled so that the longer edge is at most `edge`."""
     factor = max(1.0, max(source.shape) / edge)
     return max(1, round(source.height / factor)), max(1, round(source.width / factor))

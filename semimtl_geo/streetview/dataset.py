@@ -141,7 +141,7 @@ class RandomCrops(Sampler[Query]):
             yield number, tuple(position)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass that of an epoch; Lightning calls this, also when it resumes."""
+        """Set the epoch of the next pass; Lightning calls this, also when it resumes."""
         self.passes = epoch
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""GeoTIFFs read in chips of one ground sampling distance, each file resampled once if it may be."""
+"""Reading of GeoTIFFs in chips of one ground sampling distance; small files are resampled once."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ Pixels = tuple[NDArray[Any], BoolArray]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The whole pixels of a file at a reader's resolution, counted from its first corner."""
+class ResampledFile:
+    """Whole pixels of a resampled file, counted from its first corner."""
 
     bounds: BoundingBox
     pixels: Pixels
 
 
-class Part:
+class ChipAxis:
     """Rows (or columns) of a chip that a file has.
 
     Args:
@@ -128,7 +128,7 @@ class ChipReader:
         self.finer, self.coarser = finer, coarser
         self._process = os.getpid()
         self._open_files: dict[str, Any] = {}
-        self._kept: dict[str, Kept | None] = {}
+        self._kept: dict[str, ResampledFile | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Open files and pixels stay in the process that read them."""
@@ -151,20 +151,20 @@ class ChipReader:
             InputError: If it cannot be read.
         """
         if os.getpid() != self._process:
-            # Forked: what is read from a shared file moves the other process's position in it.
+            # After a fork, reads from a shared file would move the position of the other process.
             self._process, self._open_files = os.getpid(), {}
         xres, yres = self.res
         height, width = round((y.stop - y.start) / yres), round((x.stop - x.start) / xres)
         kept = self._kept.get(path)
         bounds = kept.bounds if kept else self._open(path).bounds
         file_height, file_width = self._extent(bounds)
-        rows = Part((bounds.top - y.stop) / yres, height, file_height)
-        columns = Part((x.start - bounds.left) / xres, width, file_width)
+        rows = ChipAxis((bounds.top - y.stop) / yres, height, file_height)
+        columns = ChipAxis((x.start - bounds.left) / xres, width, file_width)
         values, known = self._whole_pixels(path, rows, columns)
         chip = np.zeros((len(self.bands), height, width), values.dtype)
         chip_known = np.zeros((height, width), bool)
         if known.size:
-            # The nearest whole pixel stands for one of which the file has only a part.
+            # The nearest whole pixel fills one that lies only partly in the file.
             edges = rows.edges, columns.edges
             if np.any(edges):
                 values = np.pad(values, ((0, 0), *edges), mode="edge")
@@ -187,11 +187,11 @@ class ChipReader:
         return self._open_files[path]
 
     def _extent(self, bounds: BoundingBox) -> tuple[float, float]:
-        """Rows and columns of a file, parts of them too."""
+        """Return the rows and columns of a file at the reader's resolution, with fractions."""
         xres, yres = self.res
         return (bounds.top - bounds.bottom) / yres, (bounds.right - bounds.left) / xres
 
-    def _whole_pixels(self, path: str, rows: Part, columns: Part) -> Pixels:
+    def _whole_pixels(self, path: str, rows: ChipAxis, columns: ChipAxis) -> Pixels:
         """Return the pixels of a chip that lie in the file as a whole."""
         kept = self._whole_file(path) if rows.on_pixels and columns.on_pixels else None
         if kept is None:
@@ -203,22 +203,22 @@ class ChipReader:
         values, known = kept.pixels
         return values[:, *inside], known[inside]
 
-    def _whole_file(self, path: str) -> Kept | None:
+    def _whole_file(self, path: str) -> ResampledFile | None:
         """Return the cached array of a file, if there is one."""
         if path not in self._kept:
             source = self._open(path)
             rows, columns = (int(extent + TOUCH) for extent in self._extent(source.bounds))
             each = len(self.bands) * np.dtype(source.dtypes[0]).itemsize + 1
             kept = None
-            # GDAL warps a whole file to the wanted size at once, and averages nothing then.
+            # GDAL warps a whole file to the requested size at once, without averaging.
             as_stored = not isinstance(source, WarpedVRT)
             if as_stored and rows * columns * each * self.files <= KEPT:
-                kept = Kept(source.bounds, self._resampled(path, (0, 0), (rows, columns)))
+                kept = ResampledFile(source.bounds, self._resampled(path, (0, 0), (rows, columns)))
             self._kept[path] = kept
         return self._kept[path]
 
     def _resampled(self, path: str, first: tuple[float, float], shape: tuple[int, int]) -> Pixels:
-        """So many rows and columns of a file, from the first ones on; all lie in it as a whole."""
+        """Resample the first rows and columns of a file; all lie in it as a whole."""
         source, bands = self._open(path), self.bands
         if not math.prod(shape):
             return np.zeros((len(bands), *shape), source.dtypes[0]), np.zeros(shape, bool)
@@ -243,7 +243,7 @@ def _unreadable(path: str, error: Exception) -> InputError:
 
 
 def _window(start: float, length: float, end: int) -> tuple[float, float]:
-    """Start and length of a window in a file of so many pixels, without errors of rounding.
+    """Return start and length of a window in pixels of a file, without rounding errors.
 
     They would take it out of the file; and where a mask is read at twice its pixel size, they would
     decide which pixel is the nearest.

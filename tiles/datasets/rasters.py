@@ -106,7 +106,7 @@ class _Rasters(RasterDataset):
             values, known = self._reader.read(path, x, y)
             chip = self.scaled(values)
             chip[:, ~known] = np.nan
-            # Where files overlap, the first that knows a pixel has its say.
+            # Where files overlap, the first that knows a pixel counts.
             merged = chip if merged is None else np.where(np.isnan(merged), chip, merged)
             if not np.isnan(merged).any():
                 break
@@ -115,7 +115,7 @@ class _Rasters(RasterDataset):
         return {self.key: self.convert(merged)}
 
     def convert(self, data: NDArray[np.float32]) -> Tensor:
-        """Bring ``[bands, H, W]`` with NaN for unknown into the form of a batch."""
+        """Convert ``[bands, H, W]`` with NaN for unknown to the form of a batch."""
         raise NotImplementedError  # abstract: the subclasses below are the whole family
 
     def _settle(self) -> None:

@@ -43,7 +43,7 @@ class _Chips(GeoSampler):
         self.times = times
 
     def pixels(self, scene: int) -> tuple[float, float]:
-        """Rows and columns of a scene; what is left of a pixel counts as its part."""
+        """Return the rows and columns of a scene, with fractions of pixels."""
         left, bottom, right, top = self.scenes[scene]
         return (top - bottom) / self.res[1], (right - left) / self.res[0]
 
@@ -81,7 +81,7 @@ class RandomChips(_Chips):
 
     def __init__(self, dataset: GeoDataset, size: int, length: int, seed: int) -> None:
         super().__init__(dataset, size)
-        # Whole pixels: the first row and column where a chip may begin are 0, these are the last.
+        # Last row and column at which a chip may begin; the first ones are 0.
         last = [[int(n + TOUCH) - size for n in self.pixels(i)] for i in range(len(self.scenes))]
         self.last = {scene: ends for scene, ends in enumerate(last) if min(ends) >= 0}
         if not self.last:
@@ -108,7 +108,7 @@ class RandomChips(_Chips):
             yield self.query(scene, row, column)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass that of an epoch; Lightning calls this, also where it resumes."""
+        """Set the epoch of the next pass; Lightning calls this, also when it resumes."""
         self.passes = epoch
 
     def __len__(self) -> int:
@@ -117,13 +117,13 @@ class RandomChips(_Chips):
 
 
 class DistributedSlice(Sampler[Any]):
-    """The share of one of several processes in what a sampler draws; they take turns.
+    """Sampler of the chips of one of several processes, which take turns.
 
-    So the processes' batches together are those that one process would draw. A run that is resumed
-    goes on within a pass.
+    Together, the batches of all processes are those of one process. A resumed run continues
+    within a pass.
 
     Args:
-        sampler: Draws the same in every process; its length is a multiple of ``processes``.
+        sampler: Sampler, the same in every process; its length is a multiple of ``processes``.
         process: Number of this process.
         processes: Number of processes.
         start: Number of its own chips that this process skips in the next pass.
@@ -148,11 +148,11 @@ class DistributedSlice(Sampler[Any]):
         return islice(iter(self.sampler), first, None, self.processes)
 
     def __len__(self) -> int:
-        """Draws per pass."""
+        """Return the number of chips per pass."""
         return len(self.sampler) // self.processes  # type: ignore[arg-type]  # not all have one
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass that of an epoch."""
+        """Set the epoch of the next pass."""
         if hasattr(self.sampler, "set_epoch"):
             self.sampler.set_epoch(epoch)
 
@@ -194,7 +194,7 @@ class GridChips(_Chips):
 
 
 def _extents(bounds: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
-    """Leave out what lies within another extent, and slivers where two scenes touch.
+    """Drop extents within another one, and slivers where two scenes touch.
 
     An intersection of overlapping images and labels has such parts: the first image with the second
     label is part of the first image with its own.
@@ -213,7 +213,7 @@ def _extents(bounds: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
         around = ((bounds - extent) * outward <= margin).all(axis=1)
         within = ((extent - bounds) * outward <= margin).all(axis=1)
         twins = around & within
-        # Of twins the first is kept.
+        # The first of equal extents is kept.
         redundant = (around & ~twins).any() or twins[:number].any()
         if not redundant and min(right - left, top - bottom) > margin:
             kept.append(number)

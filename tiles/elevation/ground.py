@@ -118,7 +118,7 @@ class Ground(Closeable):
         return 2 * sum(1 for _ in self._windows(True)) + 2 * sum(1 for _ in self._windows(False))
 
     def _windows(self, pixels: bool) -> Iterator[tuple[Span, Span]]:
-        """Windows of cells: flat ones of so many pixels for reading, square ones for filtering."""
+        """Yield windows of cells: flat ones for reading, square ones for filtering."""
         high, wide = (
             (max(1, self._block // self._factors[0]), max(1, 8 * self._block // self._factors[1]))
             if pixels
@@ -144,14 +144,14 @@ class Ground(Closeable):
             step()
         if not lowest < math.inf:
             raise InputError(self._surface.name, "has no known pixel", "check its nodata value")
-        # Heights above the lowest cell are small, and exact in float32.
+        # Heights above the lowest cell are small and therefore exact in float32.
         self._base = float(lowest)
         for window in self._windows(False):
             heights, flags = self._filter(low, window)
             provisional.write(heights, window)
             bare.write(flags, window)
             step()
-        correction = low  # which is no longer needed
+        correction = low  # The rows are no longer needed.
         for window in self._windows(True):
             correction.write(self._correct(provisional, bare, window), window)
             step()
@@ -187,7 +187,7 @@ class Ground(Closeable):
         return rows, columns
 
     def _cells(self, values: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
-        """Pixels [H, W] by cells [h, factor, w, factor], the last cells made up with `empty`."""
+        """Return pixels [H, W] by cells [h, factor, w, factor], padded with `empty`."""
         down, along = self._factors
         missing = [(0, -values.shape[0] % down), (0, -values.shape[1] % along)]
         if missing != [(0, 0), (0, 0)]:
@@ -206,7 +206,7 @@ class Ground(Closeable):
         self, plane: Plane, window: tuple[Span, Span]
     ) -> tuple[Float64Array, npt.NDArray[Any]]:
         """Compute the ground of all cells and the mask of bare ones (steps 2 and 3)."""
-        # Two cells for outliers, two radii for objects, and what is interpolated from them.
+        # Margin: two cells for outliers, two radii for objects, and the interpolation.
         wide, inner = self._around(window, 2 + 2 * self._radius + self._reach)
         low = plane.read(wide) - self._base
         pits = outliers(low, self._cell)
@@ -215,10 +215,10 @@ class Ground(Closeable):
         found, opened, eroded = objects(low, self._radius, self._cell, slope)
         gaps = found | np.isnan(low)
         filled = fill(np.where(gaps, np.nan, low), opened, self._reach)
-        # Ground is never above what was seen, nor steeper than it may be below all around.
+        # Ground is never above the surface, nor steeper than allowed.
         least = eroded - slope * self._radius * self._cell
         filled = np.where(gaps, np.fmin(np.fmax(filled, least), low), filled)
-        # Nothing is needed where nothing is near, and a plane there would be a guess.
+        # Far from known cells no ground is needed, and a plane would be a guess.
         filled = np.where(np.isnan(opened), np.nan, filled)
         return filled[inner], ~gaps[inner]
 
@@ -283,6 +283,6 @@ class Ground(Closeable):
         return ground, tolerance[np.ix_(down, along)]
 
     def close(self) -> None:
-        """Drop the terrain."""
+        """Close the temporary files."""
         for plane in self._planes:
             plane.close()

@@ -11,7 +11,7 @@ from tiles.errors import InputError
 from tiles.reading.raster import Raster
 from tiles.types import Float64Array, Span
 
-# No ground on Earth lies outside; what does is a value for "unknown" that nobody declared.
+# No ground on Earth lies outside; other values are undeclared nodata.
 LOWEST, HIGHEST = -1000.0, 9500.0
 
 
@@ -47,7 +47,7 @@ class Elevation(Raster):
         return vertical
 
     def heights(self, rows: Span, columns: Span) -> Float64Array:
-        """Heights of a window.
+        """Read the heights of a window.
 
         Args:
             rows: First row, and one past the last.

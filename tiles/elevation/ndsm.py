@@ -1,4 +1,4 @@
-"""Surface models to heights above ground (nDSM): minus the terrain, or minus the ground found."""
+"""Heights above ground (nDSM): surface model minus terrain model or filtered ground."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tiles.reading.raster import GDAL_CACHE
 from tiles.types import Float64Array, ProgressCallback, Span
 
 HEIGHT = ValueMap("height", unit="m", description="height above ground", high=30.0)
-# A surface this far below its terrain, in metres, over half of its area is not below ground: the
+# If half of the surface is this far (in metres) below its terrain, it is not below ground: the
 # two models are of different height references.
 BELOW = 2.0
 
@@ -117,7 +117,7 @@ def heights_above_ground(
 
 
 def _windows(grid: PixelGrid) -> Iterator[tuple[Span, Span]]:
-    """Windows of whole blocks of the map, flat, for many rasters are stored in rows."""
+    """Yield flat windows of whole blocks of the map, for many rasters are stored in rows."""
     for row in range(0, grid.height, BLOCK):
         for column in range(0, grid.width, 8 * BLOCK):
             ends = min(row + BLOCK, grid.height), min(column + 8 * BLOCK, grid.width)

@@ -15,7 +15,7 @@ from tiles.types import Float64Array, Span
 
 
 class Plane:
-    """One value per cell, in a file that has no name and vanishes with the process.
+    """One value per cell in an unnamed file, which is deleted with the process.
 
     Args:
         shape: Rows and columns.
@@ -55,6 +55,6 @@ class Plane:
         return values.astype(np.float64)
 
     def close(self) -> None:
-        """Let the file vanish."""
-        with suppress(OSError):  # what could not be written any more has been told
+        """Delete the file."""
+        with suppress(OSError):  # The error of the write was raised before.
             self._file.close()

@@ -1,4 +1,4 @@
-"""The simple morphological filter (SMRF): which cells of a surface are ground, and what is below.
+"""The simple morphological filter (SMRF): ground cells of a surface, and the ground below others.
 
 After T. J. Pingel, K. C. Clarke, W. A. McBride: An improved simple morphological filter for the
 terrain classification of airborne LIDAR data. ISPRS Journal of Photogrammetry and Remote Sensing
@@ -18,12 +18,12 @@ from tiles.types import BoolArray, Float64Array
 
 # A pit is an outlier where it is steeper than this (the paper: 500 %).
 PIT_SLOPE = 5.0
-# Weight of the opened surface where ground is interpolated: counts only far from all ground.
+# Weight of the opened surface in the interpolation: it counts only far from all ground.
 PRIOR = 1e-6
 
 
 def outliers(low: Float64Array, cell: float) -> BoolArray:
-    """Cells that lie far below everything around: blunders of the surface model.
+    """Find cells far below all their neighbours: blunders of the surface model.
 
     The paper closes with a disk of one cell; that takes a narrow lane between houses for a pit.
     Here a pit must be closed by short lines in all four directions, so it has two cells at most
@@ -48,7 +48,7 @@ def outliers(low: Float64Array, cell: float) -> BoolArray:
 
 
 def _line(values: Float64Array, shift: tuple[int, int], extreme: np.ufunc) -> Float64Array:
-    """Least or greatest of each cell and its two neighbours along a line."""
+    """Return the minimum or maximum of each cell and its two neighbours along a line."""
     before, after = np.roll(values, shift, (0, 1)), np.roll(values, (-shift[0], -shift[1]), (0, 1))
     made: Float64Array = extreme(values, extreme(before, after))
     return made
@@ -57,7 +57,7 @@ def _line(values: Float64Array, shift: tuple[int, int], extreme: np.ufunc) -> Fl
 def objects(
     low: Float64Array, radius: int, cell: float, slope: float
 ) -> tuple[BoolArray, Float64Array, Float64Array]:
-    """Cells that stand on the ground: progressive opening with growing windows.
+    """Find cells of objects on the ground by progressive opening with growing windows.
 
     The surface is opened with windows of radius 1, 2, ... cells; a cell that a step lowers by
     more than `slope` times the window's radius is an object. Windows are octagons, each the
@@ -89,14 +89,14 @@ def objects(
             opened = ndimage.maximum_filter1d(opened, size, axis)
         for _ in range(step // 2):
             opened = _cross(opened, np.maximum)
-        with np.errstate(invalid="ignore"):  # where nothing is known, infinities meet
+        with np.errstate(invalid="ignore"):  # Infinities are subtracted where nothing is known.
             found |= last - opened > slope * step * cell
         last = opened
     return found & ~unknown, _finite(opened), _finite(eroded)
 
 
 def _cross(values: Float64Array, extreme: np.ufunc) -> Float64Array:
-    """Least or greatest of each cell and its four neighbours."""
+    """Return the minimum or maximum of each cell and its four neighbours."""
     made = values.copy()
     extreme(made[1:], values[:-1], out=made[1:])
     extreme(made[:-1], values[1:], out=made[:-1])
@@ -142,11 +142,11 @@ def fill(values: Float64Array, fallback: Float64Array, reach: int) -> Float64Arr
     s, sx, sy, sxx, sxy, syy = sums(known.astype(np.float64), 6)
     t, tx, ty = sums(np.where(known, values - mean, 0.0), 3)
     near = s > 1e-3 * PRIOR
-    # Where known cells lie in one line, the slope across it is taken to be zero.
+    # If known cells lie in one line, the slope across it is set to zero.
     sxx, syy = sxx + 1e-3 * s, syy + 1e-3 * s
     determinant = np.where(near, sxx * syy - sxy * sxy, 1.0)
     gx, gy = (syy * sx - sxy * sy) / determinant, (sxx * sy - sxy * sx) / determinant
-    # Small also where the gap is far outside all ground, and the plane would be a guess.
+    # Also small if the gap is far outside all ground, where the plane would be a guess.
     weight = np.where(near, np.maximum(s - gx * sx - gy * sy, 0.0), 0.0)
     total = np.where(near, t - gx * tx - gy * ty, 0.0)
     prior = np.where(np.isnan(fallback), 0.0, PRIOR)
@@ -161,13 +161,13 @@ def _kernels(shape: tuple[int, int], reach: int) -> tuple[npt.NDArray[np.complex
     """Transform the weights times 1, x, y, xx, xy and yy, for circular convolution."""
     y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
     distance = np.hypot(y, x)
-    distance[reach, reach] = reach  # known cells keep their values
+    distance[reach, reach] = reach  # Known cells keep their values.
     weight = (np.maximum(reach - distance, 0) / (reach * distance)) ** 3
     offsets = np.arange(-reach, reach + 1)
     made = []
     for factor in (1.0, x, y, x * x, x * y, y * y):
         kernel = np.zeros(shape)
-        # Where a wide kernel overlaps itself, no two cells are so far apart.
+        # If a wide kernel overlaps itself, no two cells are that far apart.
         kernel[np.ix_(offsets % shape[0], offsets % shape[1])] = weight * factor
         made.append(fft.rfft2(kernel))
     return tuple(made)

@@ -12,14 +12,14 @@ from tiles.elevation.model import Elevation
 from tiles.errors import InputError
 from tiles.types import Float64Array, Span
 
-# Every so many pixels a position is computed in another CRS; between them it is interpolated.
+# Interval in pixels at which positions are transformed; between them they are interpolated.
 LATTICE = 32
-# Terrain pixels that are read at a time at most.
+# Largest number of terrain pixels that are read at a time.
 MOST = 1 << 23
 
 
 class Terrain:
-    """A terrain model on the grid of a surface model, bilinear, whatever its own grid and CRS.
+    """Terrain model that is resampled bilinearly to the grid and CRS of a surface model.
 
     A pixel is known where the terrain pixel that covers its centre is. Within half a terrain
     pixel of the model's edge the slope of the outermost pixels goes on, so that a coarse model of
@@ -40,7 +40,7 @@ class Terrain:
             raise InputError(dtm.name, fault, "bring both to one height reference")
         if dtm.grid.crs != dsm.grid.crs:
             try:
-                # In the plane, for heights stay as they are.
+                # Transform in the plane only: heights stay as they are.
                 own, to = (pyproj.CRS.from_user_input(r.grid.crs).to_2d() for r in (dtm, dsm))
                 self._transformer = pyproj.Transformer.from_crs(to, own, always_xy=True)
             except (CRSError, ProjError) as error:
@@ -79,12 +79,12 @@ class Terrain:
         if self._transformer is not None:
             east, north = np.broadcast_arrays(east, north)
             east, north = self._transformer.transform(east, north)
-        # Rounded, lest coinciding grids miss each other by the rounding of coordinates.
+        # Rounded, so that equal grids coincide despite rounding errors of coordinates.
         row = np.round((north - own.f) / own.e - 0.5, 6)
         return row, np.round((east - own.c) / own.a - 0.5, 6)
 
     def heights(self, rows: Span, columns: Span) -> Float64Array:
-        """Heights of the terrain in a window of the surface model.
+        """Return the heights of the terrain in a window of the surface model.
 
         Args:
             rows: First row, and one past the last.
@@ -118,7 +118,7 @@ class Terrain:
         return made
 
     def _window(self, row: Float64Array, column: Float64Array) -> tuple[Span, Span] | None:
-        """Terrain pixels that these positions need: always two or more along an axis if it can."""
+        """Return the terrain pixels for positions: two or more along an axis if possible."""
         spans = []
         for place, size in ((row, self._dtm.grid.height), (column, self._dtm.grid.width)):
             finite = place[np.isfinite(place)]
@@ -140,7 +140,7 @@ class Terrain:
 
 
 def bilinear(values: Float64Array, row: Float64Array, column: Float64Array) -> Float64Array:
-    """Bilinear interpolation.
+    """Interpolate bilinearly.
 
     Args:
         values: float64 [H, W], NaN where unknown.
@@ -155,7 +155,7 @@ def bilinear(values: Float64Array, row: Float64Array, column: Float64Array) -> F
     row, column = np.nan_to_num(row, nan=-9e9), np.nan_to_num(column, nan=-9e9)
     top = np.clip(np.floor(row), 0, max(height - 2, 0)).astype(np.intp)
     left = np.clip(np.floor(column), 0, max(width - 2, 0)).astype(np.intp)
-    # A single row or column is the same everywhere.
+    # A single row or column is constant.
     down = row - top if height > 1 else np.zeros_like(row)
     along = column - left if width > 1 else np.zeros_like(column)
     down, along = np.clip(down, -0.5, 1.5), np.clip(along, -0.5, 1.5)

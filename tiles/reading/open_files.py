@@ -1,4 +1,4 @@
-"""Raster files of an overlay, of which only so many are open at a time."""
+"""Raster files of an overlay, of which a limited number are open at a time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class SourceFile:
 
 
 class OpenFiles(Closeable):
-    """Files that are opened when they are read; those not read for longest are closed."""
+    """Files that are opened when they are read; the least recently read ones are closed."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[SourceFile, Raster] = OrderedDict()

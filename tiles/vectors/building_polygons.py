@@ -89,7 +89,7 @@ def buildings(
         inputs = [Path(land_cover), Path(height)]
         package = stack.enter_context(GeoPackage(Path(out), source.grid.crs, inputs))
         wanted = np.arange(256) == number
-        # What is neither building nor unknown need not be told apart.
+        # Other classes need not be distinguished.
         merged = np.full(256, 0 if number else 1, np.uint8)
         merged[[number, UNKNOWN_CLASS]] = number, UNKNOWN_CLASS
         sweep = Sweep(
@@ -104,7 +104,7 @@ def buildings(
         for areas, _, shapes in found_regions(sweep, source, wanted, min_area, progress):
             columns = {"area_m2": areas.pixels * source.pixel_area}
             columns |= _statistics(areas.samples, len(areas.value), source.pixel_area)
-            keep = ~(columns["height_m"] < min_height)  # unknown is not below
+            keep = ~(columns["height_m"] < min_height)  # Unknown heights are not below.
             shapes = shapes[keep]
             if right_angles:
                 for i, shape in enumerate(shapes):
@@ -171,7 +171,7 @@ def buildings_of_folder(
 
 
 def _statistics(samples: Samples, count: int, pixel_area: float) -> dict[str, Any]:
-    """Statistics of heights by area; the same in whatever order the pixels were found."""
+    """Compute statistics of heights by area, independent of the order of the pixels."""
     order = np.lexsort((samples.height, samples.area))
     heights = samples.height[order].astype(np.float64)
     ends = np.searchsorted(samples.area[order], np.arange(count + 1))

@@ -1,4 +1,4 @@
-"""Maps to polygons: land-cover areas, and buildings with heights."""
+"""Polygons of land cover."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def land_cover_polygons(
             (source.grid.height, source.grid.width),
             wanted,
             panel,
-            meetings=simplify > 0,  # neighbours must have the same points to stay neighbours
+            meetings=simplify > 0,  # Neighbours must keep the same points.
         )
         squared = find_class(source, "building") if right_angles else None
         for areas, outlines, shapes in found_regions(sweep, source, wanted, min_area, progress):

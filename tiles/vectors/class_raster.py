@@ -1,4 +1,4 @@
-"""Maps that were made earlier, read back: classes with their names, and heights on their grid."""
+"""Reading of maps: classes with their names, and heights on the same grid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tiles.grid import PixelGrid
 from tiles.reading.raster import Raster
 from tiles.types import UNKNOWN_CLASS, RasterName, Span
 
-# By how much areas on the map may differ from those on the ground.
+# Greatest relative difference of areas on the map from those on the ground.
 _AREA_ERROR = 0.02
 
 
@@ -56,11 +56,11 @@ class ClassRaster(Closeable):
         raise InputError(self.name, f"is no map of classes: it {fault}", "give one band of uint8")
 
     def label(self, number: int) -> str:
-        """Name of a class."""
+        """Return the name of a class."""
         return str(number) if self.names is None else self.names[number]
 
     def read(self, rows: Span, columns: Span) -> npt.NDArray[np.uint8]:
-        """Classes [H, W] of a window, 255 where unknown."""
+        """Read the classes [H, W] of a window, 255 where unknown."""
         values, known = self._raster.read(rows, columns)
         classes: npt.NDArray[np.uint8] = np.where(known, values[0], np.uint8(UNKNOWN_CLASS))
         if self.names is not None:
@@ -81,7 +81,7 @@ def category_names(path: RasterName) -> list[str] | None:
     if not auxiliary.is_file():
         return None
     try:
-        # Of no network address and no other file; the parser limits how far entities expand.
+        # The parser opens no other file or address, and limits the expansion of entities.
         root = ET.fromstring(auxiliary.read_bytes())  # noqa: S314
     except (OSError, ET.ParseError) as error:
         fault = f"cannot be read ({error})"
@@ -117,7 +117,7 @@ def find_class(source: ClassRaster, name: str) -> int | None:
 
 
 def unit_of(grid: PixelGrid, name: str) -> float:
-    """Metres in a unit of the map's coordinates, after a check that areas on it are true.
+    """Return the metres in a unit of the map's coordinates; areas on the map must be true.
 
     Raises:
         InputError: Coordinates are degrees, or the projection does not keep areas within 2 %.
@@ -180,6 +180,6 @@ def _difference(one: PixelGrid, other: PixelGrid) -> str | None:
 
 
 def _ends(grid: PixelGrid) -> tuple[float, float, float, float]:
-    """Coordinates of the first pixel's first corner and of the last one's last."""
+    """Return the coordinates of the outer corners of the first and of the last pixel."""
     t = grid.transform
     return t.c, t.f, t.c + grid.width * t.a, t.f + grid.height * t.e

@@ -31,7 +31,7 @@ class Corners:
 
     @classmethod
     def joined(cls, parts: Sequence[Corners]) -> Corners:
-        """One after the other."""
+        """Concatenate several."""
         return cls(
             np.concatenate([part.area for part in parts]),
             np.concatenate([part.row for part in parts]),
@@ -60,7 +60,7 @@ class Samples:
 
     @classmethod
     def joined(cls, parts: Sequence[Samples]) -> Samples:
-        """One after the other."""
+        """Concatenate several."""
         return cls(
             np.concatenate([part.area for part in parts]),
             np.concatenate([part.height for part in parts]),
@@ -93,7 +93,7 @@ class Areas:
 
     @classmethod
     def none(cls) -> Areas:
-        """No area."""
+        """Return an empty set of areas."""
         long, number = np.zeros(0, np.int64), np.zeros(0, np.int32)
         corners = Corners(number, number, number, np.zeros(0, np.int8))
         samples = Samples(number, np.zeros(0, np.float32))
@@ -101,7 +101,7 @@ class Areas:
 
     @classmethod
     def joined(cls, parts: Sequence[Areas]) -> Areas:
-        """One after the other; corners and samples have the final numbers already."""
+        """Concatenate several; corners and samples have the final numbers already."""
         return cls(
             np.concatenate([part.value for part in parts]),
             np.concatenate([part.pixels for part in parts]),

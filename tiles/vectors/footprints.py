@@ -13,7 +13,7 @@ from shapely import LinearRing, MultiPolygon, Polygon
 
 Points = npt.NDArray[np.float64]
 
-# A right-angled footprint that covers the outline worse (intersection over union) is not taken.
+# Least intersection over union of a right-angled footprint with the outline.
 LEAST_IOU = 0.9
 
 
@@ -51,7 +51,7 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
         simplified outline where there is none. Holes too small for four walls are simplified
         plainly.
     """
-    # Far from the origin, rotations would cost digits.
+    # Far from the origin, rotations would lose digits.
     origin = np.asarray(outline.exterior.coords[0])
     local = shapely.transform(outline, lambda points: points - origin)
     best = plain = shapely.simplify(local, tolerance)
@@ -60,7 +60,7 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
         made = _squared(local, plain, angle, tolerance)
         if made is None or not made.is_valid:
             continue
-        # Where the map's edge cuts a building, its corners beyond are not for us to invent.
+        # The corners of a building that the map's edge cuts are unknown.
         corners = shapely.points(np.asarray(made.exterior.coords))
         if np.max(shapely.distance(corners, local.exterior)) > 2 * tolerance:
             continue
@@ -73,9 +73,9 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
 
 
 def _directions(plain: Polygon) -> list[float]:
-    """Candidates for the direction of the walls, in radians."""
+    """Return candidates for the direction of the walls, in radians."""
     edges = np.diff(np.asarray(plain.exterior.coords), axis=0)
-    # Directions a quarter turn apart are one, so they are averaged as four times the angle.
+    # Perpendicular directions are equivalent, so average four times the angle.
     angles, lengths = np.arctan2(edges[:, 1], edges[:, 0]), np.hypot(edges[:, 0], edges[:, 1])
     mean = np.sum(lengths**2 * np.exp(4j * angles))
     candidates = [float(np.angle(mean)) / 4]
@@ -148,7 +148,7 @@ def _correction(stretches: list[tuple[int, Points]]) -> float:
 
 
 def _ring(ring: LinearRing, plain: LinearRing, angle: float, tolerance: float) -> Points | None:
-    """Corners [K, 2] of a ring with walls in one direction, or None."""
+    """Return the corners [K, 2] of a ring with walls in one direction, or None."""
     walls = []
     for axis, points in _stretches(ring, plain, angle):
         length = np.abs(np.diff(points[:, axis]))
@@ -159,7 +159,7 @@ def _ring(ring: LinearRing, plain: LinearRing, angle: float, tolerance: float) -
         least = min(range(len(walls)), key=lengths.__getitem__)
         if lengths[least] >= tolerance:
             break
-        # To the end, so that its neighbours are the first and the last of the others.
+        # Moved to the end, so that its neighbours are the first and the last of the others.
         walls = walls[least + 1 :] + walls[:least]
         one, other = walls.pop(), walls[0]
         weight = one.weight + other.weight

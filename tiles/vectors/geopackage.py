@@ -1,4 +1,4 @@
-"""GeoPackages of any number of features, in an order that is known only at the end."""
+"""GeoPackages of any number of features, whose order is known only at the end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tiles.errors import InputError
 from tiles.files import Closeable, check_writable
 
 Column = npt.NDArray[Any]
-# Features that are written at a time.
+# Number of features that are written at a time.
 BATCH = 20_000
 
 
 class GeoPackage(Closeable):
-    """Writes a GeoPackage aside and gives it its name when it is whole.
+    """Writer of a GeoPackage, which gets its name when it is complete.
 
     Features are put off on disk as they are found, and only 60 bytes or so of each are held; when
     all are known they are written in order.
@@ -63,7 +63,7 @@ class GeoPackage(Closeable):
     def add(
         self, keys: npt.NDArray[np.int64], shapes: npt.NDArray[Any], columns: Mapping[str, Column]
     ) -> None:
-        """Put features off.
+        """Store features on disk until their order is known.
 
         Args:
             keys: int64 [N], by which all features will be sorted.
@@ -85,7 +85,7 @@ class GeoPackage(Closeable):
     def batches(
         self, size: int | None = BATCH
     ) -> Iterator[tuple[npt.NDArray[Any], dict[str, Column]]]:
-        """All features in order: geometries [N] and attributes [N] by name.
+        """Yield all features in order: geometries [N] and attributes [N] by name.
 
         Args:
             size: Features at a time; None: all at once.
@@ -95,7 +95,7 @@ class GeoPackage(Closeable):
         names = self._columns[0]
         columns = {name: np.concatenate([part[name] for part in self._columns]) for name in names}
         order = np.argsort(keys, kind="stable")
-        # No feature at all still makes one batch, so that there is a layer.
+        # An empty batch makes the layer if there are no features.
         step = size or max(1, len(order))
         for start in range(0, max(1, len(order)), step):
             chosen = order[start : start + step]
@@ -113,7 +113,7 @@ class GeoPackage(Closeable):
     def write(
         self, layer: str, kind: str, shapes: npt.NDArray[Any], columns: Mapping[str, Column]
     ) -> None:
-        """Write features behind those that the layer has.
+        """Append features to a layer.
 
         Args:
             layer: Name of the layer.
@@ -133,13 +133,13 @@ class GeoPackage(Closeable):
                 geometry_type=kind,
                 layer_options={"GEOMETRY_NAME": "geom"},
             )
-        except (OSError, RuntimeError) as error:  # what pyogrio raises is a RuntimeError
+        except (OSError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors.
             raise self._unwritable(error) from error
 
     def publish(self) -> Path:
         """Give the finished file its name."""
         try:
-            # Of an older file that some program had open; they do not belong to this one.
+            # Journals of an older file that a program had open do not belong to this one.
             for suffix in ("-wal", "-shm", "-journal"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             (self._aside / self.path.name).replace(self.path)
@@ -148,10 +148,10 @@ class GeoPackage(Closeable):
         return self.path
 
     def close(self) -> None:
-        """Remove what was not published."""
+        """Remove files that were not published."""
         try:
             self._parts.close()
-        except OSError:  # a full disk; what failed first is what matters
+        except OSError:  # The disk is full; the first error is the one that matters.
             pass
         finally:
             shutil.rmtree(self._aside, ignore_errors=True)

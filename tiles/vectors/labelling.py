@@ -1,4 +1,4 @@
-"""Finds connected areas in a class map of any size, panel by panel."""
+"""Labelling of connected areas in a class map of any size, panel by panel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tiles.grid import BLOCK
 from tiles.types import UNKNOWN_CLASS, BoolArray, Float32Array, Int32Array, Int64Array, UInt8Array
 from tiles.vectors.components import Areas, Corners, Samples
 
-# From pixels of a panel (rows, columns: first, one past the last) to their classes and heights.
+# Function from rows and columns (first, one past the last) to classes and heights.
 Read = Callable[[tuple[int, int], tuple[int, int]], tuple[UInt8Array, Float32Array | None]]
 
 
@@ -51,9 +51,9 @@ def label(classes: UInt8Array) -> tuple[Int32Array, UInt8Array, Int64Array, Int6
 def _corners(
     classes: UInt8Array, areas: Int32Array, wanted: BoolArray, row: int, column: int, meetings: bool
 ) -> Corners:
-    """Corners at the points between pixels, [H + 1, W + 1] of them around [H, W] points."""
+    """Return the corners at the [H + 1, W + 1] points around [H, W] pixels."""
     a, b, c, d = classes[:-1, :-1], classes[:-1, 1:], classes[1:, :-1], classes[1:, 1:]
-    # Elsewhere all four pixels are equal, or an outline passes straight.
+    # Elsewhere all four pixels are equal, or the outline has no corner.
     turn = np.nonzero(((a != b) | (c != d)) & ((a != c) | (b != d)))
     a, b, c, d = a[turn], b[turn], c[turn], d[turn]
     ab, ac, bd, cd = a == b, a == c, b == d, c == d
@@ -90,7 +90,7 @@ def _corners(
 
 
 class Sweep:
-    """Goes through a map in square panels, in reading order, and hands out finished areas.
+    """Iterator over a map in square panels, in reading order, that yields finished areas.
 
     An area is finished when no pixel that is still to come can belong to it. Memory: about 40
     bytes per pixel of a panel, 20 per column of the map, and for areas that are not finished 13
@@ -117,7 +117,7 @@ class Sweep:
 
     @property
     def count(self) -> int:
-        """Panels."""
+        """Number of panels."""
         rows, columns = (-(-length // self._panel) for length in self._shape)
         return rows * columns
 
@@ -163,7 +163,7 @@ class Sweep:
 
 
 def _neighbours(around: UInt8Array, belong: Int32Array) -> tuple[Int32Array, Int32Array]:
-    """Numbers of areas that are one across a panel's upper and left edge."""
+    """Return the numbers of areas that are connected across a panel's upper and left edge."""
     above, here = belong[0, 1:], belong[1, 1:]
     down = (around[0, 1:] == around[1, 1:]) & (above >= 0) & (here >= 0)
     before, after = belong[1:, 0], belong[1:, 1]
@@ -175,14 +175,14 @@ def _neighbours(around: UInt8Array, belong: Int32Array) -> tuple[Int32Array, Int
 
 
 class _Front:
-    """The last pixels that were seen, as far as pixels to come have them for neighbours.
+    """Pixels that were read and are neighbours of pixels that were not.
 
     Of each, class and number of the area; beyond the map, unknown and -1.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._shape = shape
-        # The rows above the panel and of panels done at its bottom, one pixel longer either side.
+        # Rows above the panel and of finished panels, one pixel longer on either side.
         self._above = self._below = self._blank(shape[1] + 2)
 
     @staticmethod

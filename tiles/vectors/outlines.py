@@ -47,13 +47,13 @@ class Outlines:
         path, starts = _rings(partner)
         owner = area[path[starts]]
         x, y = column[path], row[path]
-        # Where areas meet at a straight edge, two corners lie with nothing between.
+        # Where areas meet at a straight edge, two corners coincide.
         once = np.ones(len(path), bool)
         once[1:] = (x[1:] != x[:-1]) | (y[1:] != y[:-1])
         once[starts] = True
         self._x, self._y = x[once], y[once]
         self._starts: Int64Array = (np.cumsum(once) - 1)[starts]
-        # The upper left corner of an area is on its outer ring, which so comes first.
+        # The upper left corner of an area is on its outer ring, which therefore comes first.
         shell = np.ones(len(starts), bool)
         shell[1:] = owner[1:] != owner[:-1]
         size = self._sizes()
@@ -65,12 +65,12 @@ class Outlines:
         np.add.at(self.pixels, owner[kept], np.where(shell, size, -size)[kept])
 
     def _sizes(self) -> Int64Array:
-        """Pixels inside each ring."""
+        """Return the number of pixels inside each ring."""
         if not len(self._starts):
             return np.zeros(0, np.int64)
         following = np.arange(1, len(self._x) + 1)
         following[np.append(self._starts[1:], len(self._x)) - 1] = self._starts
-        # Relative to each ring's start, so that the products stay small.
+        # Coordinates relative to the start of the ring keep the products small.
         lengths = np.diff(self._starts, append=len(self._x))
         x = self._x - np.repeat(self._x[self._starts], lengths)
         y = self._y - np.repeat(self._y[self._starts], lengths)
@@ -93,7 +93,7 @@ class Outlines:
         return found
 
     def _closed(self, rings: Int64Array) -> tuple[npt.NDArray[np.float64], Int64Array]:
-        """Coordinates [K, 2] of some rings, each closed, and where each begins."""
+        """Return the coordinates [K, 2] of closed rings, and the start of each."""
         ends = np.append(self._starts[1:], len(self._x))
         lengths = ends[rings] - self._starts[rings] + 1
         offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -123,7 +123,7 @@ class Outlines:
 
 
 def _rings(partner: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Go around all rings.
+    """Trace all rings.
 
     Args:
         partner: int64 [K], the corner at the other end of each corner's vertical edge. The

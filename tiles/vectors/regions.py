@@ -16,7 +16,7 @@ from tiles.vectors.components import Areas
 from tiles.vectors.labelling import Sweep
 from tiles.vectors.outlines import Outlines
 
-# Outlines waver by about this much; right-angled footprints have no shorter steps.
+# Noise of outlines; right-angled footprints have no shorter steps.
 _WAVER_M, _WAVER_PIXELS = 0.5, 1.5
 
 
@@ -30,7 +30,7 @@ def check_sizes(panel: int, **sizes: float) -> None:
 
 
 def right_angle_tolerance(source: ClassRaster) -> float:
-    """Tolerance for right angles, in m."""
+    """Return the tolerance for right angles, in m."""
     return max(_WAVER_M, _WAVER_PIXELS * source.grid.gsd)
 
 
@@ -41,11 +41,11 @@ def found_regions(
     min_area: float,
     progress: ProgressCallback | None,
 ) -> Iterator[tuple[Areas, Outlines, npt.NDArray[Any]]]:
-    """Areas of wanted classes that are large enough, their outlines, and these as polygons."""
+    """Yield areas of wanted classes that are large enough, with outlines and polygons."""
     least = min_area / source.pixel_area
     blanks = np.zeros((0, 2), np.int64)
     for done, areas in enumerate(sweep, start=1):
-        # An area inside another is finished no later. Larger ones fit into no hole that is filled.
+        # An area inside another is finished no later, and larger ones fit into no filled hole.
         blank = areas.first[(areas.value == UNKNOWN_CLASS) & (areas.pixels < least)]
         here = np.stack(np.divmod(blank, source.grid.width), axis=1)
         blanks = np.concatenate([blanks, here])
