@@ -72,7 +72,7 @@ def map_places(
         with input_errors(out, "cannot be made", "choose another folder"):
             out.mkdir(parents=True, exist_ok=True)
         judges = network.discriminators if settings.plausibility else None
-        # On a cluster, each worker needs_statistics a device of its own.
+        # On a cluster, each worker needs a device of its own.
         own = [None] if client is not None else [network.device]
         predictors = [
             Predictor(network.card, chosen.generator, judges, device)

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.prepare.archive import RawFile, RawFolder
@@ -26,6 +25,7 @@ from semimtl_geo.prepare.rasters.scene_writer import (
 )
 from tiles.errors import InvalidValueError, MissingFileError
 from tiles.grid import PixelGrid
+from tiles.reading.crs import parse_crs
 from tiles.types import UNKNOWN_CLASS, BoolArray, Span, UInt8Array
 
 BANDS: Final = ("NIR", "red", "green")
@@ -114,21 +114,16 @@ def target_files(split: str, name: str, roles: Iterable[str]) -> list[str]:
     return [f"{split}/{layer}/{name}.tif" for layer in [*layers, "image"]]
 
 
-def parse_crs(text: str) -> CRS:
+def parse_projected_crs(text: str) -> CRS:
     """Parse the option ``--crs``.
 
     Raises:
         InvalidValueError: If PROJ does not know the coordinate reference system, or if it is not a
             projected one.
     """
-    source, remedy = f"--crs {text}", "give one such as EPSG:25832"
-    try:
-        crs = CRS.from_user_input(text)
-    except CRSError as error:
-        fault = "is not a coordinate reference system that PROJ knows"
-        raise InvalidValueError(source, fault, remedy) from error
+    crs = parse_crs(text)
     if not crs.is_projected:
-        raise InvalidValueError(source, "is not projected", remedy)
+        raise InvalidValueError(f"crs {text}", "is not projected", "give one such as EPSG:25832")
     return crs
 
 

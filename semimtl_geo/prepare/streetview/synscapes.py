@@ -133,7 +133,7 @@ def read_depth(path: Path) -> Float32Array:
     try:
         import OpenEXR  # type: ignore[import-not-found]  # optional, without type hints
     except ImportError as error:
-        remedy = "install semimtl-geo[streetview]"
+        remedy = "pip install 'semimtl-geo[streetview]'"
         raise InputError(path, "needs the package OpenEXR", remedy) from error
     remedy = "replace the file"
     with (
