@@ -132,7 +132,7 @@ TABLE = {
     "other band counts, both with these":
         Bad("MAP three.tif four.tif --bands 1,2,4 --merge town", "three.tif: has 3 bands"),
     "1000 km apart": Bad("MAP good.tif far.tif --merge town", "lies 1,000 km from"),
-    "no name": Bad("MAP good.tif --merge a/b", "--merge: 'a/b' is no part of a file name"),
+    "no name": Bad("MAP good.tif --merge a/b", "--merge: must be a part of a file name, got 'a/b'"),
     "one of several is bad": Bad("MAP good.tif nowhere.tif", "nowhere.tif: has no coordinate"),
     "one of several is bad, a known domain":
         Bad("MAP good.tif nowhere.tif --domain city_a", "nowhere.tif: has no coordinate"),
@@ -145,19 +145,19 @@ TABLE = {
     "tile below 0": Bad("MAP good.tif --tile -5", "tile: must be >= 1 px, got -5"),
     "tile of a word": Bad("MAP good.tif --tile big", "argument --tile"),
     "tile too small to judge":
-        Bad("MAP good.tif --plausibility --tile 16", "tile: 16 px are too few"),
-    "no such GPU": Bad("MAP good.tif --devices cuda:77", "device cuda:77: is no device of this"),
+        Bad("MAP good.tif --plausibility --tile 16", "tile: must be larger for a discriminator"),
+    "no such GPU": Bad("MAP good.tif --devices cuda:77", "device cuda:77: is not a device of this"),
     "no such device":
-        Bad("MAP good.tif --devices xpu9", "device xpu9: is no device of this machine"),
+        Bad("MAP good.tif --devices xpu9", "device xpu9: is not a device of this machine"),
     "no device name":
         Bad("MAP good.tif --devices cpu,,cpu", "device"),
-    "no word of a device": Bad("MAP good.tif --devices nonsense", "device nonsense: is no device"),
+    "no word of a device": Bad("MAP good.tif --devices nonsense", "nonsense: is not a device"),
     "a device without memory":
-        Bad("MAP good.tif --devices meta", "device meta: is no device"),
+        Bad("MAP good.tif --devices meta", "device meta: is not a device"),
     "a device of Apple":
-        Bad("MAP good.tif --devices mps", "device mps: is no device of this"),
+        Bad("MAP good.tif --devices mps", "device mps: is not a device of this"),
     "a device of Intel":
-        Bad("MAP good.tif --devices xpu:9", "device xpu:9: is no device of this"),
+        Bad("MAP good.tif --devices xpu:9", "device xpu:9: is not a device of this"),
     "nobody at the address":
         Bad("MAP good.tif --cluster tcp://127.0.0.1:9", "no scheduler answers"),
     "no address": Bad("MAP good.tif --cluster nonsense://x", "no scheduler answers"),
@@ -213,7 +213,7 @@ TABLE = {
         Bad("MAP good.tif", "good_height.tif: is being made by another run", another_run),
     # Other commands.
     "no maps": Bad("buildings empty", "empty: has no NAME_landcover.tif"),
-    "no folder of maps": Bad("buildings none", "none: is no folder"),
+    "no folder of maps": Bad("buildings none", "none: is not a folder"),
     "maps of two grids": Bad("buildings grids", "grids/x_height.tif: has another size"),
     "maps without classes":
         Bad("buildings nameless", "x_landcover.tif: has no class called building"),
@@ -222,7 +222,7 @@ TABLE = {
     "buildings on a full disk": Bad("buildings pair", "x_buildings.gpkg: cannot be", limit=50_000),
     "a folder's name too long":
         Bad(f"buildings {300 * 'x'}", "xxx: cannot be accessed"),
-    "no area of buildings": Bad("buildings pair --min-area -1", "min_area: -1.0 is no size"),
+    "no area of buildings": Bad("buildings pair --min-area -1", "min_area: must be >= 0, got -1.0"),
     "no DSM": Bad("ndsm none.tif --out new.tif", "none.tif: does not exist"),
     "a DSM without CRS": Bad("ndsm flat.tif --out new.tif", "flat.tif: has no coordinate"),
     "a DSM of colours":

@@ -23,7 +23,7 @@ from semimtl_geo.progress import progress_bar
 from semimtl_geo.report import method_section, panel_figure, write_report
 from semimtl_geo.report.results import example_scenes, predicted_tasks
 from semimtl_geo.synthetic import write_cities
-from tiles.errors import InputError
+from tiles.errors import InvalidValueError
 
 RECOMMENDED: Final = "recommended"
 TRAINED: Final = (RECOMMENDED, "semimtl", "jtl", "stl_seg", "stl_depth")
@@ -57,7 +57,8 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     """
     started = time.monotonic()
     if iterations is not None and iterations < EPOCHS:
-        raise InputError("--iterations", f"{iterations} is too few", f"give {EPOCHS} or more")
+        fault = f"must be >= {EPOCHS}, got {iterations}"
+        raise InvalidValueError("--iterations", fault, f"give {EPOCHS} or more")
     with progress_bar("make the cities", "scenes") as progress:
         write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
     precision = faster_precision()

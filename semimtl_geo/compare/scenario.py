@@ -61,7 +61,7 @@ class Scenario:
         """
         file = self.folder / f"{name}.yaml"
         if not file.is_file() or name in NO_SYSTEMS:
-            fault = f"is no system, and there is no {file}"
+            fault = f"is not a system, and {file} does not exist"
             raise InputError(
                 f"--systems {name}", fault, f"choose among {', '.join(system_names())}"
             )
@@ -93,7 +93,7 @@ def find_scenario(name: str) -> Scenario:
     folder = packaged / name if name in packaged_scenarios() else Path(name)
     if not (folder / "base.yaml").is_file():
         remedy = f"name a folder with base.yaml, or one of {', '.join(packaged_scenarios())}"
-        raise InputError(f"scenario {name}", "there is none", remedy)
+        raise InputError(f"scenario {name}", "does not exist", remedy)
     # Read as in training, so that a base may have a base, too.
     settings = parse_settings([f"--config={folder / 'base.yaml'}"])
     domains = _domains(folder / "base.yaml", settings)

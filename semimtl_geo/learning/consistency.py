@@ -76,7 +76,9 @@ class Consistency:
             if name not in landcover.classes:
                 raise InputError(where, f"no class is called {name}", f"use {landcover.classes}")
             if not low <= high:
-                raise InputError(where, f"{name} from {low} to {high} m is no range", "correct it")
+                raise InputError(
+                    where, f"{name}: {low} to {high} m is not a range", "give the lower value first"
+                )
         if len(self.heights) < 2:
             fault = f"tells {', '.join(self.heights) or 'no class'} from no other class"
             remedy = "name every class whose heights are known, also those that a base names"

@@ -91,7 +91,7 @@ def _open(file: Path) -> tuple[xarray.DataArray, dict[str, str]]:
             file, chunks={"x": CHUNK, "y": CHUNK}, masked=classes is None
         )
     if not isinstance(opened, xarray.DataArray) or opened.sizes.get("band") != 1:
-        raise InputError(file, "is no map: it has several bands", "name a map")
+        raise InputError(file, "is not a map: it has several bands", "name a map")
     variable = opened.squeeze("band", drop=True).rio.write_coordinate_system()
     names = ("long_name",) if classes is not None else ("long_name", "units")
     attrs = {key: variable.attrs[key] for key in names if key in variable.attrs}

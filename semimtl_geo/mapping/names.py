@@ -67,5 +67,7 @@ def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = 
         )
     name = Path(rasters[0]).stem if name is None else name
     if not name or Path(name).name != name:
-        raise InvalidValueError(argument, f"{name!r} is no part of a file name", "choose another")
+        raise InvalidValueError(
+            argument, f"must be a part of a file name, got {name!r}", "choose another"
+        )
     return name

@@ -181,7 +181,7 @@ def check_device(device: str | torch.device | None = None) -> torch.device:
     # NotImplementedError for meta.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-        fault = "is no device of this machine"
+        fault = "is not a device of this machine"
         remedy = f"use {' or '.join([*have, 'cpu'])}"
         raise InvalidValueError(f"device {device}", fault, remedy) from error
     return found

@@ -222,5 +222,5 @@ class TrainedNetwork:
                 "take one that was trained adversarially, such as semimtl, by this version",
             )
         if tile < SMALLEST_INPUT:
-            fault = f"{tile} px are too few for a discriminator"
+            fault = f"must be larger for a discriminator, got {tile} px"
             raise InvalidValueError("tile", fault, f"give {SMALLEST_INPUT} px or more")

@@ -47,7 +47,7 @@ class Encoder:
             InputError: If the name is unknown, or the weights cannot be fetched.
         """
         if not re.fullmatch(r"[\w.-]+", self.name):  # nor an address that timm would download from
-            raise InputError(f"encoder {self.name}", "is no name", REMEDY)
+            raise InputError(f"encoder {self.name}", "is not the name of an encoder", REMEDY)
         imagenet = self.weights == "imagenet"
         try:
             encoder: nn.Module = smp_encoders.get_encoder(

@@ -95,7 +95,7 @@ CITIES = Path(__file__).parents[2] / "configs" / "cities" / "semimtl.yaml"
         ("ndsm nowhere.tif --out ndsm.tif", "nowhere.tif: has no coordinate"),
         ("buildings none", "none"),
         ("buildings .", "landcover"),
-        ("demo --iterations 1", "--iterations: 1 is too few"),
+        ("demo --iterations 1", "--iterations: must be >= 5, got 1"),
         ("train --config none.yaml", "none.yaml: no such configuration"),
         ("train --config broken.yaml", "broken.yaml: cannot be read as YAML"),
         ("train --config list.yaml", "list.yaml: is not a configuration"),

@@ -93,7 +93,7 @@ class Ground(Closeable):
         self._cell = math.sqrt(sides[0] * sides[1])
         self._radius = math.ceil(settings.building / 2 / self._cell)
         if not 0.75 < sides[0] / sides[1] < 1.33:
-            fault = f"its pixels of {width:.3g} x {height:.3g} m are too oblong to be filtered"
+            fault = f"has pixels of {width:.3g} x {height:.3g} m, too elongated for the filter"
             raise InputError(surface.name, fault, "warp it to square pixels, or give a DTM")
         if settings.building < 4 * self._cell:
             fault = f"its cells of {self._cell:.3g} m cannot show buildings"

@@ -14,7 +14,7 @@ import rasterio
 from tiles.elevation.ground import Ground, GroundFilter
 from tiles.elevation.model import Elevation
 from tiles.elevation.terrain import Terrain
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import ValueMap
 from tiles.maps.writer import MapWriter, check_target
@@ -80,7 +80,7 @@ def heights_above_ground(
     """
     file, settings = Path(out), GroundFilter(building, slope, threshold, scaling, cell)
     if block < 1:
-        raise InputError("block", f"{block} is no number of cells", "give 1 or more")
+        raise InvalidValueError("block", f"must be >= 1 cell, got {block}", "give 1 or more")
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
         surface = stack.enter_context(Elevation(dsm))
         check_target(file, [dsm] if dtm is None else [dsm, dtm])

@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 import shapely
 
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 from tiles.files import path_errors
 from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
@@ -80,7 +80,9 @@ def buildings(
     """
     check_sizes(panel=panel, min_area=min_area)
     if not math.isfinite(min_height):
-        raise InputError("min_height", f"{min_height} m is no height", "give metres")
+        raise InvalidValueError(
+            "min_height", f"must be a number of metres, got {min_height}", "give metres"
+        )
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), ExitStack() as stack:
         source = stack.enter_context(ClassRaster(land_cover))
         number = class_number(source, building)
@@ -154,7 +156,7 @@ def buildings_of_folder(
     source = Path(folder)
     with path_errors(source):
         if not source.is_dir():
-            raise InputError(source, "is no folder", "name the folder with the maps")
+            raise InputError(source, "is not a folder", "name the folder of the maps")
     pairs = [
         (path, heights, path.name.removesuffix("_landcover.tif"))
         for path in sorted(source.glob("*_landcover.tif"))

@@ -53,7 +53,7 @@ class ClassRaster(Closeable):
         self.pixel_area = width * height
 
     def _refuse(self, fault: str) -> None:
-        raise InputError(self.name, f"is no map of classes: it {fault}", "give one band of uint8")
+        raise InputError(self.name, f"is not a class map: it {fault}", "give one band of uint8")
 
     def label(self, number: int) -> str:
         """Return the name of a class."""
@@ -153,7 +153,7 @@ def heights_on(path: RasterName, source: ClassRaster) -> Generator[Any, None, No
     """
     with Raster(path) as raster:
         if len(raster.bands) != 1:
-            fault = f"has {len(raster.bands)} bands, so it is no map of heights"
+            fault = f"has {len(raster.bands)} bands, but a map of heights has one"
             raise InputError(raster.name, fault, "give one band of heights in metres")
         if difference := _difference(raster.grid, source.grid):
             fault = f"{difference} than {source.name}"

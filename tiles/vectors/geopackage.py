@@ -14,7 +14,7 @@ import numpy.typing as npt
 import shapely
 from rasterio.crs import CRS
 
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 from tiles.files import Closeable, check_writable
 
 Column = npt.NDArray[Any]
@@ -51,7 +51,7 @@ class GeoPackage(Closeable):
     def _check(self, inputs: list[Path]) -> None:
         path = self.path
         if path.suffix.lower() != ".gpkg":
-            raise InputError(path, "is no name of a GeoPackage", "let it end in .gpkg")
+            raise InvalidValueError(path, "must end in .gpkg", "give another name")
         check_writable(path)
         if path.exists() and any(file.exists() and path.samefile(file) for file in inputs):
             raise InputError(path, "is the map itself", "choose another name")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tiles.errors import InputError
+from tiles.errors import InvalidValueError
 from tiles.types import UNKNOWN_CLASS, ProgressCallback
 from tiles.vectors.class_raster import ClassRaster
 from tiles.vectors.components import Areas
@@ -23,10 +23,10 @@ _WAVER_M, _WAVER_PIXELS = 0.5, 1.5
 def check_sizes(panel: int, **sizes: float) -> None:
     """Check the width of a panel in pixels, and sizes that must be finite and at least 0."""
     if panel < 1:
-        raise InputError("panel", f"{panel} px is no width", "give 1 px or more")
+        raise InvalidValueError("panel", f"must be >= 1 px, got {panel}", "give 1 px or more")
     for name, size in sizes.items():
         if not 0 <= size < math.inf:
-            raise InputError(name, f"{size} is no size", "give 0 or more")
+            raise InvalidValueError(name, f"must be >= 0, got {size}", "give 0 or more")
 
 
 def right_angle_tolerance(source: ClassRaster) -> float:

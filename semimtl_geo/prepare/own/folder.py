@@ -207,7 +207,7 @@ def _assign_splits(file: Path, settings: FolderSettings, scenes: list[str]) -> d
     }
     for scene in listed:
         if scene not in scenes:
-            fault = f"its split has {scene}, but there is no such scene"
+            fault = f"its split names {scene}, but no scene has this name"
             raise InvalidValueError(file, fault, "correct its name")
     for scene in scenes:
         if scene not in listed:

@@ -253,7 +253,7 @@ def test_missing_data_are_missed_before_anything_is_trained(comparison: Comparis
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["nowhere"], "scenario nowhere: there is none"),
+        (["nowhere"], "scenario nowhere: does not exist"),
         (["cities", "--parallel", "0"], "--parallel: must be >= 1, got 0"),
         (["cities", "--systems", "jtl,m4"], "--systems m4"),
         (["cities", "--root", "none"], "none/city_a/train/image: holds no images"),

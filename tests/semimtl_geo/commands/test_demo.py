@@ -51,6 +51,6 @@ def test_demo(
 
 
 def test_too_few_iterations(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--iterations: 1 is too few"):
+    with pytest.raises(InputError, match="--iterations: must be >= 5, got 1"):
         demo_module.demo(tmp_path / "demo", iterations=1)
     assert not (tmp_path / "demo").exists()

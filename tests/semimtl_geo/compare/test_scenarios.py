@@ -121,7 +121,7 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, "there is none; name a folder with base.yaml, or one of cities, cross_city"),
+        ({}, "does not exist; name a folder with base.yaml, or one of cities, cross_city"),
         ({"base.yaml": "model: {}"}, "names no domains"),
         ({"base.yaml": "data: {domains: {a: {}}}\nmodel: {tasks: [1]}"}, "tasks without names"),
         (
@@ -143,5 +143,5 @@ def test_systems_stand_in_the_papers_order_and_other_files_after_them() -> None:
     assert [run.name for run in runs] == ["stl_seg", "jtl", "semimtl", "recommended", "three"]
     assert [run.title for run in runs][2:] == ["SemiMTL", "JTL, recommended", "SemiMTL, three"]
     for wrong in ("m4", "base", "scenario"):
-        with pytest.raises(InputError, match=f"--systems {wrong}: is no system"):
+        with pytest.raises(InputError, match=f"--systems {wrong}: is not a system"):
             select_runs(cities, ["jtl", wrong])

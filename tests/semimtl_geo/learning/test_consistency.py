@@ -213,7 +213,7 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
         ({"heights": {"roof": (0, 1)}}, "jtl", "no class is called roof"),
         ({"heights": {}}, "jtl", "heights: tells no class"),
         ({"heights": {"tree": (1, 3)}}, "jtl", "heights: tells tree from no other"),
-        ({"heights": {"tree": (3, 1)}}, "jtl", "tree from 3 to 1 m is no range"),
+        ({"heights": {"tree": (3, 1)}}, "jtl", "tree: 3 to 1 m is not a range"),
         ({"heights": PRIOR.heights, "weight": -1.0}, "jtl", "weight: -1.0 is negative"),
         ({"heights": {}}, "stl_seg", "needs landcover and height, trained are .'landcover'."),
         ({"heights": {}, "height": "depth"}, "jtl", "needs landcover and depth"),

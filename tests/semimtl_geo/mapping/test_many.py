@@ -123,7 +123,7 @@ def test_what_is_refused_before_any_work(
         ([rasters[0], twin], "0.tif: would give maps of the same name"),
         ([rasters[0], made], "0_height.tif: would be overwritten by a map"),
         ([rasters[0], text], "text.tif: cannot be read"),
-        ({"a": rasters[0], "b/c": rasters[1]}, "'b/c' is no part of a file name"),
+        ({"a": rasters[0], "b/c": rasters[1]}, "must be a part of a file name, got 'b/c'"),
         ({"a": []}, "none was given"),
         ([], "must be at least one"),
     ):

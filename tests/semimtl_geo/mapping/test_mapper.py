@@ -347,7 +347,7 @@ def test_files_of_one_place_give_one_map(mapper: Mapper, tmp_path: Path) -> None
     assert made.attrs["title"] == "Maps of left.tif and 1 more"
     for name in ("landcover", "height"):
         np.testing.assert_array_equal(made[name], whole[name])
-    for name, words in ((None, "need a name"), ("a/b", "is no part of a file name")):
+    for name, words in ((None, "need a name"), ("a/b", "must be a part of a file name")):
         with pytest.raises(InputError, match=words):
             mapper.map(halves, tmp_path, name=name)
     other = write(tmp_path / "words.tif", image.astype(np.uint16), gsd=0.27, at=(90, 0))
@@ -433,7 +433,7 @@ def test_a_network_without_discriminators_cannot_judge(
     with pytest.raises(InputError, match=r"has no discriminators .*\(jtl\)"):
         mapper.map(raster, tmp_path / "maps", plausibility=True)
     mapper = Mapper.load(run.checkpoint, device="cpu")
-    with pytest.raises(InputError, match="31 px are too few"):
+    with pytest.raises(InputError, match="must be larger for a discriminator, got 31 px"):
         mapper.map(raster, tmp_path / "maps", plausibility=True, tile=31)
     assert not (tmp_path / "maps").exists()
 
@@ -463,6 +463,6 @@ def test_devices_and_clusters(
     # Each worker decides on its own device.
     assert (spread.device, client) == (None, "client")
     for device in ("cuda:77", "gpu"):
-        with pytest.raises(InputError, match=f"device {device}: is no device of this machine"):
+        with pytest.raises(InputError, match=f"device {device}: is not a device of this machine"):
             mapper.map(raster, tmp_path / "x", devices=[device])
     assert not (tmp_path / "x").exists()

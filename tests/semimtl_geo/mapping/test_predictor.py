@@ -89,7 +89,7 @@ def test_the_network_that_was_given_stays_where_it_is(
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:x", "meta"])
 def test_devices_that_are_not_there(device: str) -> None:
-    with pytest.raises(InputError, match=f"device {device}: is no device of this machine; use"):
+    with pytest.raises(InputError, match=f"device {device}: is not a device of this machine; use"):
         check_device(device)
 
 

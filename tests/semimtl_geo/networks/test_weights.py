@@ -124,7 +124,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
     ],
 )
 def test_encoders_that_cannot_be_built(name: str, options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"cannot be built|is no name"):
+    with pytest.raises(InputError, match=r"cannot be built|is not the name"):
         build_encoder(Encoder(name, None, 8, options), 3)
 
 

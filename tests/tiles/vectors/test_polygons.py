@@ -497,7 +497,7 @@ def test_folder(city: Path, tmp_path: Path) -> None:
     assert all(file.parent == tmp_path and file.exists() for file in files)
     with pytest.raises(InputError, match=r"has no NAME_landcover\.tif"):
         buildings_of_folder(tmp_path)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         buildings_of_folder(tmp_path / "none")
 
 
@@ -508,8 +508,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "missing": ({"land": "none.tif"}, "does not exist"),
     "folder": ({"land": "."}, "is a folder"),
     "text": ({"land": "text.tif"}, "cannot be read as a raster"),
-    "bands": ({"land": "rgb.tif"}, "is no map of classes: it has 3 bands"),
-    "floats": ({"land": "h.tif"}, "is no map of classes: it has values of type float32"),
+    "bands": ({"land": "rgb.tif"}, "is not a class map: it has 3 bands"),
+    "floats": ({"land": "h.tif"}, "is not a class map: it has values of type float32"),
     "no crs": ({"land": "nocrs.tif"}, "has no coordinate reference system"),
     "degrees": ({"land": "degrees.tif"}, "coordinates in degrees.*EPSG:32633"),
     "mercator": ({"land": "mercator.tif"}, r"areas 2\.\d+ times as large.*EPSG:32633"),
@@ -522,13 +522,13 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "height size": ({"high": "h5.tif"}, r"another size \(5 x 4 px\) than .*l.tif; warp it"),
     "height place": ({"high": "moved.tif"}, "has its pixels at other places"),
     "height crs": ({"high": "zone.tif"}, "has another coordinate reference system"),
-    "height bands": ({"high": "rgb.tif"}, "so it is no map of heights"),
+    "height bands": ({"high": "rgb.tif"}, "but a map of heights has one"),
     "suffix": ({"out": "b.shp"}, r"let it end in \.gpkg"),
     "no out folder": ({"out": "none/b.gpkg"}, "does not exist; create it"),
     "out folder": ({"out": "dir.gpkg"}, "is a folder"),
-    "area": ({"min_area": -1}, "min_area: -1 is no size"),
+    "area": ({"min_area": -1}, "min_area: must be >= 0, got -1"),
     "least height": ({"min_height": math.nan}, "min_height"),
-    "panel": ({"panel": 0}, "panel: 0 px is no width"),
+    "panel": ({"panel": 0}, "panel: must be >= 1 px, got 0"),
 }
 
 

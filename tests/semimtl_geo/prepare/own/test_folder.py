@@ -317,7 +317,7 @@ def test_split_by_shares_is_one_whatever_the_day(tmp_path: Path) -> None:
     ("split", "said"),
     [
         ({"train": ["a"]}, "leaves out scene b"),
-        ({"train": ["a", "b", "c"]}, "has c, but there is no such scene"),
+        ({"train": ["a", "b", "c"]}, "names c, but no scene has this name"),
         ({"train": ["a", "b"], "test": ["a"]}, "has a twice"),
         ({"train": ["a", "b"], "test": 0.5}, "mixes lists and shares"),
         ({"train": 0.5, "test": 0.6}, "must have shares that sum to 1"),
