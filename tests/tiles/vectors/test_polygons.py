@@ -523,7 +523,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "height place": ({"high": "moved.tif"}, "has its pixels at other places"),
     "height crs": ({"high": "zone.tif"}, "has another coordinate reference system"),
     "height bands": ({"high": "rgb.tif"}, "but a map of heights has one"),
-    "suffix": ({"out": "b.shp"}, r"let it end in \.gpkg"),
+    "suffix": ({"out": "b.shp"}, r"must end in \.gpkg"),
     "no out folder": ({"out": "none/b.gpkg"}, "does not exist; create it"),
     "out folder": ({"out": "dir.gpkg"}, "is a folder"),
     "area": ({"min_area": -1}, "min_area: must be >= 0, got -1"),
