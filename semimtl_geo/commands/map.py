@@ -76,7 +76,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write how far the discriminators take the maps for ground truth, in percent",
     )
-    command.add_argument("--preview", action="store_true", help="also write a picture (PNG)")
+    command.add_argument("--preview", action="store_true", help="also write a preview (PNG)")
     command.add_argument("--tile", type=int, help="tile edge in the network's pixels")
     where = command.add_mutually_exclusive_group()
     where.add_argument(

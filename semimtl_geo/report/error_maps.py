@@ -18,9 +18,7 @@ from semimtl_geo.tasks import Task
 from tiles.reading.vrt import warped_vrt
 
 
-def error_picture(
-    made: Path, truth: Path, task: Task, high: float | None, edge: int
-) -> Image.Image:
+def error_map(made: Path, truth: Path, task: Task, high: float | None, edge: int) -> Image.Image:
     """Draw the errors of a map; they are transparent where the map or the label is unknown.
 
     Args:

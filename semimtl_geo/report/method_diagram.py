@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from semimtl_geo.report.thumbnails import ExampleScene, data_uri, photo, picture, tops
+from semimtl_geo.report.thumbnails import (
+    ExampleScene,
+    data_uri,
+    image_thumbnail,
+    map_thumbnail,
+    tops,
+)
 from semimtl_geo.tasks import Task
 
 THUMB: Final = 92
@@ -17,7 +23,7 @@ ROWS: Final = {
 }
 """Upper edges of the predictions on both cities, by task."""
 
-Pictures = Mapping[tuple[str, str, str], str]
+Thumbnails = Mapping[tuple[str, str, str], str]
 """Data URIs by role (``image``, ``made``, ``truth``), task and city (``a``, ``b``)."""
 
 LEGEND: Final = """<ul class="strokes">
@@ -43,15 +49,15 @@ def method_section(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> tup
     return "How it works", "", method_figure(_thumbnails(panels, tasks))
 
 
-def method_figure(pictures: Pictures) -> str:
+def method_figure(thumbnails: Thumbnails) -> str:
     """Return the figure and its legend.
 
     Args:
-        pictures: Thumbnails; where one is missing a blank takes its place.
+        thumbnails: Thumbnails; where one is missing a blank takes its place.
     """
     parts = [_defs(), _heads()]
     for city, top in (("a", 84), ("b", 352)):
-        parts.append(_thumb(pictures.get(("image", "", city)), 28, top, city, edge=124))
+        parts.append(_thumb(thumbnails.get(("image", "", city)), 28, top, city, edge=124))
         labels = {"a": "land-cover labels only", "b": "heights only"}[city]
         parts.append(_text(90, top + 144, f"City {city.upper()}", "bold"))
         parts.append(_text(90, top + 161, labels, "small"))
@@ -65,7 +71,7 @@ def method_figure(pictures: Pictures) -> str:
         _arrow("flow", "M284,308 C312,320 310,384 334,428"),
     ]
     for task, words, middle in (("landcover", "land cover", 148), ("height", "height", 440)):
-        parts += _branch(pictures, task, words, middle)
+        parts += _branch(thumbnails, task, words, middle)
     body = "".join(parts)
     return (
         '<figure class="method card"><div class="scroll"><svg viewBox="0 0 1180 552" role="img" '
@@ -75,7 +81,7 @@ def method_figure(pictures: Pictures) -> str:
     )
 
 
-def _branch(pictures: Pictures, task: str, words: str, middle: int) -> list[str]:
+def _branch(thumbnails: Thumbnails, task: str, words: str, middle: int) -> list[str]:
     """Draw a task: decoder, predictions, ground truth, discriminator and its outputs."""
     known, unknown = ("a", "b") if task == "landcover" else ("b", "a")
     loss = "cross entropy" if task == "landcover" else "BerHu"
@@ -92,13 +98,13 @@ def _branch(pictures: Pictures, task: str, words: str, middle: int) -> list[str]
         row = ROWS[task, city] + THUMB // 2
         start = middle + (-16 if row < middle else 16)
         parts.append(_arrow("flow", f"M430,{start} C462,{start} 462,{row} 493,{row}"))
-        parts.append(_thumb(pictures.get(("made", task, city)), 500, row - THUMB // 2, city))
+        parts.append(_thumb(thumbnails.get(("made", task, city)), 500, row - THUMB // 2, city))
     aside = labelled + 60 * inward
     parts += [
         _arrow("up", f"M694,{labelled} H602", both=True),
         _text(646, labelled - 10, "supervised", "good bold small"),
         _text(646, labelled + 20, loss, "good small"),
-        _thumb(pictures.get(("truth", task, known)), 702, labelled - THUMB // 2, known),
+        _thumb(thumbnails.get(("truth", task, known)), 702, labelled - THUMB // 2, known),
         _arrow("seen", f"M794,{labelled} H876"),
         _arrow("fool", f"M592,{labelled + 32 * inward} C650,{aside} 690,{aside} 748,{aside} H876"),
         _arrow("fool-more", f"M592,{bare} H872"),
@@ -186,7 +192,7 @@ def _thumbnails(
         panel = next((panel for panel in panels if task.name in panel.hidden), None)
         if panel is None or ("image", "", city) in result:
             continue
-        result["image", "", city] = data_uri(photo(panel.image, 248))
+        result["image", "", city] = data_uri(image_thumbnail(panel.image, 248))
         for shown in drawn:
             names = [name for name, maps in panel.maps.items() if shown.name in maps]
             wanted = "SemiMTL" if "SemiMTL" in names else names[-1] if names else None
@@ -194,6 +200,6 @@ def _thumbnails(
             if shown.name in panel.truth and shown.name not in panel.hidden:
                 files["truth"] = panel.truth[shown.name]
             for role, file in files.items():
-                made = picture(file, shown, high.get(shown.name), 184)
+                made = map_thumbnail(file, shown, high.get(shown.name), 184)
                 result[role, shown.name, city] = data_uri(made)
     return result

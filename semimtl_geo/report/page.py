@@ -17,9 +17,9 @@ from semimtl_geo.report.thumbnails import (
     ExampleScene,
     data_uri,
     display_name,
+    image_thumbnail,
+    map_thumbnail,
     methods,
-    photo,
-    picture,
     tops,
 )
 from semimtl_geo.tasks import Task
@@ -30,11 +30,11 @@ Section = tuple[str, str, str]
 """Heading, text and body, in HTML."""
 
 EDGE: Final = 420
-"""The longer edge of a picture on the page, in pixels."""
-MOST_PICTURES: Final = 80
-"""With more pictures than this each is made smaller, so that the page stays below some 8 MB."""
+"""The longer edge of a figure on the page, in pixels."""
+MOST_FIGURES: Final = 80
+"""With more figures than this each is made smaller, so that the page stays below some 8 MB."""
 WIDEST: Final = 7
-"""Pictures side by side on the page."""
+"""Figures side by side on the page."""
 
 
 def write_report(
@@ -116,7 +116,7 @@ def _findings(findings: Sequence[str]) -> str:
 def _panels(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
     """Return every scene as one row of images per task."""
     count = sum(1 + len(p.truth) + sum(map(len, p.maps.values())) for p in panels)
-    edge = round(EDGE * min(1.0, (MOST_PICTURES / count) ** 0.5))
+    edge = round(EDGE * min(1.0, (MOST_FIGURES / count) ** 0.5))
     high = tops(panels, tasks)
     columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
     columns = min(columns, WIDEST)
@@ -130,7 +130,7 @@ def _panels(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
         for number, task in enumerate(tasks):
             unseen = task.name in panel.hidden
             first = (
-                _figure(data_uri(photo(panel.image, edge)), "image", f"{where}, image")
+                _figure(data_uri(image_thumbnail(panel.image, edge)), "image", f"{where}, image")
                 if number == 0
                 else _key(tasks, high)
             )
@@ -142,7 +142,7 @@ def _panels(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
             caption = f"{name[:1].upper()}{name[1:]}"
             figures = "".join(
                 _figure(
-                    data_uri(picture(file, task, high.get(task.name), edge)),
+                    data_uri(map_thumbnail(file, task, high.get(task.name), edge)),
                     escape(label),
                     f"{where}, {escape(name)}, {escape(label)}",
                 )

@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from semimtl_geo.report.error_maps import error_picture
+from semimtl_geo.report.error_maps import error_map
 from semimtl_geo.report.thumbnails import (
     HIDDEN,
     ExampleScene,
     display_name,
+    image_thumbnail,
+    map_thumbnail,
     methods,
-    photo,
-    picture,
     tops,
 )
 from semimtl_geo.tasks import Task
@@ -87,17 +87,19 @@ def panel_figure(
             hidden = task.name in panel.hidden
             _row(figure, top, hidden, display_name(task.name))
             cells: list[tuple[str, Image.Image | None]] = []
-            cells.append(("image", photo(panel.image, EDGE)) if number == 0 else ("", None))
+            cells.append(
+                ("image", image_thumbnail(panel.image, EDGE)) if number == 0 else ("", None)
+            )
             high = top_values.get(task.name)
             truth = panel.truth.get(task.name)
-            cells.append(("truth", picture(truth, task, high, EDGE) if truth else None))
+            cells.append(("truth", map_thumbnail(truth, task, high, EDGE) if truth else None))
             for name in methods(panels, task):
                 file = panel.maps.get(name, {}).get(task.name)
                 made = None
                 if file and errors and truth:
-                    made = error_picture(file, truth, task, high, EDGE)
+                    made = error_map(file, truth, task, high, EDGE)
                 elif file and not errors:
-                    made = picture(file, task, high, EDGE)
+                    made = map_thumbnail(file, task, high, EDGE)
                 cells.append((name, made))
             for column, (name, made) in enumerate(cells):
                 left = SIDE + column * (CELL + GAP)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.enums import Resampling
 
-from semimtl_geo.report.thumbnails import display_name, picture
+from semimtl_geo.report.thumbnails import display_name, map_thumbnail
 from semimtl_geo.tasks import Task
 from semimtl_geo.tasks.coloring import Ramp
 from tiles.files import atomic_write, write_errors
@@ -71,11 +71,11 @@ def write_preview(
         below = _axes(figure, left, HEAD + high + 0.08, wide, FOOT - 0.12)
         if number == 0:
             title = Path(files[0]).name + (f" and {len(files) - 1} more" if files[1:] else "")
-            _show(axes, _photo(files, grid), title, stretch)
+            _show(axes, _image(files, grid), title, stretch)
             _distance(below, grid, wide / inch)
             continue
         task = shown[number - 1]
-        made = picture(maps[task.name], task, None, EDGE)
+        made = map_thumbnail(maps[task.name], task, None, EDGE)
         _show(axes, np.asarray(made.convert("RGBA")), display_name(task.name), stretch)
         legend = task.legend()
         if legend.swatches:
@@ -97,7 +97,7 @@ def _small_grid(path: Path) -> PixelGrid:
         return PixelGrid(source.crs, transform, width, height)
 
 
-def _photo(files: Sequence[str | PathLike[str]], grid: PixelGrid) -> NDArray[np.uint8]:
+def _image(files: Sequence[str | PathLike[str]], grid: PixelGrid) -> NDArray[np.uint8]:
     """Return the first three bands of the images as red, green, blue and alpha ``[H, W, 4]``."""
     values = np.zeros((3, grid.height, grid.width), np.float32)
     known = np.zeros(values.shape[1:], bool)

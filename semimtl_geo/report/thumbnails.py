@@ -60,7 +60,7 @@ def methods(panels: Sequence[ExampleScene], task: Task) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def photo(path: Path, edge: int) -> Image.Image:
+def image_thumbnail(path: Path, edge: int) -> Image.Image:
     """Return the first three bands of an orthophoto as a figure, transparent where unknown."""
     with rasterio.open(path) as source:
         bands = [1, 2, 3] if source.count >= 3 else [1, 1, 1]
@@ -77,7 +77,7 @@ def photo(path: Path, edge: int) -> Image.Image:
     return Image.fromarray(np.dstack([values, np.where(known, 255, 0).astype(np.uint8)]))
 
 
-def picture(path: Path, task: Task, high: float | None, edge: int) -> Image.Image:
+def map_thumbnail(path: Path, task: Task, high: float | None, edge: int) -> Image.Image:
     """Return a label raster or map in its colours, transparent where unknown.
 
     Args:
@@ -87,7 +87,7 @@ def picture(path: Path, task: Task, high: float | None, edge: int) -> Image.Imag
         edge: Longer edge of the image in pixels; rasters are never enlarged.
 
     Returns:
-        A paletted picture.
+        A paletted image.
     """
     resampling = Resampling[task.layer().overviews.lower()]
     data, known = read_small(path, edge, resampling)

@@ -88,12 +88,12 @@ def test_scenario(
     page = (out / "report.html").read_text(encoding="utf-8")
     assert all(f">{title}<" in page for title in titles)
     for domain in scenario.evaluate:
-        pictures = []
+        thumbnails = []
         for kind in ("panels", "errors"):
             with Image.open(out / f"{kind}_{domain}.png") as picture:
-                pictures.append(np.asarray(picture))
-        assert pictures[0].shape == pictures[1].shape
-        assert (pictures[0] != pictures[1]).any()
+                thumbnails.append(np.asarray(picture))
+        assert thumbnails[0].shape == thumbnails[1].shape
+        assert (thumbnails[0] != thumbnails[1]).any()
 
     if name == "cross_city":
         started_again(args, out, monkeypatch)

@@ -10,7 +10,14 @@ import pytest
 import rasterio
 from rasterio.warp import transform_bounds
 
-from semimtl_geo.report.preview import GAP, HEAD, INCHES, _photo, _small_grid, write_preview
+from semimtl_geo.report.preview import (
+    GAP,
+    HEAD,
+    INCHES,
+    _image,
+    _small_grid,
+    write_preview,
+)
 from semimtl_geo.tasks import Depth, Segmentation
 from tests.rasters import noise, write
 from tiles.grid import PixelGrid
@@ -62,7 +69,7 @@ def test_the_image_is_brought_to_the_grid_of_the_maps(tmp_path: Path) -> None:
         (east,), (north,) = rasterio.warp.transform(file.crs, "EPSG:32634", [x], [y])
     transform = rasterio.transform.from_bounds(*bounds, 220, 220)
     grid = PixelGrid(rasterio.crs.CRS.from_epsg(32634), transform, 220, 220)
-    shown = _photo([path], grid)
+    shown = _image([path], grid)
     row, column = rasterio.transform.rowcol(transform, east, north)
     assert shown[row, column].tolist() == [250, 250, 250, 255]
     assert shown[0, 0, 3] == 0
@@ -74,7 +81,7 @@ def test_files_of_one_place_the_first_has_its_say(tmp_path: Path) -> None:
     one = write(tmp_path / "1.tif", np.full((3, 10, 10), 40, np.uint8), gsd=1.0)
     two = write(tmp_path / "2.tif", np.full((3, 10, 10), 80, np.uint8), gsd=1.0, at=(5, 0))
     whole = write(tmp_path / "w.tif", np.zeros((10, 15), np.uint8), gsd=1.0)
-    shown = _photo([one, two], _small_grid(whole))
+    shown = _image([one, two], _small_grid(whole))
     assert shown[5, :, 0].tolist() == [40] * 10 + [80] * 5
     assert (shown[..., 3] == 255).all()
 
@@ -82,7 +89,7 @@ def test_files_of_one_place_the_first_has_its_say(tmp_path: Path) -> None:
 def test_images_of_more_than_bytes_are_stretched(tmp_path: Path) -> None:
     values = np.linspace(0, 4095, 3 * 100 * 100).reshape(3, 100, 100).astype(np.uint16)
     path = write(tmp_path / "i.tif", values)
-    shown = _photo([path], _small_grid(path))
+    shown = _image([path], _small_grid(path))
     assert (shown[..., :3].min(), shown[..., :3].max()) == (0, 255)
 
 

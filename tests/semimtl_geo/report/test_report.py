@@ -25,8 +25,8 @@ from semimtl_geo.report import (
     write_report,
 )
 from semimtl_geo.report.curves import curves_section, read_metrics
-from semimtl_geo.report.error_maps import error_picture
-from semimtl_geo.report.thumbnails import data_uri, photo, picture, tops
+from semimtl_geo.report.error_maps import error_map
+from semimtl_geo.report.thumbnails import data_uri, image_thumbnail, map_thumbnail, tops
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from semimtl_geo.tasks.coloring import ERROR_RAMP, VERDICT_COLORS
 from tiles.maps.qgis import RAMP
@@ -275,7 +275,7 @@ def test_errors_of_classes(tmp_path: Path) -> None:
     """Right, wrong, unknown in the map, unknown in the truth, no class at all."""
     made = write_raster(tmp_path / "m.tif", np.array([[[0, 1, 255, 1, 1]]], np.uint8), 255)
     truth = write_raster(tmp_path / "t.tif", np.array([[[0, 2, 1, 255, 7]]], np.uint8), 255)
-    shown = colors_of(data_uri(error_picture(made, truth, TASKS[0], 1.0, 420)))
+    shown = colors_of(data_uri(error_map(made, truth, TASKS[0], 1.0, 420)))
     assert [tuple(pixel[:3]) for pixel in shown[0, :2]] == list(VERDICT_COLORS.values())
     assert shown[0, :, 3].tolist() == [255, 255, 0, 0, 0]
 
@@ -284,7 +284,7 @@ def test_errors_of_heights(tmp_path: Path) -> None:
     """2 m too much, 2 m too little, right, beyond the ramp's top, unknown."""
     made = write_raster(tmp_path / "m.tif", np.array([[[7, 3, 5, 99, 5]]], np.float32), -9999)
     truth = write_raster(tmp_path / "t.tif", np.array([[[5, 5, 5, 5, np.nan]]], np.float32))
-    shown = colors_of(data_uri(error_picture(made, truth, TASKS[1], 8.0, 420)))
+    shown = colors_of(data_uri(error_map(made, truth, TASKS[1], 8.0, 420)))
     colors = [tuple(pixel[:3]) for pixel in shown[0, :4]]
     assert colors == [ERROR_RAMP[2], ERROR_RAMP[2], ERROR_RAMP[0], ERROR_RAMP[-1]]
     assert shown[0, :, 3].tolist() == [255, 255, 255, 255, 0]
@@ -307,7 +307,7 @@ def test_errors_against_a_truth_on_another_grid(tmp_path: Path) -> None:
         transform=from_origin(500000, 5000000, 0.075, 0.075),
     ) as file:
         file.write(fine)
-    shown = colors_of(data_uri(error_picture(made, truth, TASKS[0], 1.0, 420)))
+    shown = colors_of(data_uri(error_map(made, truth, TASKS[0], 1.0, 420)))
     right, wrong = VERDICT_COLORS.values()
     assert [tuple(pixel[:3]) for pixel in shown[0]] == [right, right, right, wrong]
 
@@ -315,7 +315,7 @@ def test_errors_against_a_truth_on_another_grid(tmp_path: Path) -> None:
 def test_errors_of_frames_without_a_georeference(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save(tmp_path / "m.png")
     Image.fromarray(np.array([[0, 0, 255]], np.uint8)).save(tmp_path / "t.png")
-    made = error_picture(tmp_path / "m.png", tmp_path / "t.png", TASKS[0], 1.0, 420)
+    made = error_map(tmp_path / "m.png", tmp_path / "t.png", TASKS[0], 1.0, 420)
     assert np.asarray(made).tolist() == [[0, 1, 255]]
 
 
@@ -337,7 +337,7 @@ def test_heights_have_the_ramp_s_colours(
 ) -> None:
     data = np.full((1, 30, 20), value, np.float32)
     path = write_raster(tmp_path / "height.tif", data, -9999)
-    shown = colors_of(data_uri(picture(path, TASKS[1], 10.0, 420)))
+    shown = colors_of(data_uri(map_thumbnail(path, TASKS[1], 10.0, 420)))
     assert shown.shape == (30, 20, 4)
     assert (shown == (*color, 255)).all()
 
@@ -345,7 +345,7 @@ def test_heights_have_the_ramp_s_colours(
 def test_classes_have_their_colours_and_unknown_is_transparent(tmp_path: Path) -> None:
     data = np.array([[[0, 1, 2, 255, 7]]], np.uint8)
     path = write_raster(tmp_path / "landcover.tif", data, 255)
-    shown = colors_of(data_uri(picture(path, TASKS[0], 1.0, 420)))
+    shown = colors_of(data_uri(map_thumbnail(path, TASKS[0], 1.0, 420)))
     assert [tuple(pixel) for pixel in shown[0, :3]] == [(*color, 255) for color in COLORS]
     assert (shown[0, 3:, 3] == 0).all()
 
@@ -353,14 +353,14 @@ def test_classes_have_their_colours_and_unknown_is_transparent(tmp_path: Path) -
 def test_unknown_heights_are_transparent(tmp_path: Path) -> None:
     data = np.array([[[0, -9999, np.nan]]], np.float32)
     path = write_raster(tmp_path / "height.tif", data, -9999)
-    shown = colors_of(data_uri(picture(path, TASKS[1], 10.0, 420)))
+    shown = colors_of(data_uri(map_thumbnail(path, TASKS[1], 10.0, 420)))
     assert shown[0, :, 3].tolist() == [255, 0, 0]
 
 
 def test_large_rasters_are_made_small(tmp_path: Path) -> None:
     data = np.repeat(np.array([0, 2], np.uint8), 300)[None, None].repeat(400, axis=1)
     path = write_raster(tmp_path / "landcover.tif", data, 255)
-    made = picture(path, TASKS[0], 1.0, 60)
+    made = map_thumbnail(path, TASKS[0], 1.0, 60)
     assert made.size == (60, 40)
     assert set(np.unique(np.asarray(made))) == {0, 2}
 
@@ -368,8 +368,8 @@ def test_large_rasters_are_made_small(tmp_path: Path) -> None:
 def test_photo_keeps_bytes_and_hides_the_unknown(tmp_path: Path) -> None:
     data = np.full((3, 8, 8), 100, np.uint8)
     data[:, 0, 0] = 0
-    whole = photo(write_raster(tmp_path / "whole.tif", data), 420)
-    holed = photo(write_raster(tmp_path / "holed.tif", data, 0), 420)
+    whole = image_thumbnail(write_raster(tmp_path / "whole.tif", data), 420)
+    holed = image_thumbnail(write_raster(tmp_path / "holed.tif", data, 0), 420)
     assert whole.mode == "RGB"
     assert whole.getpixel((3, 3)) == (100, 100, 100)
     assert colors_of(data_uri(holed))[0, 0, 3] == 0
