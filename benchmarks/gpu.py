@@ -1,8 +1,9 @@
 """Images per second of JTL and SemiMTL on a GPU, peak memory, and what the trainer costs.
 
-    python benchmarks/gpu.py [--encoder resnet101] [--crop 384] [--batch 4] [--steps 30] [--write]
+    python benchmarks/gpu.py [--encoder resnet101] [--crop 384] [--batch 4] [--steps 30]
+                             [--precision bf16-mixed] [--write]
 
-Prints a Markdown table, all of it from one run in bf16 with chips that lie in memory already:
+Prints a Markdown table, from one run in one precision with chips that lie in memory:
 
 - forward and backward: the bare generator on the same chips, domain by domain: supervised losses,
   their gradients, and nothing else; no optimiser, no discriminators, no Lightning;
@@ -12,9 +13,8 @@ Prints a Markdown table, all of it from one run in bf16 with chips that lie in m
 - of bare: images per second over those of the bare forward and backward;
 - peak memory: the most that torch had allocated on the GPU.
 
-Needs torch, lightning, segmentation-models-pytorch and kornia, and this folder beside semimtl_geo
-(PYTHONPATH=. will do). Without a GPU it says so and ends with 2; --device cpu runs it anyway, to
-see that it works: --device cpu --encoder resnet18 --crop 64 --batch 2 --steps 2.
+Without a GPU it says so and ends with 2; --device cpu runs it anyway, to see that it works:
+--device cpu --encoder resnet18 --crop 64 --batch 2 --steps 2.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ SUPERVISED = {"a": ["landcover"], "b": ["height"]}
 WARM_UP = 5
 """Steps before the clock: cuDNN tries its algorithms."""
 BARE = "forward and backward"
+PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 Chips = dict[str, dict[str, Tensor]]
 
@@ -112,7 +113,7 @@ def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
         max_steps=WARM_UP + args.steps,
         accelerator="gpu" if args.device == "cuda" else "cpu",
         devices=1,
-        precision="bf16-mixed",
+        precision=args.precision,
         callbacks=[clock],
         logger=False,
         enable_checkpointing=False,
@@ -132,7 +133,7 @@ def forward_and_backward(chips: Chips, args: argparse.Namespace) -> float:
         model.generator.zero_grad()
         for k, data in enumerate(chips.values()):
             model.generator.use_domain(k)
-            with torch.autocast(args.device, torch.bfloat16):
+            with torch.autocast(args.device, PRECISIONS[args.precision]):
                 outputs = model.generator(data["image"])
                 loss = torch.stack(
                     [
@@ -188,7 +189,8 @@ def measure(args: argparse.Namespace) -> list[str]:
     device = torch.cuda.get_device_name() if args.device == "cuda" else "CPU"
     head = ("", "ms per step", "images per second", "of bare", "over JTL", "peak GiB")
     return [
-        f"{device}: {args.encoder}, crop {args.crop}, {args.batch} + {args.batch} images, bf16, "
+        f"{device}: {args.encoder}, crop {args.crop}, {args.batch} + {args.batch} images, "
+        f"{args.precision}, "
         f"{'no augmentation' if args.plain else 'augmentation on the device'}, medians of "
         f"{args.rounds} rounds of {args.steps} steps",
         "",
@@ -205,6 +207,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=384)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--precision", choices=PRECISIONS, default="bf16-mixed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", action="store_true", help="without augmentation")
     args = parser.parse_args()

@@ -219,7 +219,13 @@ class Adversary:
         return self.alignment.source_names(self.domains)
 
     def judge(
-        self, task: Task, discriminator: nn.Module, k: int, output: Tensor, target: Tensor | None
+        self,
+        task: Task,
+        discriminator: nn.Module,
+        k: int,
+        output: Tensor,
+        target: Tensor | None,
+        loss_scale: Tensor | float = 1.0,
     ) -> Verdict:
         """Run a task's discriminator on the predictions on one domain.
 
@@ -233,6 +239,8 @@ class Adversary:
             k: The domain, numbered from 0.
             output: Output of the generator, ``[B, channels, H, W]``.
             target: The task's target, ``[B, H, W]``; None on an unlabelled domain.
+            loss_scale: Factor of the loss while its gradient passes through the discriminator,
+                so that it does not vanish in float16.
         """
         prediction = task.discriminator_input(output)
         detached = prediction.detach().requires_grad_()
@@ -244,7 +252,9 @@ class Adversary:
             name, weight = "inter", self.weights.inter
             loss = self.alignment.inter_loss(logits, k, self.labelled[task.name])
         weight *= task.adversary
-        (gradient,) = torch.autograd.grad(weight * loss, detached, retain_graph=True)
+        scaled = loss_scale * weight * loss
+        (gradient,) = torch.autograd.grad(scaled, detached, retain_graph=True)
+        gradient = gradient.float() / loss_scale
 
         source = self.alignment.source_of(k)
         of_discriminator = discriminator_loss(logits, source)
@@ -260,7 +270,7 @@ class Adversary:
             counts[GROUND_TRUTH] = _count_sources(truth_logits, known)
         else:
             parts["variety"] = task.variety(output.detach())
-        return Verdict((prediction * gradient).sum(), of_discriminator, parts, counts)
+        return Verdict((prediction.float() * gradient).sum(), of_discriminator, parts, counts)
 
 
 @torch.no_grad()

@@ -255,7 +255,9 @@ class SemiMTL(AdversarialOptimisation):
                         log[f"{terms}/supervised"] = supervised
                     if self.adversary is not None:
                         discriminator = self.discriminators[task.name]
-                        verdict = self.adversary.judge(task, discriminator, k, output, target)
+                        verdict = self.adversary.judge(
+                            task, discriminator, k, output, target, self.loss_scale
+                        )
                         generator_losses.append(verdict.generator_term)
                         discriminator_losses.append(verdict.discriminator_loss)
                         log |= {f"{terms}/{name}": value for name, value in verdict.parts.items()}
@@ -311,9 +313,11 @@ class SemiMTL(AdversarialOptimisation):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the model card, which is all that mapping needs besides the weights, and the seed."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint[KEY] = self.card.to_plain()
         checkpoint[SEED] = self.seed
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the seed of a run that is resumed."""
+        super().on_load_checkpoint(checkpoint)
         self.seed = checkpoint.get(SEED)

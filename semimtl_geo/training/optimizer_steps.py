@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import lightning
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -12,7 +15,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from semimtl_geo.learning.distributed import average_gradients
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.networks.generator import Generator
-from tiles.errors import InputError, InvalidValueError
+from tiles.errors import InputError
+
+SCALER: Final = "semimtl_geo_scaler"
+"""Key of the state of the loss scaling in a checkpoint."""
 
 
 class AdversarialOptimisation(lightning.LightningModule):
@@ -22,6 +28,8 @@ class AdversarialOptimisation(lightning.LightningModule):
         generator: The generator.
         discriminators: The discriminators, possibly none.
         optimisation: Optimisers and schedule.
+        scaler: Scales losses, so that gradients in float16 do not vanish; does nothing in other
+            precisions. A step whose gradients are not finite is left out.
     """
 
     generator: Generator
@@ -31,12 +39,25 @@ class AdversarialOptimisation(lightning.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.automatic_optimization = False
+        self.scaler = torch.amp.GradScaler(enabled=False)
+
+    def setup(self, stage: str) -> None:
+        """Take over the loss scaling of ``16-mixed``: Lightning's reaches one optimiser only."""
+        plugin = self.trainer.precision_plugin
+        if isinstance(plugin, MixedPrecision) and plugin.scaler is not None:
+            self.scaler, plugin.scaler = plugin.scaler, None
+
+    @property
+    def loss_scale(self) -> Tensor | float:
+        """The factor by which losses are multiplied; on the GPU, without waiting for it."""
+        if not self.scaler.is_enabled():
+            return 1.0
+        scale = self.scaler.scale(torch.ones((), device=self.device))
+        assert isinstance(scale, Tensor)  # noqa: S101 - one tensor was given
+        return scale
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         """Return one optimiser for G, and one for all D where there are any (section 4.1)."""
-        if self.trainer.precision == "16-mixed":
-            # Its loss scaling reaches an optimiser only by Lightning's step, see _step.
-            raise InvalidValueError("precision 16-mixed", "is not supported", "use bf16-mixed")
         if self.trainer.max_epochs == -1 and self.trainer.max_steps == -1:
             fault, remedy = "the run has no end", "give max_steps or max_epochs, for the schedule"
             raise InputError("trainer", fault, remedy)
@@ -50,6 +71,15 @@ class AdversarialOptimisation(lightning.LightningModule):
             return [generator], [schedule]
         discriminators = self.optimisation.of_discriminators(self.discriminators.parameters())
         return [generator, discriminators], [schedule]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the loss scaling."""
+        checkpoint[SCALER] = self.scaler.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the loss scale of a run that is resumed."""
+        if self.scaler.is_enabled() and (state := checkpoint.get(SCALER)):
+            self.scaler.load_state_dict(state)
 
     def _step(
         self,
@@ -67,17 +97,19 @@ class AdversarialOptimisation(lightning.LightningModule):
             counts: Whether Lightning counts the step as an iteration.
         """
         optimizer.zero_grad()
+        if counts:
+            # Lightning counts as iterations the steps that are made through it (max_steps,
+            # checkpoints, logs). One without gradients changes nothing.
+            optimizer.step()
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        self.manual_backward(torch.stack(losses).sum(), inputs=weights)
+        loss = self.scaler.scale(torch.stack(losses).sum())
+        self.manual_backward(loss, inputs=weights)
         average_gradients(optimizer.optimizer)
+        self.scaler.unscale_(optimizer.optimizer)
         if clip is not None:
             self.clip_gradients(optimizer.optimizer, clip, "norm")
-        # Lightning takes the number of steps that are made through it for the number of iterations
-        # (max_steps, checkpoints, logs), so only one step of an iteration goes through it.
-        if counts:
-            optimizer.step()
-        else:
-            optimizer.optimizer.step()
+        self.scaler.step(optimizer.optimizer)
+        self.scaler.update()
 
     def _schedule(self) -> LRScheduler:
         schedule = self.lr_schedulers()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import lightning
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
@@ -19,13 +22,14 @@ from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.networks.batchnorm import DomainBatchNorm
 from semimtl_geo.networks.encoder import Encoder
-from semimtl_geo.tasks import Slope
+from semimtl_geo.tasks import Slope, Task
 from semimtl_geo.training.module import SemiMTL
 from tests.semimtl_geo.conftest import Batch, make_batch, make_tasks
 from tiles.errors import InputError
 
 TWO = {"a": ["landcover"], "b": ["height"]}
 THREE = {"a": ["landcover"], "b": ["height"], "c": []}
+CLIPPED = Optimisation(clip=0.1)
 PATTERN = {"a": ["landcover", "height"], "b": ["height"], "c": []}
 
 
@@ -48,7 +52,7 @@ def fit(
 ) -> lightning.Trainer:
     trainer = lightning.Trainer(
         max_steps=steps,
-        accelerator="cpu",
+        accelerator=settings.pop("accelerator", "cpu"),
         logger=False,
         log_every_n_steps=1,
         enable_checkpointing=False,
@@ -401,13 +405,68 @@ def test_a_crop_too_small_for_a_discriminator(make_model: Callable[..., SemiMTL]
         make_model(crop=16)
 
 
-def test_half_precision_with_loss_scaling_is_refused(make_model: Callable[..., SemiMTL]) -> None:
+def scaled(scale: float) -> Any:
+    """Return Lightning's plugin for ``16-mixed`` with a scaler, computing in float32."""
+    plugin = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=scale))
+    plugin.forward_context = nullcontext  # type: ignore[method-assign, assignment]
+    return plugin
+
+
+def test_scaling_by_a_power_of_two_changes_no_bit(make_model: Callable[..., SemiMTL]) -> None:
+    plain = make_model(optimisation=CLIPPED)
+    fit(plain, make_batch(TWO), 3)
+    model = make_model(optimisation=CLIPPED)  # which seeds its iterations anew
+    trainer = fit(model, make_batch(TWO), 3, plugins=[scaled(2.0**10)])
+    assert trainer.global_step == 3
+    assert model.scaler.get_scale() == 2.0**10
+    for (name, now), other in zip(model.named_parameters(), plain.parameters(), strict=True):
+        assert torch.equal(now, other), name
+
+
+def test_a_step_that_overflows_is_left_out_and_counted(
+    make_model: Callable[..., SemiMTL],
+) -> None:
+    tasks: list[Task] = [replace(task, weight=1e9) for task in make_tasks()]
+    model = make_model(tasks=tasks)
+    old = copy.deepcopy(model)
+    trainer = fit(model, make_batch(TWO), plugins=[scaled(2.0**120)])
+    assert trainer.global_step == 1
+    assert model.scaler.get_scale() == 2.0**118  # G left out two steps, a domain each; D none
+    for (name, now), before in zip(model.named_parameters(), old.parameters(), strict=True):
+        assert torch.equal(now, before) == name.startswith("generator"), name
+
+
+def test_a_resumed_run_goes_on_with_its_loss_scale(make_model: Callable[..., SemiMTL]) -> None:
     model = make_model()
-    trainer = lightning.Trainer(max_steps=1, accelerator="cpu", logger=False)
-    trainer._accelerator_connector.precision_plugin.precision = "16-mixed"  # a GPU's
-    model.trainer = trainer
-    with pytest.raises(InputError, match="use bf16-mixed"):
-        model.configure_optimizers()
+    trainer = fit(model, make_batch(TWO), plugins=[scaled(2.0**10)])
+    checkpoint: dict[str, Any] = {}
+    model.on_save_checkpoint(checkpoint)
+    resumed = make_model()
+    resumed.trainer = trainer
+    trainer.precision_plugin.scaler = torch.amp.GradScaler("cpu")  # type: ignore[attr-defined]
+    resumed.setup("fit")
+    resumed.on_load_checkpoint(checkpoint)
+    assert resumed.scaler.get_scale() == 2.0**10
+
+
+def flat(model: nn.Module) -> Tensor:
+    return torch.cat([weight.detach().cpu().flatten() for weight in model.parameters()])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed", "32-true"])
+def test_a_gpu_trains_in_every_precision(
+    make_model: Callable[..., SemiMTL], precision: str
+) -> None:
+    tracks: list[Tensor] = []
+    for settings in ({"accelerator": "gpu", "precision": precision}, {"accelerator": "cpu"}):
+        model = make_model()
+        before = flat(model)
+        fit(model, make_batch(TWO), 5, devices=1, **settings)
+        tracks.append(flat(model) - before)
+    on_gpu, on_cpu = tracks
+    assert on_gpu.isfinite().all()
+    assert F.cosine_similarity(on_gpu, on_cpu, dim=0) > 0.9
 
 
 def test_synchronised_batchnorm_does_not_drop_activations(
