@@ -210,7 +210,7 @@ TABLE = {
         Bad("map net.ckpt good.tif --preview --out png", "good_preview.png",
             leaves="png"),
     "another run":
-        Bad("MAP good.tif", "good_height.tif: is being made by another run", another_run),
+        Bad("MAP good.tif", "good_height.tif: is being written to by another run", another_run),
     # Other commands.
     "no maps": Bad("buildings empty", "empty: has no NAME_landcover.tif"),
     "no folder of maps": Bad("buildings none", "none: is not a folder"),

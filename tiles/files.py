@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from filelock import FileLock, Timeout
 from rasterio._err import CPLE_BaseError  # rasterio.shutil raises it; it has no public name
 from rasterio.errors import RasterioError
 
@@ -57,6 +58,43 @@ def write_text(target: Path, text: str) -> None:
     """
     with atomic_write(target) as part:
         part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def locked(file: Path, subject: Path, remedy: str, timeout: float = 0.0) -> Iterator[None]:
+    """Exclude other runs; the operating system ends the lock however this process ends.
+
+    Args:
+        file: The lock file. Its folder exists.
+        subject: The file or folder that is protected, which the error message names.
+        remedy: Action that the user can take.
+        timeout: Seconds to wait for another run.
+
+    Raises:
+        InputError: If another run holds the lock, or the file cannot be written.
+
+    Example:
+        >>> lock, subject = Path(".map.lock"), Path("map.tif")
+        >>> with locked(lock, subject, "wait"), locked(lock, subject, "wait"):
+        ...     pass
+        Traceback (most recent call last):
+        tiles.errors.InputError: map.tif: is being written to by another run; wait
+    """
+    lock = FileLock(file, timeout=timeout, thread_local=False)
+    with write_errors(subject):
+        file.parent.stat()  # raises if there is no such folder, which filelock would create
+        try:
+            lock.acquire(poll_interval=0.05)
+        except Timeout:
+            raise InputError(subject, "is being written to by another run", remedy) from None
+    try:
+        yield
+    finally:
+        # As long as the lock is held, no other run can hold the file that is removed. Windows
+        # removes no open file, so that filelock removes it there.
+        with suppress(OSError):
+            file.unlink()
+        lock.release()
 
 
 def path_errors(path: str | PathLike[str]) -> AbstractContextManager[None]:

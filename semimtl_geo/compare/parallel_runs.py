@@ -5,31 +5,20 @@ Two single-threaded runs use two cores better than one run with two threads.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import queue
-import threading
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing.process import BaseProcess
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
-from typing import TYPE_CHECKING, Final
-
-import torch
+from contextlib import closing
+from typing import Final
 
 from semimtl_geo.compare.comparison import Comparison, Outcome, ReportProgress, Run
 from semimtl_geo.compare.runs import train_run
 from semimtl_geo.compare.scoring import score_run
 from semimtl_geo.progress import Display
+from tiles.mosaic.processes import Send, run_in_processes
 
 QUIET: Final = "lightning"
 """Module whose warnings, which repeat in every run, would hide the progress bars."""
-
-if TYPE_CHECKING:
-    # Arguments of ReportProgress.
-    Messages = Queue[tuple[str, str, int, int]]
 
 
 def run_all(runs: Sequence[Run], comparison: Comparison, processes: int) -> list[Outcome]:
@@ -73,63 +62,20 @@ def run_one(run: Run, comparison: Comparison, report_progress: ReportProgress) -
 def _side_by_side(
     runs: Sequence[Run], comparison: Comparison, processes: int, display: Display
 ) -> list[Outcome]:
-    context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // processes)
-    messages: Messages = context.Queue()
-    stop = context.Event()
-    begin = (threads, messages, stop)
-    with ProcessPoolExecutor(
-        processes, context, initializer=_start_process, initargs=begin
-    ) as pool:
-        running: list[Future[Outcome]] = [
-            pool.submit(_run_in_process, run, comparison) for run in runs
-        ]
-        try:
-            while not all(run.done() for run in running):
-                for run in running:
-                    if run.done() and (error := run.exception()):
-                        raise error
-                try:
-                    display.show(*messages.get(timeout=0.5))
-                except queue.Empty:
-                    continue
-            return [run.result() for run in running]
-        except BaseException:
-            stop.set()  # Stops the other processes.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+
+    def show(number: int, message: tuple[str, str, int, int]) -> None:
+        display.show(*message)
+
+    finished = run_in_processes(
+        _run_in_process, [comparison] * processes, runs, show, threads=threads
+    )
+    with closing(finished):
+        outcomes = dict(finished)
+    return [outcomes[number] for number in range(len(runs))]
 
 
-class _Process:
-    """Queue through which a process of the pool reports."""
-
-    messages: Messages
-    stop: Event
-
-
-def _start_process(threads: int, messages: Messages, stop: Event) -> None:
-    """Prepare a process of the pool."""
-    torch.set_num_threads(threads)
-    warnings.filterwarnings("ignore", module=QUIET)
-    messages.cancel_join_thread()  # Nobody may read the last messages.
-    _Process.messages, _Process.stop = messages, stop
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: BaseProcess) -> None:
-    """End this process when its parent dies; a process of a pool would wait forever."""
-    parent.join()
-    os._exit(1)
-
-
-def _run_in_process(run: Run, comparison: Comparison) -> Outcome:
+def _run_in_process(comparison: Comparison, run: Run, send: Send) -> Outcome:
     """Carry out one run in a process of the pool."""
-
-    def report_progress(name: str, unit: str, done: int, total: int) -> None:
-        if _Process.stop.is_set():
-            raise InterruptedError("another run has failed")
-        _Process.messages.put((name, unit, done, total))
-
-    return run_one(run, comparison, report_progress)
+    warnings.filterwarnings("ignore", module=QUIET)
+    return run_one(run, comparison, lambda *message: send(message))

@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
-import os
-import pickle
-import signal
-import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 from uuid import uuid4
-
-import torch
 
 from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.requests import MapRequest
 from tiles.errors import InputError
 from tiles.grid import BLOCK
+from tiles.mosaic.processes import POLL_SECONDS, Send, StoppedError, run_in_processes
 
 PlaceProgress = Callable[[str, int, int], None]
 """Called with the name of a place, its pixels done, and its pixels in all."""
 
-POLL_SECONDS = 0.5
-"""Time between two looks at how far other processes have come."""
-
 REPORT_SECONDS = 1.0
 """Time between two reports of a worker of a cluster."""
 
-
 STOP_SECONDS = 10.0
 """Time that a run which ends early waits for the workers of a cluster to notice."""
-
-
-class MappingStoppedError(RuntimeError):
-    """Raised in other processes when the run that they work for has ended early."""
 
 
 def write_all(
@@ -82,91 +66,32 @@ def _ignore(name: str, done: int, total: int) -> None:
     """Take no note of progress."""
 
 
-class _Process:
-    """State of a process of the pool."""
-
-    predictor: Predictor
-    counts: Any
-    stopped: Any
-
-
 def _in_processes(
     requests: Sequence[MapRequest], predictors: Sequence[Predictor], progress: PlaceProgress
 ) -> Generator[MapRequest, None, None]:
     """Have processes, one for each predictor, take one request after the other."""
-    context = multiprocessing.get_context("spawn")
-    # Pickled here, for multiprocessing would put tensors into shared memory, which may be small.
-    pickled = context.SimpleQueue()
-    # Without locks, which a process that is killed might keep.
-    counts = context.Array("q", 2 * len(requests), lock=False)
-    stopped = context.Value("b", 0, lock=False)
-    shared = (pickled, counts, stopped, torch.get_num_threads())
-    workers = min(len(predictors), len(requests))
-    feeder = threading.Thread(target=_put_all, args=(pickled, predictors[:workers]), daemon=True)
-    with ProcessPoolExecutor(workers, context, _start_process, shared) as pool:
-        feeder.start()
-        running = {
-            pool.submit(_write_in_process, number, request): request
-            for number, request in enumerate(requests)
-        }
-        numbers = {future: number for number, future in enumerate(running)}
-        try:
-            while running:
-                done, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
-                for future, request in running.items():
-                    made, total = counts[2 * numbers[future] : 2 * numbers[future] + 2]
-                    if total:
-                        progress(request.place.name, made, total)
-                for future in [future for future in running if future in done]:
-                    request = running.pop(future)
-                    _check_finished(future)
-                    yield request
-        finally:
-            stopped.value = 1
-            pool.shutdown(cancel_futures=True)
+
+    def receive(number: int, message: tuple[int, int]) -> None:
+        progress(requests[number].place.name, *message)
+
+    finished = run_in_processes(_write_in_process, predictors, requests, receive)
+    with closing(finished):
+        for number, total in finished:
+            receive(number, (total, total))
+            yield requests[number]
 
 
-def _put_all(pickled: Any, predictors: Sequence[Predictor]) -> None:
-    """Put predictors into a queue, which blocks until processes take them."""
-    for predictor in predictors:
-        pickled.put(pickle.dumps(predictor))
+def _write_in_process(predictor: Predictor, request: MapRequest, send: Send) -> int:
+    """Write the maps of a request in a process of the pool, and return their pixels."""
+    total = 0
 
+    def report(done: int, pixels: int) -> None:
+        nonlocal total
+        total = pixels
+        send((done, pixels))
 
-def _check_finished(future: Future[None]) -> None:
-    try:
-        future.result()
-    except BrokenProcessPool as error:
-        fault = "ended by itself, as when memory is short"
-        raise InputError("process", fault, "start again, which continues the work") from error
-
-
-def _start_process(pickled: Any, counts: Any, stopped: Any, threads: int) -> None:
-    """Prepare a process of the pool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process says when to stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
-    # From the process that started this one.
-    _Process.predictor = pickle.loads(pickled.get())  # noqa: S301
-    _Process.counts, _Process.stopped = counts, stopped
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is killed; it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _write_in_process(number: int, request: MapRequest) -> None:
-    """Write the maps of a request in a process of the pool."""
-
-    def report(done: int, total: int) -> None:
-        if _Process.stopped.value:
-            raise MappingStoppedError
-        _Process.counts[2 * number : 2 * number + 2] = done, total
-
-    request.write_maps([_Process.predictor.to_device()], progress=report)
+    request.write_maps([predictor.to_device()], progress=report)
+    return total
 
 
 def _on_cluster(
@@ -196,7 +121,7 @@ def _on_cluster(
     try:
         while running:
             with suppress(TimeoutError), client.as_current():
-                distributed.wait(list(running), timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                distributed.wait(list(running), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
             done = [future for future in running if future.done()]
             for future, request in running.items():
                 made, total = reports.get(request.place.name, (0, 0))
@@ -231,7 +156,7 @@ def _write_on_worker(request: MapRequest, predictor: Predictor, run: str) -> Non
             return
         last = time.monotonic()
         if stopped.is_set():
-            raise MappingStoppedError
+            raise StoppedError
         worker.log_event(run, (request.place.name, done, total))
 
     request.write_maps([predictor.to_device()], progress=report)

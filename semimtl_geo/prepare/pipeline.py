@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from semimtl_geo.prepare.adapter import SPLITS, Adapter, Item
 from semimtl_geo.prepare.archive import RawFolder, check_folder
 from tiles.errors import InputError
-from tiles.files import write_errors, write_text
+from tiles.files import locked, write_errors, write_text
 from tiles.settings import changed_settings, check_same_settings, to_json
 
 if TYPE_CHECKING:
@@ -63,7 +61,8 @@ def prepare(name: str, adapter: Adapter, raw: Path, out: Path) -> list[Path]:
     check_folder(raw)
     with _output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    with _locked(out / f".{name}.lock"), Display() as display:
+    lock = locked(out / f".{name}.lock", out, "wait until it ends")
+    with lock, Display() as display:
 
         def show_unzipped(archive: str, done: int, total: int) -> None:
             display.show(archive, "MB", done, total, 1e6)
@@ -143,22 +142,6 @@ def _check_splits(folder: Path, items: Sequence[Item]) -> None:
                 if other != split and (made := folder / other / rest).exists():
                     fault = f"was made by an earlier run, but {item.name} is in {split} now"
                     raise InputError(made, fault, ANOTHER_OUT)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Keep other runs out; the operating system releases the lock however this run ends."""
-    with _output_errors(file.parent):
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fault = "is being written to by another run"
-            raise InputError(file.parent, fault, "wait until it ends") from None
-        yield
-    finally:
-        os.close(handle)
 
 
 def _output_errors(path: Path) -> AbstractContextManager[None]:

@@ -112,9 +112,9 @@ class SemiMTL(AdversarialOptimisation):
         self.tasks = list(supervision.tasks)
         self.domains = list(supervision.domains)
         mode = find_system(system).alignment
-        alignment = None if mode is None else ALIGNMENTS[mode]
+        alignment = ALIGNMENTS[mode] if mode else None
         self.adversary = None
-        if alignment is not None:
+        if alignment:
             if crop < SMALLEST_INPUT:
                 fault = f"must be >= {SMALLEST_INPUT} px for the discriminators, got {crop}"
                 raise InvalidValueError("data.crop", fault, "use a larger crop")
@@ -137,7 +137,7 @@ class SemiMTL(AdversarialOptimisation):
             gsd=gsd,
             crop=crop,
             discriminator_width=discriminator_width,
-            sources=0 if alignment is None else alignment.source_count(len(self.domains)),
+            sources=alignment.source_count(len(self.domains)) if alignment else 0,
         )
         self.generator = self.card.build_generator()
         self.discriminators = nn.ModuleDict(self.card.build_discriminators())
@@ -268,12 +268,8 @@ class SemiMTL(AdversarialOptimisation):
                     taught, loss = consistency
                     generator_losses.append(taught.weight * self.consistency.prior.weight * loss)
                     log[f"train/{domain}/{taught.name}/consistency"] = loss
-            self._step(
-                generator_step,
-                generator_losses,
-                clip=self.optimisation.clip,
-                counts=number == len(mini_batches),
-            )
+            last = number == len(mini_batches)
+            self._step(generator_step, generator_losses, self.optimisation.clip, counts=last)
         for optimizer in discriminator_step:
             self._step(optimizer, discriminator_losses)
         average_statistics(self.generator)
@@ -293,8 +289,7 @@ class SemiMTL(AdversarialOptimisation):
         self.generator.use_domain(self.domains.index(next(iter(mini_batch))))
         images = [data["image"] for data in mini_batch.values()]
         outputs = self.generator(torch.cat(images))
-        sizes = [len(image) for image in images]
-        parts = {name: output.split(sizes) for name, output in outputs.items()}
+        parts = {name: output.split([*map(len, images)]) for name, output in outputs.items()}
         for i, domain in enumerate(mini_batch):
             yield domain, {name: split[i] for name, split in parts.items()}
 

@@ -111,7 +111,7 @@ def _run_interruptibly(function: Callable[..., Any], *args: Any, **options: Any)
 
 def _check_complete(path: Path) -> None:
     """Check that all blocks are in the file: GDAL may not report that the disk was full."""
-    with path.open("rb") as raw, rasterio.open(path) as file:
+    with path.open("r+b") as raw, rasterio.open(path) as file:
         os.fsync(raw.fileno())
         for level, scale in enumerate([1, *file.overviews(1)], -1):
             shape = [-(-pixels // (BLOCK * scale)) for pixels in (file.width, file.height)]
@@ -120,7 +120,9 @@ def _check_complete(path: Path) -> None:
                 offset = int(file.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", **item) or 0)
                 size = int(file.get_tag_item(f"BLOCK_SIZE_{x}_{y}", **item) or 0)
                 # GDAL writes the size before each block, and repeats the last 4 bytes behind it.
-                start = os.pread(raw.fileno(), 4, max(offset - 4, 0))
-                end = os.pread(raw.fileno(), 8, max(offset + size - 4, 0))
+                raw.seek(max(offset - 4, 0))
+                start = raw.read(4)
+                raw.seek(max(offset + size - 4, 0))
+                end = raw.read(8)
                 if start != size.to_bytes(4, "little") or len(end) < 8 or end[:4] != end[4:]:
                     raise OSError(errno.ENOSPC, "the file is incomplete, the disk may be full")

@@ -8,12 +8,11 @@ how far the work has come, and is written after the pixels that it speaks of are
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,14 +20,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tiles.errors import InputError
-from tiles.files import write_errors
+from tiles.files import locked, write_errors
 from tiles.maps.panel_store import PanelProgress
 from tiles.maps.virtual_raster import write_raw_vrt
 from tiles.settings import changed_settings, to_json
 
 # Seconds to wait for the lock of a panel file: a process that was killed may take a moment to die.
 LOCK_TIMEOUT = 10.0
+
+REMEDY = "wait for it to end, or name another file"
 
 
 class PanelFile:
@@ -59,13 +59,14 @@ class PanelFile:
         self.history = list[PanelProgress]()
         self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
         self._pixels, self._journal = file.with_suffix(".pixels"), file.with_suffix(".journal")
+        self._lock = file.with_suffix(".lock")
         self._settings = settings
 
     def __enter__(self) -> Self:
         with write_errors(self._path), ExitStack() as stack:
-            self._pixel_file = _open(stack, self._pixels)
-            self._journal_file = _open(stack, self._journal)
-            lock(self._journal_file, self._path, LOCK_TIMEOUT)
+            stack.enter_context(locked(self._lock, self._path, REMEDY, LOCK_TIMEOUT))
+            self._pixel_file = stack.enter_context(_open(self._pixels))
+            self._journal_file = stack.enter_context(_open(self._journal))
             self.history = self._read()
             if self._settings is None:
                 self.truncate()
@@ -101,11 +102,11 @@ class PanelFile:
         lines = [entry.to_line() for entry in self.history]
         journal = b"".join([settings_line(self._settings or {}), *lines])
         with self._write_errors():
-            os.ftruncate(self._journal_file, len(journal) if self.history else 0)
+            self._journal_file.truncate(len(journal) if self.history else 0)
             if not self.history:
-                os.ftruncate(self._pixel_file, 0)
-            os.lseek(self._journal_file, 0, os.SEEK_SET)
-            _append(self._journal_file, journal)
+                self._pixel_file.truncate(0)
+            self._journal_file.seek(0)
+            _write(self._journal_file, journal)
 
     def write(self, values: npt.NDArray[Any], row: int, column: int) -> None:
         """Write a window.
@@ -122,17 +123,15 @@ class PanelFile:
         offset = (row * width + column) * self._dtype.itemsize
         with self._write_errors():
             for part in parts:
-                data, position = part.data.cast("B"), offset
-                while data:
-                    written = os.pwrite(self._pixel_file, data, position)
-                    data, position = data[written:], position + written
+                self._pixel_file.seek(offset)
+                _write(self._pixel_file, part.data.cast("B"))
                 offset += width * self._dtype.itemsize
 
     def record(self, progress: PanelProgress) -> None:
         """Flush the pixels to disk, then add a line to the journal."""
         with self._write_errors():
-            os.fsync(self._pixel_file)
-            _append(self._journal_file, progress.to_line())
+            os.fsync(self._pixel_file.fileno())
+            _write(self._journal_file, progress.to_line())
         self.history.append(progress)
 
     def last_progress(self) -> PanelProgress | None:
@@ -185,36 +184,17 @@ def disk_errors(path: Path, can_continue: bool) -> AbstractContextManager[None]:
     return write_errors(path)
 
 
-def lock(file: int, path: Path, timeout: float = 0.0) -> None:
-    """Lock an open file; the system unlocks it when this process closes it or ends.
-
-    Args:
-        file: File descriptor.
-        path: The map, which the error message names.
-        timeout: Seconds to wait for another process.
-
-    Raises:
-        InputError: If another process holds the lock.
-    """
-    end = time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                fault = "is being made by another run"
-                raise InputError(path, fault, "wait for it to end, or name another file") from None
-            time.sleep(0.05)
-        else:
-            return
+def _open(path: Path) -> FileIO:
+    """Open a file that may exist for unbuffered reading and writing."""
+    path.touch()
+    return FileIO(path, "r+")
 
 
-def _open(stack: ExitStack, name: Path) -> int:
-    file = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
-    stack.callback(os.close, file)
-    return file
-
-
-def _append(file: int, data: bytes) -> None:
-    if os.write(file, data) < len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _write(file: FileIO, data: bytes | memoryview) -> None:
+    """Write all data at the position of a file."""
+    rest = memoryview(data)
+    while rest:
+        written = file.write(rest)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rest = rest[written:]

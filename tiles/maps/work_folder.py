@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tiles.maps.panel_file import PanelFile, disk_errors, has_settings, lock, read_settings
+from tiles.files import locked
+from tiles.maps.panel_file import REMEDY, PanelFile, disk_errors, has_settings, read_settings
 from tiles.maps.virtual_raster import write_column_vrt
 from tiles.settings import changed_settings
 from tiles.types import Span
@@ -55,13 +55,12 @@ class WorkFolder:
         self._settings = settings
         self.path = _folder_of(path)
         self.finished = self.path / "finished"
-        with self.write_errors():
-            self._lock = self._acquire()
-            try:
-                self._clear(settings)
-            except BaseException:
-                os.close(self._lock)
-                raise
+        with self.write_errors(), ExitStack() as stack:
+            # Beside the folder, for Windows removes no folder with an open file.
+            stack.enter_context(locked(path.with_name(f".{path.name}.lock"), path, REMEDY))
+            self.path.mkdir(exist_ok=True)
+            self._clear(settings)
+            self._lock = stack.pop_all()
 
     def write_errors(self) -> AbstractContextManager[None]:
         """Raise an :class:`InputError` if a file of the folder cannot be written."""
@@ -72,26 +71,6 @@ class WorkFolder:
         start, stop = self._panels[number]
         file, shape = self.path / f"{number:05}", (self._shape[0], stop - start)
         return PanelFile(self._map, file, shape, self._dtype.name, self._settings)
-
-    def _acquire(self) -> int:
-        """Lock the folder; the system unlocks it when this process ends, however it does."""
-        name = self.path / "lock"
-        while True:
-            self.path.mkdir(exist_ok=True)
-            try:
-                file = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
-            except FileNotFoundError:  # another run has just removed the folder
-                continue
-            try:
-                lock(file, self._map)
-                if os.path.samestat(os.fstat(file), name.stat()):
-                    return file
-            except FileNotFoundError:
-                pass
-            except BaseException:
-                os.close(file)
-                raise
-            os.close(file)
 
     def write_vrt(self) -> Path:
         """Write a virtual raster of all pixels, without georeference, and return its path."""
@@ -112,13 +91,10 @@ class WorkFolder:
         Args:
             finished: Whether the map has its final name, so that the work is no longer needed.
         """
-        if finished or not self._can_continue():
-            self._clear(None)
-            # Last, for another run may come as soon as the lock's file is gone.
-            with suppress(OSError):
-                (self.path / "lock").unlink()
-                self.path.rmdir()
-        os.close(self._lock)
+        with self._lock:
+            if finished or not self._can_continue():
+                self._clear(None)
+                shutil.rmtree(self.path, ignore_errors=True)
 
     def _can_continue(self) -> bool:
         """Return whether any journal has a line after its settings."""
@@ -127,8 +103,8 @@ class WorkFolder:
         return any(journal.read_bytes().count(b"\n") > 1 for journal in self.path.glob("*.journal"))
 
     def _clear(self, settings: Mapping[str, Any] | None) -> None:
-        """Remove all but the lock and panel files of these settings, journals before pixels."""
-        keep = {"lock"}
+        """Remove all but the panel files of these settings, journals before pixels."""
+        keep = set[str]()
         for journal in self.path.glob("*.journal"):
             if settings is not None and has_settings(_first_line(journal), settings):
                 keep |= {journal.name, journal.with_suffix(".pixels").name}
@@ -137,7 +113,7 @@ class WorkFolder:
         for entry in self.path.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name not in keep:
+            elif entry.name not in keep and entry.suffix != ".lock":
                 entry.unlink(missing_ok=True)
 
 
