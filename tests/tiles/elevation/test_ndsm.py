@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -485,6 +484,7 @@ def test_what_the_user_can_mend_is_one_line_and_leaves_no_file(
 
 def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
     dsm = save(tmp_path / "dsm.tif", FLAT, 1.0)
+    resource = pytest.importorskip("resource", reason="no limits of file sizes on Windows")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
