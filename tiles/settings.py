@@ -1,13 +1,87 @@
-"""Settings of work that can be resumed, compared alike for maps, training and data sets."""
+"""Settings: read from YAML files, and compared between the runs of work that can be resumed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from tiles.errors import InputError
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from tiles.errors import InputError, InvalidValueError, MissingFileError, input_errors
+from tiles.files import path_errors
+
+Settings = TypeVar("Settings")
+
+
+def read_settings_file(file: Path, kind: type[Settings], remedy: str) -> Settings:
+    """Read a YAML file of settings, and check them by their types.
+
+    Args:
+        file: The file.
+        kind: A dataclass with a field per setting.
+        remedy: Action that the user can take if the file is missing or a setting is not valid.
+
+    Returns:
+        The settings, with the defaults of those that the file leaves out.
+
+    Raises:
+        MissingFileError: If the file does not exist.
+        InvalidValueError: If a setting is unknown or not valid; the first one is named.
+        InputError: If the file is not YAML.
+
+    Example:
+        >>> from pydantic.dataclasses import dataclass
+        >>> @dataclass
+        ... class Sampling:
+        ...     crop: int = 128
+        >>> _ = Path("mine.yaml").write_text("crop: 64")
+        >>> read_settings_file(Path("mine.yaml"), Sampling, "write crop: 128")
+        Sampling(crop=64)
+    """
+    with path_errors(file):
+        if not file.is_file():
+            raise MissingFileError(file, remedy=f"write one, {remedy}")
+    broken = UnicodeDecodeError, yaml.YAMLError
+    with input_errors(file, "cannot be read as YAML", "correct it", *broken):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    try:
+        return TypeAdapter(kind).validate_python({} if content is None else content)
+    except ValidationError as error:
+        raise InvalidValueError(file, _first_fault(content, error.errors()), remedy) from error
+
+
+def _first_fault(content: Any, errors: Sequence[ErrorDetails]) -> str:
+    """Describe the first fault by the name of the setting, what it must be, and its value."""
+    first = errors[0]
+    name = _name(content, first)
+    # There is an error for each type that the setting could have.
+    said = dict.fromkeys(error["msg"] for error in errors if _name(content, error) == name)
+    fault = " or ".join(said).replace("Value error, ", "").replace("Input should", "must")
+    match first["type"]:
+        case "value_error":
+            return f"{name} {fault}".strip()
+        case "unexpected_keyword_argument":
+            return f"{name}: is not a setting"
+        case "missing":
+            return f"{name}: is missing"
+    return f"{name}: {fault}, got {first['input']!r}".removeprefix(": ")
+
+
+def _name(content: Any, error: ErrorDetails) -> str:
+    """Return the place of an error in the file, such as ``classes[0].color``."""
+    name = ""
+    for part in error["loc"]:
+        if isinstance(content, list) and isinstance(part, int):
+            content, name = dict(enumerate(content)).get(part), f"{name}[{part}]"
+        elif isinstance(content, dict) and (part in content or error["type"] == "missing"):
+            content, name = content.get(part), f"{name}.{part}"
+        # The others name the type that pydantic tried.
+    return name.removeprefix(".")
 
 
 def to_json(settings: Mapping[str, Any]) -> Any:

@@ -38,7 +38,12 @@ from semimtl_geo.prepare.adapter import SPLITS, Item
 from semimtl_geo.prepare.archive import RawFile, RawFolder
 from semimtl_geo.prepare.options import option
 from semimtl_geo.prepare.own.labels import ClassFile, HeightCheck, HeightFile, OverlapCheck
-from semimtl_geo.prepare.own.schema import EXAMPLE, FolderSettings, read_settings
+from semimtl_geo.prepare.own.schema import (
+    EXAMPLE,
+    FolderSettings,
+    SplitSettings,
+    read_settings,
+)
 from semimtl_geo.prepare.rasters.resampling import class_layers, value_layers
 from semimtl_geo.prepare.rasters.scene_writer import (
     LAYERS,
@@ -71,7 +76,7 @@ class Folder:
         config: The YAML file; ``scenes.yaml`` in the raw folder if None.
 
     Example:
-        >>> Folder().settings["bands"]
+        >>> Folder().settings["image"]["bands"]
         (1, 2, 3)
     """
 
@@ -127,7 +132,7 @@ class Folder:
         """
         tags = {"SCENE": item.name}
         targets = {layer: folder / item.split / layer / f"{item.name}.tif" for layer in files}
-        with Raster(files["image"], self._settings.bands) as image:
+        with Raster(files["image"], self._settings.image.bands) as image:
             grid = _target_grid(files["image"], image, self._settings)
             if "landcover" in files and not targets["landcover"].exists():
                 self._write_landcover(targets["landcover"], files["landcover"], grid, tags)
@@ -165,11 +170,11 @@ class Folder:
         with rasterio.open(path) as file:
             all_pixels_known = all_known(file) and image.dtype.kind != "f"
             stored = [file.descriptions[band - 1] or f"band {band}" for band in image.bands]
-        names: Sequence[str] = self._settings.names or stored
+        names: Sequence[str] = self._settings.image.names or stored
         masked = not all_pixels_known or grid.crs != image.grid.crs
         dtype, gain = image.dtype, 1.0
-        if self._settings.white is not None:
-            dtype, gain = np.dtype(np.uint8), 255 / self._settings.white
+        if self._settings.image.white is not None:
+            dtype, gain = np.dtype(np.uint8), 255 / self._settings.image.white
 
         def read(rows: Span, columns: Span) -> tuple[Any, BoolArray]:
             values, known = image.read(rows, columns)
@@ -197,14 +202,9 @@ def _layer_files(raw: RawFolder, layer: str) -> dict[str, RawFile]:
 
 def _assign_splits(file: Path, settings: FolderSettings, scenes: list[str]) -> dict[str, str]:
     """Return the split of each scene, by lists or by shares."""
-    if any(isinstance(part, float) for part in settings.split.values()):
-        return _split_by_shares(settings, scenes)
-    listed = {
-        scene: name
-        for name, part in settings.split.items()
-        if not isinstance(part, float)
-        for scene in part
-    }
+    if settings.split.shares:
+        return _split_by_shares(settings.split, scenes)
+    listed = {scene: name for name, part in settings.split.names.items() for scene in part}
     for scene in listed:
         if scene not in scenes:
             fault = f"its split names {scene}, but no scene has this name"
@@ -217,22 +217,21 @@ def _assign_splits(file: Path, settings: FolderSettings, scenes: list[str]) -> d
     return {scene: listed[scene] for scene in scenes}
 
 
-def _split_by_shares(settings: FolderSettings, scenes: list[str]) -> dict[str, str]:
+def _split_by_shares(split: SplitSettings, scenes: list[str]) -> dict[str, str]:
     """Return the split of each scene by shares.
 
     Scenes are ordered by a hash of seed and name, so that most of them keep their split when a
     scene is added.
     """
     order = sorted(
-        scenes, key=lambda name: hashlib.sha256(f"{settings.seed}:{name}".encode()).digest()
+        scenes, key=lambda name: hashlib.sha256(f"{split.seed}:{name}".encode()).digest()
     )
-    shares = {name: part for name, part in settings.split.items() if isinstance(part, float)}
     ends, total = {}, 0.0
     for name in SPLITS:
-        total += shares.get(name, 0.0)
+        total += split.shares.get(name, 0.0)
         ends[name] = round(total * len(order))
     # Few scenes must not be rounded to none for training.
-    ends["train"] = max(ends["train"], 1 if shares.get("train") else 0)
+    ends["train"] = max(ends["train"], 1 if split.shares.get("train") else 0)
     starts = dict(zip(SPLITS, [0, *ends.values()], strict=False))
     chosen = {scene: name for name in SPLITS for scene in order[starts[name] : ends[name]]}
     return {scene: chosen[scene] for scene in scenes}
@@ -247,7 +246,7 @@ def _target_grid(path: Path, image: Raster, settings: FolderSettings) -> PixelGr
     if settings.crs is None:
         grid = _north_up(image.grid_at(settings.gsd))
     else:
-        with Source(path, settings.bands, settings.crs) as projected:
+        with Source(path, settings.image.bands, settings.crs) as projected:
             grid = _north_up(projected.grid_at(settings.gsd))
     steps = abs(grid.transform.a), abs(grid.transform.e)
     ratios = [step / size for step, size in zip(steps, grid.pixel_size, strict=True)]

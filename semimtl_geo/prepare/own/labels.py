@@ -53,11 +53,7 @@ class ClassFile(Raster):
             elif len(self.bands) != 1:
                 fault = f"must have one band of values or three of colour, has {len(self.bands)}"
                 raise InputError(self.name, fault, "give a raster of classes alone")
-            classes = {
-                value: number
-                for number, entry in enumerate(settings.classes)
-                for value in entry.values
-            }
+            classes = dict(settings.class_of_value)
             classes |= {
                 value: UNKNOWN_CLASS for value in settings.unknown if isinstance(value, int)
             }
@@ -117,7 +113,7 @@ class HeightFile(Raster):
                 fault = f"must have one band of heights, has {len(self.bands)} bands"
                 raise InputError(self.name, fault, "give the heights alone")
             band = self.bands[0] - 1
-            self._scale, self._offset = settings.scale, settings.offset
+            self._scale, self._offset = settings.height.scale, settings.height.offset
             if self._scale is None:
                 unit = (self._file.units[band] or "").strip().lower()
                 if unit not in METRES:
@@ -128,7 +124,7 @@ class HeightFile(Raster):
         except BaseException:
             self.close()
             raise
-        self._nodata = settings.nodata
+        self._nodata = settings.height.nodata
         if self._nodata is not None and self.dtype.kind == "f":  # the file holds it rounded
             self._nodata = float(np.asarray(self._nodata).astype(self.dtype))
 
