@@ -21,7 +21,7 @@ from semimtl_geo.compare.averages import make_table, rows_of_seeds
 from semimtl_geo.compare.comparison import Comparison, Outcome
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.systems import SYSTEMS
-from semimtl_geo.training.configuration import parse_settings
+from semimtl_geo.training.cli import parse_settings
 
 
 def account(
@@ -143,11 +143,9 @@ def heights(comparison: Comparison, noise: float) -> str:
 
 def recommended_prior(comparison: Comparison) -> Consistency:
     """The prior of `configs/cities/recommended.yaml`."""
-    start = "model.consistency.heights."
     settings = parse_settings(comparison.scenario.arguments("recommended"))
-    ranges = {key.removeprefix(start): settings[key] for key in settings if key.startswith(start)}
-    tolerance = settings.get("model.consistency.tolerance", Consistency.tolerance)
-    return Consistency(ranges, tolerance=tolerance)
+    prior = settings["model"]["consistency"]
+    return Consistency(prior["heights"], tolerance=prior["tolerance"])
 
 
 def _read(file: Path) -> npt.NDArray[Any]:
@@ -172,4 +170,4 @@ def times(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _iterations(outcome: Outcome) -> int:
     settings = parse_settings([f"--config={outcome.checkpoint.with_name('config.yaml')}"])
-    return int(settings["data.iterations"]) * int(settings["trainer.max_epochs"])
+    return int(settings["data"]["iterations"]) * int(settings["trainer"]["max_epochs"])

@@ -43,7 +43,6 @@ from semimtl_geo.commands.demonstration import faster_precision
 from semimtl_geo.data.datamodule import DomainsDataModule
 from semimtl_geo.synthetic import write_cities
 from semimtl_geo.training.cli import TrainingCLI, packaged_config
-from semimtl_geo.training.configuration import with_bases
 from tiles.datasets.samplers import RandomChips
 
 FIRST = 8
@@ -68,9 +67,10 @@ class Labels(RasterDataset):
 
 
 def configured(root: Path, iterations: int, *args: str, **callbacks: Any) -> TrainingCLI:
-    """Model, data and trainer of `configs/cities/jtl.yaml`."""
+    """Model, data and trainer of `configs/cities/base.yaml` for JTL."""
     given = [
-        f"--config={packaged_config('cities/jtl.yaml')}",
+        f"--config={packaged_config('cities/base.yaml')}",
+        "--model.system=jtl",
         f"--data.root={root}",
         f"--data.iterations={iterations}",
         f"--out={root / 'run'}",
@@ -81,7 +81,7 @@ def configured(root: Path, iterations: int, *args: str, **callbacks: Any) -> Tra
         "--trainer.enable_model_summary=false",
         *args,
     ]
-    return TrainingCLI(with_bases(given), **callbacks)
+    return TrainingCLI(given, **callbacks)
 
 
 def torchgeo_loader(data: DomainsDataModule, own_sampler: bool) -> CombinedLoader:

@@ -2,7 +2,7 @@
 
     python benchmarks/seam.py [--checkpoint FILE | --iterations 200] [--scenes 8] [--write]
 
-Trains SemiMTL on the embedded cities for a short while (`configs/cities/semimtl.yaml`), or takes a
+Trains SemiMTL on the embedded cities for a short while (`configs/cities/base.yaml`), or takes a
 checkpoint of such a training, maps fresh scenes of both cities that are larger than the tiles, at
 the network's own ground sampling distance so that tiles begin and end between two pixels of the
 map, and prints a Markdown table:
@@ -165,7 +165,7 @@ def train_shortly(folder: Path, iterations: int) -> Path:
     say(f"training, {iterations} iterations")
     return train(
         [
-            f"--config={packaged_config('cities/semimtl.yaml')}",
+            f"--config={packaged_config('cities/base.yaml')}",
             f"--data.root={folder / 'cities'}",
             f"--data.iterations={iterations}",
             "--trainer.max_epochs=1",

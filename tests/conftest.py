@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     write_cities(folder / "cities", scenes=1, size=96)
     args = (
-        f"--config={packaged_config('cities/semimtl.yaml')}",
+        f"--config={packaged_config('cities/base.yaml')}",
         f"--data.root={folder / 'cities'}",
         f"--data.crop={CROP}",
         "--data.batch_size=2",

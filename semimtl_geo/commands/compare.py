@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tiles.errors import InputError, InvalidValueError
+from tiles.settings import changed_settings
 
 OURS: Final = {
     "data.root": "--root",
@@ -65,16 +66,17 @@ def run(args: argparse.Namespace) -> None:
     from semimtl_geo.compare.scenario import find_scenario
     from semimtl_geo.learning.systems import system_names
     from semimtl_geo.report.results import write_results
-    from semimtl_geo.training.configuration import parse_settings
+    from semimtl_geo.training.cli import parse_settings
 
     if args.parallel < 1:
         raise InvalidValueError(
             "--parallel", f"must be >= 1, got {args.parallel}", "give 1 or more"
         )
-    for name in parse_settings(args.overrides):
+    scenario = find_scenario(args.scenario)
+    plain = [f"--data.root={scenario.root}", *scenario.arguments("semimtl")]
+    for name in changed_settings(*map(parse_settings, (plain, [*plain, *args.overrides]))):
         if name in OURS:
             raise InputError(f"-- --{name}", "is set by the comparison", f"give {OURS[name]}")
-    scenario = find_scenario(args.scenario)
     systems = select_runs(scenario, args.systems or system_names())
     comparison = Comparison(
         scenario=scenario,

@@ -78,6 +78,8 @@ class Comparison:
         """Return the arguments of the training command."""
         variant = run.variant
         return [
+            # Each process of DDP would be a comparison of its own, in the same folder.
+            "--trainer.devices=1",
             *self.scenario.arguments((variant and variant.config) or run.system),
             f"--data.root={self.data.absolute()}",
             *self.overrides,

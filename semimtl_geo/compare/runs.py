@@ -18,8 +18,7 @@ from typing import Any, Final
 from semimtl_geo.compare.comparison import Comparison, ReportProgress, Run, find_images
 from semimtl_geo.compare.timing import Timekeeper
 from semimtl_geo.training.checkpoints import LAST
-from semimtl_geo.training.cli import train
-from semimtl_geo.training.configuration import Settings, parse_settings
+from semimtl_geo.training.cli import parse_settings, train
 from tiles.errors import InputError
 from tiles.files import write_text
 from tiles.settings import changed_settings, check_same_settings
@@ -27,8 +26,6 @@ from tiles.settings import changed_settings, check_same_settings
 IGNORED_SETTINGS: Final = (
     "checkpoint.every",
     "data.workers",
-    "out",
-    "resume",
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
 )
@@ -52,7 +49,6 @@ def check_runs(comparison: Comparison, runs: Sequence[Run]) -> None:
     for run in runs:
         settings = parse_settings(comparison.arguments(run))
         if not _one_process(settings):
-            # Each process of DDP would be a comparison of its own, in the same folder.
             fault = "a comparison trains each system in one process"
             remedy = "set trainer.devices to 1; --parallel trains several systems at once"
             raise InputError("trainer.devices", fault, remedy)
@@ -98,7 +94,6 @@ def train_run(
             f"--out={folder}",
             "--trainer.enable_progress_bar=false",
             "--trainer.enable_model_summary=false",
-            *([] if "trainer.devices" in settings else ["--trainer.devices=1"]),
             *resume,
         ],
         [report],
@@ -108,7 +103,7 @@ def train_run(
     return seconds, report.step()
 
 
-def _read_state(folder: Path, settings: Settings) -> dict[str, Any]:
+def _read_state(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the recorded state of a run; empty if it was not started.
 
     Raises:
@@ -125,14 +120,15 @@ def _read_state(folder: Path, settings: Settings) -> dict[str, Any]:
     return state
 
 
-def _one_process(settings: Settings) -> bool:
+def _one_process(settings: Mapping[str, Any]) -> bool:
     """Return whether a run is trained in the process that starts it."""
-    devices = settings.get("trainer.devices", 1)
+    trainer = settings["trainer"]
+    devices = trainer["devices"]
     # Lightning takes a number for a count, and a list or text with commas for device numbers.
     if isinstance(devices, str) and "," in devices:
         devices = [part for part in devices.split(",") if part.strip()]
     many = len(devices) if isinstance(devices, list) else devices
-    return str(many) == "1" and settings.get("trainer.num_nodes", 1) == 1
+    return str(many) == "1" and trainer["num_nodes"] == 1
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Scenarios: configurations that share a base, and the domains of the evaluation."""
+"""Scenarios: a configuration, those that change it, and the domains of the evaluation."""
 
 from __future__ import annotations
 
@@ -6,14 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from semimtl_geo.learning.systems import SYSTEMS, system_names
-from semimtl_geo.training.configuration import parse_settings, read_yaml
+from semimtl_geo.training.cli import parse_settings
 from tiles.errors import InputError
+from tiles.settings import read_settings_file
 
 NO_SYSTEMS: Final = ("base", "scenario")
-"""Files in a scenario's folder that are not a system's configuration."""
+"""Files in a scenario's folder that are no variant of a system."""
+
+
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Description:
+    """Content of ``scenario.yaml``: what a comparison must know besides the configurations.
+
+    Attributes:
+        title: In words; the name of the folder if None.
+        evaluate: The split on which each domain is evaluated; all on ``test`` if there is none.
+        table: Number of the paper's table, if it is one of the paper's.
+        prepare: Command that prepares the data.
+    """
+
+    title: str | None = None
+    evaluate: dict[str, str] = field(default_factory=dict)
+    table: int | None = None
+    prepare: str = "see README.md, Train on your own cities"
 
 
 @dataclass(frozen=True)
@@ -22,7 +43,7 @@ class Scenario:
 
     Attributes:
         name: Name of the folder.
-        folder: Folder with ``base.yaml``, and perhaps a file per system.
+        folder: Folder with ``base.yaml``, and perhaps files that change it.
         title: In words.
         evaluate: The split on which each domain is evaluated.
         table: Number of the paper's table, if it is one of the paper's.
@@ -30,7 +51,7 @@ class Scenario:
         root: Expected folder of the data.
         supervised: Per domain, the tasks whose labels training may use.
         folders: Per domain, its folder in the root.
-        bands: Per domain, the bands to read, where they are named.
+        bands: Per domain, the bands to read.
         tasks: Names of all tasks.
     """
 
@@ -47,11 +68,9 @@ class Scenario:
     tasks: tuple[str, ...] = ()
 
     def arguments(self, system: str) -> list[str]:
-        """Return the arguments of training: a configuration, or the base and the system's name."""
-        own = self.folder / f"{system}.yaml"
-        if own.is_file():
-            return [f"--config={own}"]
-        return [f"--config={self.folder / 'base.yaml'}", f"--model.system={system}"]
+        """Return the arguments of training a system, or what a file changes of the base."""
+        base, own = f"--config={self.folder / 'base.yaml'}", self.folder / f"{system}.yaml"
+        return [base, f"--config={own}" if own.is_file() else f"--model.system={system}"]
 
     def variant(self, name: str) -> tuple[str, Variant]:
         """Return the system and the title of a configuration that is none of the paper's.
@@ -65,7 +84,8 @@ class Scenario:
             raise InputError(
                 f"--systems {name}", fault, f"choose among {', '.join(system_names())}"
             )
-        system = str(parse_settings([f"--config={file}"]).get("model.system", "semimtl"))
+        settings = parse_settings(["--data.root=data", *self.arguments(name)])
+        system = settings["model"]["system"]
         words = name.removeprefix(f"{system}_").replace("_", " ")
         return system, Variant(name, f"{SYSTEMS[system].title}, {words}", config=name)
 
@@ -94,29 +114,25 @@ def find_scenario(name: str) -> Scenario:
     if not (folder / "base.yaml").is_file():
         remedy = f"name a folder with base.yaml, or one of {', '.join(packaged_scenarios())}"
         raise InputError(f"scenario {name}", "does not exist", remedy)
-    # Read as in training, so that a base may have a base, too.
-    settings = parse_settings([f"--config={folder / 'base.yaml'}"])
-    domains = _domains(folder / "base.yaml", settings)
-    about: Mapping[str, Any] = {}
+    # A later value of the base replaces the default of the root.
+    settings = parse_settings(["--data.root=data", f"--config={folder / 'base.yaml'}"])
+    domains = settings["data"]["domains"]
+    description = Description()
     if (folder / "scenario.yaml").is_file():
-        about = read_yaml(folder / "scenario.yaml")
-    evaluate = about.get("evaluate") or dict.fromkeys(domains, "test")
-    if not isinstance(evaluate, Mapping):
-        fault = "evaluate names no splits"
-        raise InputError(folder / "scenario.yaml", fault, "write evaluate: {my_city: test}")
-    table = about.get("table")
+        remedy = "see the ones in configs/"
+        description = read_settings_file(folder / "scenario.yaml", Description, remedy)
     return Scenario(
         name=folder.resolve().name,
         folder=folder,
-        title=str(about.get("title", folder.resolve().name)),
-        evaluate={str(domain): str(split) for domain, split in evaluate.items()},
-        table=int(table) if table is not None else None,
-        prepare=str(about.get("prepare", "see README.md, Train on your own cities")),
-        root=Path(str(settings.get("data.root", "data"))),
-        supervised={name: list(domain.get("supervised", [])) for name, domain in domains.items()},
-        folders={name: str(domain.get("folder") or name) for name, domain in domains.items()},
-        bands={name: domain["bands"] for name, domain in domains.items() if "bands" in domain},
-        tasks=_tasks(folder / "base.yaml", settings),
+        title=description.title or folder.resolve().name,
+        evaluate=description.evaluate or dict.fromkeys(domains, "test"),
+        table=description.table,
+        prepare=description.prepare,
+        root=Path(settings["data"]["root"]),
+        supervised={name: domain["supervised"] for name, domain in domains.items()},
+        folders={name: domain.get("folder") or name for name, domain in domains.items()},
+        bands={name: domain["bands"] for name, domain in domains.items()},
+        tasks=tuple(task["init_args"]["name"] for task in settings["model"]["tasks"]),
     )
 
 
@@ -124,29 +140,6 @@ def packaged_scenarios() -> list[str]:
     """Return the names of the scenarios that come with the package."""
     folders = Path(str(resources.files("semimtl_geo.configs"))).iterdir()
     return sorted(folder.name for folder in folders if (folder / "base.yaml").is_file())
-
-
-def _domains(base: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    domains: dict[str, dict[str, Any]] = {}
-    for key, value in settings.items():
-        if key.startswith("data.domains."):
-            name, _, setting = key.removeprefix("data.domains.").partition(".")
-            domain = domains.setdefault(name, {})
-            if setting:
-                domain[setting] = value
-    if not domains:
-        remedy = "write data: {domains: {my_city: {supervised: [landcover]}}}"
-        raise InputError(base, "names no domains", remedy)
-    return domains
-
-
-def _tasks(base: Path, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    tasks = settings.get("model.tasks")
-    try:
-        return tuple(str(task["init_args"]["name"]) for task in tasks or ())
-    except (KeyError, TypeError) as error:
-        remedy = "give each of model.tasks a class_path, and init_args with a name"
-        raise InputError(base, "has tasks without names", remedy) from error
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from semimtl_geo.data import DomainsDataModule
 from semimtl_geo.learning.systems import find_system
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.collapse_warning import CollapseWarning
-from semimtl_geo.training.configuration import with_bases
 from semimtl_geo.training.fitting import TRAINER_DEFAULTS, check_trainer_settings, quiet_lightning
 from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
@@ -67,9 +67,6 @@ class TrainingCLI(LightningCLI):
             "--out", type=str, default="runs/latest", help="Folder for checkpoint, config and log."
         )
         parser.add_argument(
-            "--base", type=str | None, default=None, help="In a configuration: one to start from."
-        )
-        parser.add_argument(
             "--resume",
             type=str | None,
             default=None,
@@ -88,8 +85,7 @@ class TrainingCLI(LightningCLI):
         """Check the settings, and find the checkpoint that the run continues from."""
         find_system(self.config.model.system)
         out, resume = Path(self.config.out), self.config.resume
-        # The bases are part of the configuration by now. A saved one shall ask for neither again.
-        self.config.base = self.config.resume = None
+        self.config.resume = None  # The saved configuration shall not ask for it again.
         check_trainer_settings(self.config.trainer.as_dict())
         settings = yaml.safe_load(self.parser.dump(self.config))
         self.start = find_start(out, settings, None if resume is None else Path(resume))
@@ -118,34 +114,81 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
         InputError: If the configuration or the data cannot be used.
 
     Example:
-        >>> args = [f"--config={packaged_config('cities/jtl.yaml')}", "--data.root=data"]
-        >>> args += ["--data.crop=32", "--data.iterations=1", "--trainer.max_epochs=1"]
+        >>> args = [f"--config={packaged_config('cities/base.yaml')}", "--model.system=jtl"]
+        >>> args += ["--data.root=data", "--data.crop=32", "--data.iterations=1"]
+        >>> args += ["--trainer.max_epochs=1", "--trainer.log_every_n_steps=1"]
         >>> args += ["--trainer.enable_progress_bar=no", "--trainer.enable_model_summary=no"]
-        >>> train([*args, "--trainer.log_every_n_steps=1", "--out=runs/jtl"]).as_posix()
+        >>> train([*args, "--out=runs/jtl"]).as_posix()
         'runs/jtl/jtl.ckpt'
     """
     with quiet_lightning():
-        try:
-            with warnings.catch_warnings():
-                # Lightning itself uses what jsonargparse has renamed, and warns of arguments that
-                # do not come from the shell: users cannot change either.
-                warnings.filterwarnings("ignore", module="lightning.pytorch.cli")
-                cli = TrainingCLI(with_bases(args), callbacks)
-        except ArgumentError as error:
-            remedy = "see semimtl-geo train --help"
-            raise InvalidValueError("semimtl-geo train", str(error), remedy) from error
+        with _argument_errors(args):
+            cli = TrainingCLI([*args], callbacks)
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.start, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
+
+
+def parse_settings(args: Sequence[str]) -> dict[str, Any]:
+    """Parse arguments of the command line without training.
+
+    Args:
+        args: Arguments of ``semimtl-geo train``.
+
+    Returns:
+        All settings, defaults included, in groups as in ``config.yaml``.
+
+    Raises:
+        InputError: If a configuration cannot be read, or an argument is not valid.
+
+    Example:
+        >>> args = [f"--config={packaged_config('cities/base.yaml')}", "--data.crop=64"]
+        >>> settings = parse_settings(args)
+        >>> settings["data"]["crop"], settings["model"]["system"]
+        (64, 'semimtl')
+    """
+    with _argument_errors(args):
+        parser = _SettingsCLI([]).parser
+        settings: dict[str, Any] = yaml.safe_load(parser.dump(parser.parse_args([*args])))
+    return settings
+
+
+class _SettingsCLI(TrainingCLI):
+    """The parser of the training command alone: it neither sets seeds nor makes classes."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: object) -> None:
+        """Parse nothing."""
+        self.config = {"seed_everything": False}
+
+    def before_instantiate_classes(self) -> None:
+        """Check nothing."""
+
+    def instantiate_classes(self) -> None:
+        """Make nothing."""
+
+
+@contextmanager
+def _argument_errors(args: Sequence[str]) -> Iterator[None]:
+    """Turn errors of jsonargparse into input errors that name the configurations."""
+    try:
+        with warnings.catch_warnings():
+            # Lightning itself uses what jsonargparse has renamed, and warns of arguments that
+            # do not come from the shell: users cannot change either.
+            warnings.filterwarnings("ignore", module="lightning.pytorch.cli")
+            yield
+    except ArgumentError as error:
+        files = [arg for arg in args if arg.endswith((".yaml", ".yml"))]
+        subject, fault = " ".join(["semimtl-geo train", *files]), " ".join(str(error).split())
+        raise InvalidValueError(subject, fault, "see semimtl-geo train --help") from error
 
 
 def packaged_config(name: str) -> Path:
     """Return the path of a configuration that comes with the package.
 
     Args:
-        name: Scenario and file, such as ``cities/semimtl.yaml``.
+        name: Scenario and file, such as ``cities/recommended.yaml``.
 
     Example:
-        >>> packaged_config("cities/semimtl.yaml").name
-        'semimtl.yaml'
+        >>> packaged_config("cities/base.yaml").name
+        'base.yaml'
     """
     return Path(str(resources.files("semimtl_geo.configs"))) / name

@@ -43,7 +43,7 @@ def run_in_processes(
 
     Args:
         function: Function of a state, an item and `send`.
-        states: What each process keeps, such as a network.
+        states: An object for each process, such as a network, which the process keeps.
         items: The items.
         receive: Function that is called with the number of an item and each message that was sent.
         threads: Number of threads of torch in each process; by default the number in this one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from semimtl_geo.class_schemes import CITYSCAPES
 from semimtl_geo.compare.comparison import select_runs
@@ -14,8 +15,11 @@ from semimtl_geo.data.augmentation import Augmentation
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.tasks import Depth, Segmentation
-from semimtl_geo.training.configuration import parse_settings
+from semimtl_geo.training.cli import parse_settings
 from tiles.errors import InputError
+from tiles.settings import changed_settings
+
+BASE = "data: {domains: {a: {}}}\nmodel: {tasks: [{class_path: semimtl_geo.tasks.Depth}]}"
 
 OF_THE_PAPER = ("cross_city", "cross_dataset", "cross_domain")
 
@@ -30,39 +34,36 @@ def test_every_system_differs_in_its_name_alone(name: str) -> None:
     scenario = find_scenario(name)
     base = parse_settings([f"--config={scenario.folder / 'base.yaml'}"])
     for system in SYSTEMS:
-        assert (scenario.folder / f"{system}.yaml").is_file()
-        assert parse_settings(scenario.arguments(system)) == base | {"model.system": system}
+        settings = parse_settings(scenario.arguments(system))
+        assert set(changed_settings(base, settings)) <= {"model.system"}
+        assert settings["model"]["system"] == system
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)
 def test_the_papers_values(name: str) -> None:
     """Sections 3.4, 4.1 and 4.2."""
     settings = parse_settings(find_scenario(name).arguments("semimtl"))
+    model, data = settings["model"], settings["data"]
     expected = {
-        "model.encoder.name": "resnet101",
-        "model.encoder.weights": "imagenet",
-        "model.discriminator_width": 64,
-        "model.adversarial.intra": 0.001,
-        "model.adversarial.inter": 0.0001,
-        "model.optimisation.optimizer": "sgd",
-        "model.optimisation.lr": 0.01,
-        "model.optimisation.weight_decay": 0.0001,
-        "model.optimisation.power": 0.9,
-        "model.optimisation.discriminator_lr": 0.0001,
-        "data.crop": 384 if name == "cross_dataset" else 256,
-        "data.augmentation.scale": [0.5, 2.0],
+        "encoder": {"name": "resnet101", "weights": "imagenet"},
+        "discriminator_width": 64,
+        "adversarial": {"intra": 0.001, "inter": 0.0001},
+        "optimisation": {
+            "optimizer": "sgd",
+            "lr": 0.01,
+            "weight_decay": 0.0001,
+            "power": 0.9,
+            "discriminator_lr": 0.0001,
+        },
     }
-    assert {key: settings[key] for key in expected} == expected
-    weights = [task["init_args"]["weight"] for task in settings["model.tasks"]]
-    assert weights == [1.0, 0.01]
-    assert settings.get("data.gsd") == (0.09 if name == "cross_dataset" else None)
-    augmentation = Augmentation(
-        **{
-            key.removeprefix("data.augmentation."): value
-            for key, value in settings.items()
-            if key.startswith("data.augmentation.")
-        }
-    )
+    for group, values in expected.items():
+        given = model[group]
+        assert (given | values if isinstance(values, dict) else values) == given
+    assert data["crop"] == (384 if name == "cross_dataset" else 256)
+    assert [task["init_args"]["weight"] for task in model["tasks"]] == [1.0, 0.01]
+    assert data.get("gsd") == (0.09 if name == "cross_dataset" else None)
+    augmentation = Augmentation(**data["augmentation"])
+    assert augmentation.scale == [0.5, 2.0]
     assert augmentation.flip
     assert augmentation.blur > 0
     assert augmentation.from_above == (name == "cross_dataset")
@@ -70,16 +71,12 @@ def test_the_papers_values(name: str) -> None:
 
 def test_what_is_recommended() -> None:
     """JTL and nothing else than the prior, whose classes exist."""
-    folder = find_scenario("cities").folder
-    settings = parse_settings([f"--config={folder / 'recommended.yaml'}"])
-    jtl = parse_settings([f"--config={folder / 'jtl.yaml'}"])
-    more = {key for key in settings if settings[key] != jtl.get(key)}
-    assert {key.split(".")[1] for key in more} == {"consistency"}
-    assert {key: value for key, value in settings.items() if key not in more} == jtl
-    prior = "model.consistency.heights."
-    heights = {key.removeprefix(prior): settings[key] for key in more if key.startswith(prior)}
-    assert heights
-    Consistency(heights).build([Segmentation(), Depth()])
+    cities = find_scenario("cities")
+    jtl, settings = (parse_settings(cities.arguments(name)) for name in ("jtl", "recommended"))
+    changed = changed_settings(jtl, settings)
+    assert changed
+    assert all(name.startswith("model.consistency.") for name in changed)
+    Consistency(settings["model"]["consistency"]["heights"]).build([Segmentation(), Depth()])
 
 
 def test_what_is_evaluated_on_what() -> None:
@@ -100,15 +97,16 @@ def test_what_is_evaluated_on_what() -> None:
 @pytest.mark.parametrize("name", ["cross_city", "cross_domain"])
 def test_street_view_classes_are_those_of_cityscapes(name: str) -> None:
     settings = parse_settings(find_scenario(name).arguments("jtl"))
-    segmentation = settings["model.tasks"][0]["init_args"]
+    segmentation = settings["model"]["tasks"][0]["init_args"]
     assert tuple(segmentation["classes"]) == CITYSCAPES.names
     assert tuple(map(tuple, segmentation["colors"])) == CITYSCAPES.colors
 
 
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
-    """A base is enough: the systems differ in nothing but their names. Its domains alone count."""
-    base = find_scenario("cities").folder / "base.yaml"
-    (tmp_path / "base.yaml").write_text(f"base: {base}\ndata: {{domains: {{more: {{folder: m}}}}}}")
+    """A base is enough, even without a root: the systems differ in nothing but their names."""
+    base = yaml.safe_load((find_scenario("cities").folder / "base.yaml").read_text())
+    base["data"] = {"domains": {"more": {"folder": "m"}}}
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
     scenario = find_scenario(str(tmp_path))
     assert scenario.evaluate == {"more": "test"}
     assert scenario.hidden("more") == ["landcover", "height"]
@@ -122,11 +120,15 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     ("files", "says"),
     [
         ({}, "does not exist; name a folder with base.yaml, or one of cities, cross_city"),
-        ({"base.yaml": "model: {}"}, "names no domains"),
-        ({"base.yaml": "data: {domains: {a: {}}}\nmodel: {tasks: [1]}"}, "tasks without names"),
+        ({"base.yaml": "model: {}"}, r"base\.yaml: .*required: model\.tasks, data\.domains"),
+        ({"base.yaml": "data: {domains: {a: {}}}\nmodel: {tasks: [1]}"}, r"base\.yaml: .*tasks"),
         (
-            {"base.yaml": "data: {domains: {a: {}}}", "scenario.yaml": "evaluate: [a]"},
-            "evaluate names no splits",
+            {"base.yaml": BASE, "scenario.yaml": "evaluate: [a]"},
+            r"scenario\.yaml: evaluate: must be a valid dictionary, got \['a'\]",
+        ),
+        (
+            {"base.yaml": BASE, "scenario.yaml": "titel: x"},
+            r"scenario\.yaml: titel: is not a setting",
         ),
     ],
 )

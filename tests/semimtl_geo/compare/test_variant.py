@@ -4,7 +4,7 @@ from pathlib import Path
 
 from semimtl_geo.compare.comparison import Comparison, Run
 from semimtl_geo.compare.scenario import Variant, find_scenario
-from semimtl_geo.training.configuration import parse_settings
+from semimtl_geo.training.cli import parse_settings
 
 
 def test_a_variant_is_a_run_beside_its_system(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_a_variant_is_a_run_beside_its_system(tmp_path: Path) -> None:
     folders = [comparison.folder(run).relative_to(comparison.out) for run in (plain, longer, three)]
     assert folders == [Path(f"runs/{name}/seed_1") for name in ("jtl", "longer", "more")]
     settings = [parse_settings(comparison.arguments(run)) for run in (plain, longer, three)]
-    assert [found["model.system"] for found in settings] == ["jtl", "jtl", "semimtl"]
-    assert [found["data.iterations"] for found in settings] == [8, 13, 8]
+    assert [found["model"]["system"] for found in settings] == ["jtl", "jtl", "semimtl"]
+    assert [found["data"]["iterations"] for found in settings] == [8, 13, 8]
     assert [found["seed_everything"] for found in settings] == [1, 1, 1]
-    assert [("data.domains.city_c.folder" in found) for found in settings] == [False, False, True]
+    assert [("city_c" in found["data"]["domains"]) for found in settings] == [False, False, True]
