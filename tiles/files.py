@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -135,6 +136,34 @@ def write_errors(
 directory); choose a writable folder with enough free space
     """
     return input_errors(path, "cannot be written", remedy, RasterioError, CPLE_BaseError)
+
+
+def output_path(name: str | PathLike[str]) -> Path:
+    """Return the path of an output, which must be on a disk, where parts can be changed.
+
+    Args:
+        name: A file or folder to write to.
+
+    Raises:
+        InputError: If it is a URL or a virtual file of GDAL.
+
+    Example:
+        >>> output_path("maps/ortho.tif").name
+        'ortho.tif'
+        >>> output_path("s3://bucket/maps")
+        Traceback (most recent call last):
+        tiles.errors.InputError: s3://bucket/maps: is not on a disk; write to a folder of this \
+machine and copy it, for example with aws s3 cp --recursive, gcloud storage cp -r or azcopy
+    """
+    text = fspath(name)
+    # A drive letter of Windows is no scheme. Path makes s3:/ of s3://.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/|/vsi", text):
+        remedy = (
+            "write to a folder of this machine and copy it, for example with "
+            "aws s3 cp --recursive, gcloud storage cp -r or azcopy"
+        )
+        raise InputError(text, "is not on a disk", remedy)
+    return Path(text)
 
 
 def check_writable(path: Path) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tiles.files import output_path
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument("maps", type=Path, help="folder with *_landcover.tif and *_height.tif")
-    command.add_argument("--out", type=Path, help="folder for the GeoPackages; else that of maps")
+    command.add_argument(
+        "--out", type=output_path, help="folder for the GeoPackages; else that of maps"
+    )
     command.add_argument(
         "--min-area", type=float, default=10.0, help="smallest area of a building in m2"
     )

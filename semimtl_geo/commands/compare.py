@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tiles.errors import InputError, InvalidValueError
+from tiles.files import output_path
 from tiles.settings import changed_settings
 
 OURS: Final = {
@@ -30,7 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--root", type=Path, help="data, a folder per domain; else data.root")
     command.add_argument(
-        "--out", type=Path, help="folder for runs, tables and figures; else runs/SCENARIO"
+        "--out", type=output_path, help="folder for runs, tables and figures; else runs/SCENARIO"
     )
     command.add_argument(
         "--systems",

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tiles.files import output_path
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    command.add_argument("--out", type=Path, default=Path("demo"), help="folder for all files")
+    command.add_argument(
+        "--out", type=output_path, default=Path("demo"), help="folder for all files"
+    )
     command.add_argument("--iterations", type=int, help="iterations of training per system")
     command.add_argument("--seed", type=int, default=0)
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from semimtl_geo.commands.map import band_list
+from tiles.files import output_path
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -15,7 +16,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "scenes", type=Path, nargs="+", help="DOMAIN/SPLIT: folder with image/, landcover/, height/"
     )
-    command.add_argument("--out", type=Path, default=Path("evaluation"), help="folder for the maps")
+    command.add_argument(
+        "--out", type=output_path, default=Path("evaluation"), help="folder for the maps"
+    )
     command.add_argument("--domain", help="use this training domain's BatchNorm statistics")
     command.add_argument("--bands", type=band_list, help="band numbers or names")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from semimtl_geo.mapping.names import check_name, name_places
 from tiles.errors import InputError, MissingFileError
-from tiles.files import Closeable, path_errors
+from tiles.files import Closeable, output_path, path_errors
 from tiles.types import RasterName
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument("checkpoint", type=Path)
     command.add_argument("rasters", metavar="RASTER", nargs="+", help="anything that GDAL reads")
-    command.add_argument("--out", type=Path, required=True, help="folder for the maps")
+    command.add_argument("--out", type=output_path, required=True, help="folder for the maps")
     command.add_argument(
         "--merge",
         metavar="NAME",

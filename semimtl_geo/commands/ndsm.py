@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tiles.files import output_path
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument("dsm", type=Path, help="surface model, heights in metres")
     command.add_argument("--dtm", type=Path, help="terrain model; without it, ground is filtered")
-    command.add_argument("--out", type=Path, required=True, help="file for the heights")
+    command.add_argument("--out", type=output_path, required=True, help="file for the heights")
     command.add_argument(
         "--building", type=float, default=40.0, help="width of the widest building in metres"
     )

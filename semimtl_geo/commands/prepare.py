@@ -9,6 +9,7 @@ from typing import Any
 
 from semimtl_geo.prepare import REGISTRY, prepare
 from semimtl_geo.prepare.options import Option, options_of
+from tiles.files import output_path
 
 
 class _AdapterAction(argparse._SubParsersAction):  # type: ignore[type-arg]  # no type at run time
@@ -46,7 +47,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         adapter.add_argument(
             "--raw", type=Path, required=True, help="folder of what was downloaded: unzipped or not"
         )
-        adapter.add_argument("--out", type=Path, required=True, help="folder for the data sets")
+        adapter.add_argument(
+            "--out", type=output_path, required=True, help="folder for the data sets"
+        )
 
 
 def _add_option(command: argparse.ArgumentParser, name: str, option: Option, default: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 import xarray
@@ -17,6 +16,7 @@ from semimtl_geo.mapping.names import as_list, check_name, name_places
 from semimtl_geo.mapping.settings import MapOptions, MapSettings
 from semimtl_geo.mapping.spreading import PlaceProgress
 from semimtl_geo.mapping.trained_network import TrainedNetwork
+from tiles.files import output_path
 from tiles.types import BandSelection, ProgressCallback, RasterName
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Mapper(TrainedNetwork):
         maps = map_places(
             mapper,
             {name: files},
-            Path(out),
+            output_path(out),
             MapSettings(
                 tile=tile,
                 bands=bands,
@@ -183,7 +183,7 @@ class Mapper(TrainedNetwork):
         return map_places(
             self,
             name_places(rasters),
-            Path(out),
+            output_path(out),
             MapSettings(**options),
             statistics=statistics,
             devices=devices,

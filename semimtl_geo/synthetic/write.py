@@ -16,7 +16,7 @@ from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
 from tiles.errors import InvalidValueError, input_errors
-from tiles.files import atomic_write
+from tiles.files import atomic_write, output_path
 from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, Float32Array, ProgressCallback, UInt8Array
 
 CITIES: Final = (CITY_A, CITY_B)
@@ -80,7 +80,7 @@ def write_cities(
         >>> sorted(file.name for file in folders["city_a"].glob("train/*/*.tif"))
         ['city_a_train_000.tif', 'city_a_train_000.tif', 'city_a_train_000.tif']
     """
-    out = Path(out)
+    out = output_path(out)
     if scenes < 1:
         raise InvalidValueError("scenes", f"must be >= 1, got {scenes}", "ask for more scenes")
     if size < MIN_SIZE:

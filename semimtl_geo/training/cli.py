@@ -23,6 +23,7 @@ from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
 from semimtl_geo.training.run_folder import CONFIG, find_start
 from tiles.errors import InvalidValueError
+from tiles.files import output_path
 
 
 class _SaveConfig(SaveConfigCallback):
@@ -84,7 +85,7 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Check the settings, and find the checkpoint that the run continues from."""
         find_system(self.config.model.system)
-        out, resume = Path(self.config.out), self.config.resume
+        out, resume = output_path(self.config.out), self.config.resume
         self.config.resume = None  # The saved configuration shall not ask for it again.
         check_trainer_settings(self.config.trainer.as_dict())
         settings = yaml.safe_load(self.parser.dump(self.config))

@@ -21,7 +21,7 @@ from semimtl_geo.training.module import SemiMTL
 from semimtl_geo.training.run_folder import CONFIG, find_start
 from semimtl_geo.training.run_settings import check_agreement, run_settings
 from tiles.errors import InvalidValueError
-from tiles.files import write_text
+from tiles.files import output_path, write_text
 from tiles.settings import to_json
 
 TRAINER_DEFAULTS: Final = {"use_distributed_sampler": False}
@@ -93,7 +93,7 @@ def fit(
     data.restrict_to(model.system)
     check_agreement(model, data)
     check_trainer_settings(trainer)
-    folder = Path(out)
+    folder = output_path(out)
     defaults = {"num_sanity_val_steps": 0, "log_every_n_steps": min(10, data.iterations)}
     arguments: dict[str, Any] = {
         **TRAINER_DEFAULTS,

@@ -87,6 +87,12 @@ CITIES = Path(__file__).parents[2] / "configs" / "cities" / "base.yaml"
         ("map good.ckpt nowhere.tif --out maps", "nowhere.tif: has no coordinate"),
         ("map good.ckpt good.tif --domain c --out maps", "domain c: the network was"),
         ("map good.ckpt good.tif --tile 0 --out maps", "tile: must be >= 1 px, got 0"),
+        (
+            "map good.ckpt good.tif --out s3://maps",
+            "s3://maps: is not on a disk; write to a folder",
+        ),
+        ("ndsm good.tif --out /vsimem/x.tif", "/vsimem/x.tif: is not on a disk"),
+        (f"train --config {CITIES} --out gs://runs/mine", "gs://runs/mine: is not on a disk"),
         ("map good.ckpt good.tif --out good.ckpt", "good.ckpt: cannot be made"),
         ("evaluate good.ckpt nothing", "nothing: has no image/*.tif"),
         ("cities --out cities --scenes 0", "scenes"),

@@ -1,12 +1,12 @@
 """Folders of GeoTIFFs as torchgeo data sets: orthophotos, class rasters and value rasters.
 
-This file works around torchgeo (0.8). In contrast to its RasterDataset, rasters that are read here
+This file works around torchgeo (0.8 to 0.10). In contrast to its RasterDataset, what is read here
 
-- have unknown pixels as 255 (classes) and NaN (values), whatever the file's nodata is;
-- are resampled to one ground sampling distance by average (images, values) or majority (classes),
+- has unknown pixels as 255 (classes) and NaN (values), whatever the file's nodata is;
+- is resampled to one ground sampling distance by average (images, values) or majority (classes),
   see :mod:`tiles.datasets.chip_reader`, rather than warped by nearest neighbour;
-- keep fractional heights, and every label under a key of its own;
-- raise an error if a file cannot be read, instead of skipping it.
+- keeps fractional heights, and every label under a key of its own;
+- raises an error if a file cannot be read, instead of skipping it.
 """
 
 from __future__ import annotations

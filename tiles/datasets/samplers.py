@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 from torchgeo.datasets import GeoDataset
-from torchgeo.samplers import GeoSampler
 
 from tiles.datasets.chip_reader import TOUCH
 from tiles.errors import InputError
@@ -20,8 +19,10 @@ from tiles.grid import tile_starts
 Query = tuple[slice, slice, slice]
 
 
-class _Chips(GeoSampler):
+class _Chips(Sampler[Query]):
     """Square chips on the pixel grids of scenes, counted from a scene's top left corner.
+
+    It does not subclass torchgeo's GeoSampler, whose interface differs between 0.8 and 0.10.
 
     Args:
         dataset: The scenes.
@@ -29,13 +30,14 @@ class _Chips(GeoSampler):
     """
 
     def __init__(self, dataset: GeoDataset, size: int) -> None:
-        super().__init__(dataset)
         self.size = size
+        self.res = dataset.res
         margin = TOUCH * self.res[0]
         extents, times = [], []
+        index = dataset.index
         # Scenes of the same place at another time are scenes of their own.
-        for time in self.index.index.unique():
-            at_time = self.index.geometry[self.index.index == time]
+        for time in index.index.unique():
+            at_time = index.geometry[index.index == time]
             distinct = _extents(at_time.bounds.to_numpy(), margin)
             extents.append(distinct)
             times += [slice(time.left, time.right)] * len(distinct)

@@ -1,4 +1,4 @@
-"""Scenes with the keys of torchgeo (0.8), for its samplers, trainers and data modules."""
+"""Scenes with the keys of torchgeo, for its samplers, trainers and data modules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rasterio.transform import from_origin
 from torchgeo.datasets import GeoDataset
 
 from tiles.datasets.adapter import Adapter, first_chip
@@ -49,8 +50,15 @@ class TorchgeoScenes(Adapter):
         if self.fill is not None:
             image = torch.where(image.isnan(), self.fill.reshape(-1, 1, 1), image)
         renamed = {self.keys.get(label, label): data for label, data in sample.items()}
-        result = {"crs": self.crs, "bounds": query, "image": image, **renamed}
+        result = {**self._place(x, y, query), "image": image, **renamed}
         return result if self.transforms is None else self.transforms(result)
+
+    def _place(self, x: slice, y: slice, query: Any) -> Sample:
+        """Return the entries by which the installed torchgeo says where a sample lies."""
+        if hasattr(self, "_slice_to_tensor"):  # since 0.9
+            transform = torch.tensor(from_origin(x.start, y.stop, x.step, y.step))
+            return {"bounds": self._slice_to_tensor(query), "transform": transform}
+        return {"crs": self.crs, "bounds": query}
 
     def _unknown(self, x: slice, y: slice) -> Sample:
         """Return a sample of unknown pixels only."""
@@ -76,7 +84,8 @@ def to_torchgeo(
     - ``mask``: int64 ``[H, W]``, land cover, 255 where unknown (``ignore_index=255``);
     - every other label under its own name, such as ``height``: float32 ``[H, W]`` in metres, NaN
       where unknown;
-    - ``crs``, and ``bounds``: the query.
+    - where it lies, as torchgeo says it: ``crs`` and the query as ``bounds`` in 0.8, ``bounds`` and
+      ``transform`` as tensors from 0.9 on.
 
     Args:
         scenes: Result of :func:`scene_dataset`.

@@ -1,4 +1,4 @@
-"""Data sets of torchgeo (0.8) in the form of scenes, for the samplers and training here."""
+"""Data sets of torchgeo in the form of scenes, for the samplers and training here."""
 
 from __future__ import annotations
 

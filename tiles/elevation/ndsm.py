@@ -15,6 +15,7 @@ from tiles.elevation.ground import Ground, GroundFilter
 from tiles.elevation.model import Elevation
 from tiles.elevation.terrain import Terrain
 from tiles.errors import InputError, InvalidValueError
+from tiles.files import output_path
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import ValueMap
 from tiles.maps.writer import MapWriter, check_target
@@ -78,7 +79,7 @@ def heights_above_ground(
         ...     float(heights.read(1).max())
         6.0
     """
-    file, settings = Path(out), GroundFilter(building, slope, threshold, scaling, cell)
+    file, settings = output_path(out), GroundFilter(building, slope, threshold, scaling, cell)
     if block < 1:
         raise InvalidValueError("block", f"must be >= 1 cell, got {block}", "give 1 or more")
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:

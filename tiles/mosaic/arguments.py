@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tiles.errors import InvalidValueError
+from tiles.files import output_path
 from tiles.maps.layers import ClassMap, Layer, PercentMap
 from tiles.maps.writer import check_target
 from tiles.types import Float32Array, RasterName
@@ -30,9 +31,9 @@ def check_layers(
     every = list(layers) if isinstance(layers, Sequence) else [layers]
     names = [layer.name for layer in every]
     if isinstance(out, Mapping):
-        paths = {name: Path(path) for name, path in out.items()}
+        paths = {name: output_path(path) for name, path in out.items()}
     elif len(names) == 1:
-        paths = {names[0]: Path(out)}
+        paths = {names[0]: output_path(out)}
     else:
         fault = f"is one path for the layers {names}"
         raise InvalidValueError("out", fault, "give a dictionary of paths by layer name")

@@ -12,7 +12,7 @@ import rasterio
 import shapely
 
 from tiles.errors import InputError, InvalidValueError
-from tiles.files import path_errors
+from tiles.files import output_path, path_errors
 from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
@@ -89,7 +89,7 @@ def buildings(
         unit = unit_of(source.grid, source.name)
         read_heights = stack.enter_context(heights_on(height, source))
         inputs = [Path(land_cover), Path(height)]
-        package = stack.enter_context(GeoPackage(Path(out), source.grid.crs, inputs))
+        package = stack.enter_context(GeoPackage(output_path(out), source.grid.crs, inputs))
         wanted = np.arange(256) == number
         # Other classes need not be distinguished.
         merged = np.full(256, 0 if number else 1, np.uint8)
@@ -165,7 +165,7 @@ def buildings_of_folder(
     if not pairs:
         fault = "has no NAME_landcover.tif with a NAME_height.tif beside it"
         raise InputError(source, fault, "map an orthophoto into it first")
-    target = source if out is None else Path(out)
+    target = source if out is None else output_path(out)
     return [
         buildings(path, heights, target / f"{name}_buildings.gpkg", **settings)
         for path, heights, name in pairs

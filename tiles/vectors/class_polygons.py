@@ -10,6 +10,7 @@ import numpy as np
 import rasterio
 import shapely
 
+from tiles.files import output_path
 from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
@@ -73,7 +74,7 @@ def land_cover_polygons(
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), ExitStack() as stack:
         source = stack.enter_context(ClassRaster(map_, classes))
         unit = unit_of(source.grid, source.name)
-        package = stack.enter_context(GeoPackage(Path(out), source.grid.crs, [Path(map_)]))
+        package = stack.enter_context(GeoPackage(output_path(out), source.grid.crs, [Path(map_)]))
         wanted = np.arange(256) != UNKNOWN_CLASS
         sweep = Sweep(
             lambda rows, columns: (source.read(rows, columns), None),

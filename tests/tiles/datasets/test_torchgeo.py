@@ -89,14 +89,15 @@ def expected(root: Path, query: Any) -> dict[str, np.ndarray]:
 
 def test_a_scene_has_the_keys_of_a_raster_dataset(root: Path) -> None:
     dataset = to_torchgeo(scene_dataset(root, LABELS, (1, 2, 3)))
-    theirs = RasterDataset(root / "image") & LandCover(root / "landcover")
     query = next(iter(RandomGeoSampler(dataset, 16, 1)))
-    sample, reference = dataset[query], theirs[query]
+    theirs = LandCover(root / "landcover"), RasterDataset(root / "image")
+    sample, reference = dataset[query], theirs[0][query] | theirs[1][query]
     assert set(sample) == {*reference, "height"}
     for key, value in reference.items():
         assert type(sample[key]) is type(value)
-    assert sample["crs"] == reference["crs"]
-    assert sample["bounds"] == reference["bounds"] == query
+    for key in reference.keys() - {"image", "mask"}:  # torchgeo 0.8 and 0.10 say it differently
+        same = sample[key] == reference[key]
+        assert same.all() if isinstance(same, torch.Tensor) else same
     for key in ("image", "mask"):
         assert sample[key].dtype == reference[key].dtype
         assert sample[key].shape == reference[key].shape
@@ -113,15 +114,12 @@ def test_torchgeo_samples_all_of_a_scene(root: Path, fill: Any, workers: int) ->
     dataset = to_torchgeo(scene_dataset(root, LABELS, (1, 2, 3)), fill=fill)
     sampler = GridGeoSampler(dataset, 16, 16)
     loader = DataLoader(dataset, 3, sampler=sampler, collate_fn=stack_samples, num_workers=workers)
-    queries = []
+    queries = iter(sampler)
     for batch in loader:
         assert batch["image"].shape[1:] == (3, 16, 16)
-        assert batch["mask"].shape == batch["height"].shape == (len(batch["bounds"]), 16, 16)
-        queries += batch["bounds"]
-        for image, mask, height, query in zip(
-            batch["image"], batch["mask"], batch["height"], batch["bounds"], strict=True
-        ):
-            truth = expected(root, query)
+        assert batch["mask"].shape == batch["height"].shape == (len(batch["image"]), 16, 16)
+        for image, mask, height in zip(batch["image"], batch["mask"], batch["height"], strict=True):
+            truth = expected(root, next(queries))
             if fill is not None:
                 assert not image.isnan().any()
                 color = np.reshape(fill, (-1, 1, 1))
@@ -129,7 +127,8 @@ def test_torchgeo_samples_all_of_a_scene(root: Path, fill: Any, workers: int) ->
             np.testing.assert_allclose(image, truth["image"], atol=1e-7)
             np.testing.assert_array_equal(mask, truth["landcover"])
             np.testing.assert_array_equal(height, truth["height"])
-    assert len(queries) == len(sampler) >= 9
+    assert next(queries, None) is None
+    assert len(sampler) >= 9
 
 
 def test_a_chip_that_only_touches_a_scene_is_unknown(root: Path) -> None:
