@@ -6,6 +6,7 @@ all that a user would see on standard error is seen: lines of GDAL, of libraries
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -404,6 +405,7 @@ def serve() -> None:
             except BaseException:
                 traceback.print_exc()
             finally:
+                atexit._run_exitfuncs()  # as an interpreter that ends: it removes semaphores
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)

@@ -20,7 +20,6 @@ import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from torch import Tensor
 from torchgeo.datasets import RasterDataset
@@ -60,8 +59,7 @@ class _Rasters(RasterDataset):
         InputError: If there are none, or one cannot be read or has no CRS.
     """
 
-    finer = Resampling.bilinear
-    coarser = Resampling.average
+    classes = False
 
     def __init__(
         self,
@@ -104,7 +102,7 @@ class _Rasters(RasterDataset):
         merged: NDArray[np.float32] | None = None
         for path in self._at(x, y):
             values, known = self._reader.read(path, x, y)
-            chip = self.scaled(values)
+            chip = self.scaled(values, self._reader.dtype(path))
             chip[:, ~known] = np.nan
             # Where files overlap, the first that knows a pixel counts.
             merged = chip if merged is None else np.where(np.isnan(merged), chip, merged)
@@ -122,9 +120,7 @@ class _Rasters(RasterDataset):
         """Read in the CRS and resolution that torchgeo gives to what is joined to others."""
         self._grid = (self.crs, self.res)
         self._extents = self.index.geometry.bounds.to_numpy()
-        self._reader = ChipReader(
-            *self._grid, self.bands_read, len(self._paths), self.finer, self.coarser
-        )
+        self._reader = ChipReader(*self._grid, self.bands_read, len(self._paths), self.classes)
 
     def _at(self, x: slice, y: slice) -> list[str]:
         left, bottom, right, top = self._extents.T
@@ -137,8 +133,8 @@ class _Rasters(RasterDataset):
         )
         return [self._paths[number] for number in np.flatnonzero(hit)]
 
-    def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Return a copy of a file's values in the unit of the batch."""
+    def scaled(self, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[np.float32]:
+        """Return a copy of the values of a file of this type in the unit of the batch."""
         return values.astype(np.float32)
 
 
@@ -169,10 +165,10 @@ class Orthophotos(_Rasters):
                         "choose other bands",
                     )
 
-    def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
+    def scaled(self, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[np.float32]:
         """Divide integers by the largest value of their type; floats are in 0..1 already."""
         data = values.astype(np.float32)
-        return data if values.dtype.kind == "f" else data / np.float32(np.iinfo(values.dtype).max)
+        return data if dtype.kind == "f" else data / np.float32(np.iinfo(dtype).max)
 
     def convert(self, data: NDArray[np.float32]) -> Tensor:
         """Return the image; a pixel that is unknown in a band is unknown in all."""
@@ -184,8 +180,7 @@ class ClassRasters(_Rasters):
     """Class indices: int64 ``[H, W]``; unknown pixels are 255."""
 
     is_image = False
-    finer = Resampling.nearest
-    coarser = Resampling.mode
+    classes = True
 
     def convert(self, data: NDArray[np.float32]) -> Tensor:
         """Return class indices, 255 where values are NaN."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -32,7 +33,9 @@ class Scenes(IntersectionDataset):
     def __init__(self, first: GeoDataset, second: GeoDataset, source: Path) -> None:
         # The second is made with the first's CRS and resolution, so that torchgeo changes neither.
         try:
-            super().__init__(first, second, collate_fn=_join)
+            with warnings.catch_warnings():  # of what torchgeo calls in geopandas
+                warnings.filterwarnings("ignore", module="torchgeo")
+                super().__init__(first, second, collate_fn=_join)
         except RuntimeError as error:
             raise InputError(
                 source, "images and labels do not overlap anywhere", "check their georeferences"

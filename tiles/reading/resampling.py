@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tiles.types import Float32Array, Int64Array, Span
+from tiles.types import Float32Array, Float64Array, Int64Array, Span
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +90,46 @@ def resampling_weights(old: int, new: int) -> ResamplingWeights:
         share = (offset - left * 2 * new) / (2 * new)
         number = np.stack([left, left + 1])
         weight = np.stack([1 - share, share])
+    return _weights(number, weight, old)
+
+
+def weights_at(old: int, first: float, step: float, count: int) -> ResamplingWeights:
+    """Compute the weights to new pixels that need not begin or end where the old ones do.
+
+    Args:
+        old: Number of old pixels.
+        first: Start of the first new pixel, in old pixels.
+        step: Size of a new pixel, in old pixels.
+        count: Number of new pixels. Their centres lie in the old pixels; of those that lie in them
+            in part, this part counts.
+
+    Returns:
+        The weights: area-weighted averages if `step` > 1, and linear interpolation if not. They are
+        those of :func:`resampling_weights`, to the precision of float32, where both have the same
+        pixels.
+
+    Example:
+        >>> weights_at(old=4, first=1.0, step=2.0, count=1).weight.tolist()
+        [[0.5], [0.5]]
+    """
+    # Rounded, so that a border of both kinds of pixels is one place.
+    borders = np.round(first + step * np.arange(count + 1), 9)
+    if step > 1:
+        low, high = np.clip(borders[:-1], 0, old), np.clip(borders[1:], 0, old)
+        start = np.floor(low).astype(np.int64)
+        most = int((np.ceil(high) - start).max(initial=1))
+        number = start + np.arange(most, dtype=np.int64)[:, None]
+        weight = np.maximum(np.minimum(high, number + 1) - np.maximum(low, number), 0)
+        weight /= weight.sum(axis=0)
+    else:
+        left, share = np.divmod(np.round(borders[:-1] + step / 2 - 0.5, 9), 1)
+        number = left.astype(np.int64) + np.arange(2)[:, None]
+        weight = np.stack([1 - share, share])
+    return _weights(number, weight, old)
+
+
+def _weights(number: Int64Array, weight: Float64Array, old: int) -> ResamplingWeights:
+    """Return weights of old pixels, of which those beyond the edge are those at the edge."""
     index = np.clip(number, 0, old - 1)
     used = weight > 0
     first = np.where(used, index, old).min(axis=0)
@@ -97,15 +137,14 @@ def resampling_weights(old: int, new: int) -> ResamplingWeights:
     return ResamplingWeights(index, weight.astype(np.float32), first, stop)
 
 
-def _apply(values: torch.Tensor, weights: ResamplingWeights, axis: int) -> torch.Tensor:
-    shape = [1] * values.ndim
-    shape[axis] = -1
+def _apply(values: torch.Tensor, weights: ResamplingWeights) -> torch.Tensor:
+    """Resample rows."""
     total: torch.Tensor | None = None
     for index, weight in zip(weights.index, weights.weight, strict=True):
         # Multiply and add separately: a fused operation rounds differently in vector tails, and
         # pixels would depend on how the raster was cut.
-        part = values.index_select(axis, torch.from_numpy(index))
-        part *= torch.from_numpy(np.ascontiguousarray(weight)).view(shape)
+        part = values.index_select(-2, torch.from_numpy(index))
+        part *= torch.from_numpy(np.ascontiguousarray(weight))[:, None]
         total = part if total is None else total.add_(part)
     assert total is not None  # noqa: S101 - each new pixel has at least one weight
     return total
@@ -137,7 +176,9 @@ def resample(
     """
 
     def apply_both(layers: torch.Tensor) -> torch.Tensor:
-        return _apply(_apply(layers, rows, -2), columns, -1)
+        # Whole rows are gathered faster than single pixels, so columns are made rows.
+        lines = _apply(layers, rows).transpose(-1, -2).contiguous()
+        return _apply(lines, columns).transpose(-1, -2).contiguous()
 
     if bool(known.all()):
         resampled = apply_both(values)

@@ -40,6 +40,7 @@ class Source(Closeable):
         bands: Numbers of the bands wanted, from 1, or their names; by default all except alpha. A
             name is looked up in each file.
         crs: Coordinate reference system to read in; by default that of the first file.
+        classes: Whether values are classes: in another CRS the nearest one counts.
 
     Attributes:
         name: Name in error messages.
@@ -65,12 +66,14 @@ class Source(Closeable):
         rasters: RasterName | Sequence[RasterName],
         bands: BandSelection | None = None,
         crs: str | CRS | None = None,
+        classes: bool = False,
     ) -> None:
         names = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
         if not names:
             raise InvalidValueError("rasters", "must name at least one file, got none", "name one")
         common_crs = None if crs is None else parse_crs(crs)
         self._files = OpenFiles()
+        self._classes = classes
         self._raster: Raster | Overlay
         first = Raster(names[0], bands)
         if len(names) == 1 and common_crs in (None, first.grid.crs):
@@ -104,7 +107,7 @@ class Source(Closeable):
                 group[0].name, joined, first.bands, first.dtype, self._place(group, joined)
             )
             covered = union([covered_window(file, grid) for file in group])
-            placements.append(Placement(*covered, WarpedOverlay(part, grid).read))
+            placements.append(Placement(*covered, WarpedOverlay(part, grid, self._classes).read))
         name = first.name if len(names) == 1 else f"{first.name} and {len(names) - 1} more"
         return Overlay(name, grid, first.bands, first.dtype, placements)
 

@@ -41,6 +41,7 @@ class WarpedOverlay:
     Args:
         raster: One or more rasters on one grid. The caller closes them.
         grid: The other grid.
+        nearest: Whether the nearest pixel of the raster counts, as for classes, instead.
 
     Raises:
         InputError: If there is no transformation between the two CRSs.
@@ -55,7 +56,8 @@ class WarpedOverlay:
         (3, 48, 48)
     """
 
-    def __init__(self, raster: Overlay, grid: PixelGrid) -> None:
+    def __init__(self, raster: Overlay, grid: PixelGrid, nearest: bool = False) -> None:
+        self._nearest = nearest
         self._raster, self._grid = raster, grid
         source = raster.grid
         self._to_source = transformer(raster.name, grid.crs, source.crs)
@@ -76,7 +78,7 @@ class WarpedOverlay:
         steps = [math.hypot(p[1] - p[0], p[3] - p[2]) / 2 for p in (rows, columns)]
         sizes = (source.height, source.width)
         self._size = tuple(
-            max(1, round(size / step)) if step > COARSER_RATIO else size
+            max(1, round(size / step)) if step > COARSER_RATIO and not nearest else size
             for size, step in zip(sizes, steps, strict=True)
         )
         self._coarser = self._size != sizes
@@ -129,6 +131,9 @@ class WarpedOverlay:
         source, source_known = self._read_source(*spans)
         known[...] = inside & source_known[tuple(nearest)]
         if not known.any():
+            return
+        if self._nearest:
+            values[:, known] = source[:, *nearest][:, known]
             return
         total = np.zeros(values.shape, dtype)
         weights = np.zeros(known.shape, dtype)

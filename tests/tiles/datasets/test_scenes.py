@@ -270,7 +270,7 @@ def test_another_crs_is_unknown_beyond_its_edge(
     if kind == "image":
         data = (data[0] * 255).round()
     known = data != 255 if kind == "landcover" else ~data.isnan()
-    assert set(data[known].tolist()) == {value}
+    np.testing.assert_allclose(data[known], value, rtol=1e-6)
 
     # Pixel centres taken back to the file's own zone tell which ones lie in the file.
     grid_x, grid_y = np.meshgrid(left + 0.5 + np.arange(76), top - 0.5 - np.arange(76))
@@ -408,7 +408,7 @@ def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     make(tmp_path)
     dataset = scene_dataset(tmp_path, {}, [1])
     (tmp_path / "image/a.tif").unlink()
-    with pytest.raises(InputError, match=r"a.tif: cannot be read"):
+    with pytest.raises(InputError, match=r"a.tif: does not exist"):
         dataset[chip(0, 0, 8)]
 
 
