@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from semimtl_geo.report.drawing import inline_svg, new_figure, page_color
 from semimtl_geo.report.thumbnails import display_name
 from semimtl_geo.tasks import Task
 
-WIDTH: Final = 480
-HEIGHT: Final = 210
-LEFT: Final = 42
-RIGHT: Final = 10
-TOP: Final = 10
-BOTTOM: Final = 30
 MOST_POINTS: Final = 400
+"""Points of a line, so that a long run does not make a large page."""
 
 ADVERSARY: Final = (
     "Alignment: how surprised the discriminator is to be told that a prediction is what it shall "
@@ -29,26 +25,21 @@ ADVERSARY: Final = (
     "its sources; one that only guesses among three stands at ln 3 ≈ 1.10."
 )
 
-Points = list[tuple[float, float]]
-Columns = dict[str, Points]
-Line = tuple[str, str, Points]
-"""Label, style of the colour, points."""
+Columns = dict[str, pd.Series]
+"""Logged values by column, indexed by step."""
+Line = tuple[str, str, pd.Series]
+"""Label, name of the colour on the page, values by step."""
 
-CITY_COLORS: Final = ("ka", "kb", "k4", "k5")
-"""As in the drawing of the method, where ground truth is ``kt``."""
+CITY_COLORS: Final = ("a", "b", "c4", "c5")
+"""As in the diagram of the method, where ground truth is green."""
 
 
 def read_metrics(path: Path) -> Columns:
-    """Read the lines of a ``metrics.csv``, without empty cells: ``{column: [(step, value)]}``."""
-    columns: Columns = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            step = _number(row.get("step"))
-            for name, cell in row.items():
-                value = _number(cell)
-                if name not in ("step", "epoch") and step is not None and value is not None:
-                    columns.setdefault(name, []).append((step, value))
-    return columns
+    """Read the columns of a ``metrics.csv`` that have finite values, without empty cells."""
+    table = pd.read_csv(path).apply(pd.to_numeric, errors="coerce")
+    table = table.replace([np.inf, -np.inf], np.nan).dropna(subset="step").set_index("step")
+    columns = {str(name): values.dropna() for name, values in table.items() if name != "epoch"}
+    return {name: values for name, values in columns.items() if len(values)}
 
 
 def curves_section(curves: Mapping[str, Path], tasks: Sequence[Task]) -> str:
@@ -105,7 +96,7 @@ def _adversary(columns: Columns, tasks: Sequence[Task]) -> list[str]:
             discriminator += [
                 (f"{what} {where}", shade, columns[f"{stem}discriminator/{key}"])
                 for key, what, shade in (
-                    ("truth", "truth of", "kt"),
+                    ("truth", "truth of", "green"),
                     ("prediction", "prediction on", color),
                 )
                 if f"{stem}discriminator/{key}" in columns
@@ -134,7 +125,7 @@ def _scores(runs: Mapping[str, Columns], tasks: Sequence[Task]) -> list[str]:
 def _of_systems(runs: Mapping[str, Columns], name: str) -> list[Line]:
     """Return the lines of one column of all runs; a system has the same colour in all charts."""
     return [
-        (title, f"k{number % 9}", columns[name])
+        (title, f"c{number % 9}", columns[name])
         for number, (title, columns) in enumerate(runs.items())
         if name in columns
     ]
@@ -152,79 +143,44 @@ def _title(domain: str, task: Task) -> str:
 
 
 def _chart(title: str, unit: str, lines: Sequence[Line], smooth: bool = True) -> str:
-    """Return a chart from zero to a round number above the lines."""
-    shown = [(label, color, _thin(points)) for label, color, points in lines]
-    means = [_running_mean(points) if smooth else points for _, _, points in shown]
-    steps = [step for points in means for step, _ in points]
-    values = [value for points in means for _, value in points]
-    # Peaks of the first steps would flatten everything else, so lines are clipped.
-    top = max(values) if not smooth else 1.15 * float(np.percentile(values, 99))
-    rows = [v for v in MaxNLocator(4).tick_values(0, max(top, 1e-9)) if v >= 0]
-    high, last = max(rows[-1], 1e-9), max(*steps, 1.0)
-    ticks = [v for v in MaxNLocator(4, integer=True).tick_values(0, last) if 0 <= v <= last]
-
-    def place(step: float, value: float) -> tuple[float, float]:
-        across = LEFT + (WIDTH - LEFT - RIGHT) * step / last
-        down = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(value / high, 0.0), 1.0)
-        return across, down
-
-    parts = []
-    for value in rows:
-        _, y = place(0, value)
-        parts.append(f'<path class="grid" d="M{LEFT},{y:.1f} H{WIDTH - RIGHT}"/>')
-        parts.append(_text(LEFT - 6, y + 4, f"{value:g}", "end"))
-    for step in ticks:
-        x, _ = place(step, 0)
-        parts.append(_text(x, HEIGHT - BOTTOM + 15, f"{step:g}", "middle"))
-    parts.append(_text(WIDTH - RIGHT, HEIGHT - 3, "iteration", "end"))
-    for (_, color, points), mean in zip(shown, means, strict=True):
-        for style, path in (("raw ", points if smooth else []), ("", mean)):
-            placed = [place(*point) for point in path]
-            if len(placed) == 1:  # A line needs two ends.
-                placed.append((placed[0][0] - 4, placed[0][1]))
-            where = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
-            if placed:
-                parts.append(f'<polyline class="{style}{color}" points="{where}"/>')
+    """Return a chart from zero to the highest value, with its heading and legend."""
+    figure = new_figure(4.8, 2.1, dpi=100)
+    axes = figure.subplots()
+    top = 0.0
+    for _, color, values in lines:
+        values = _thin(values)
+        style: dict[str, Any] = {
+            "color": page_color(color),
+            "marker": "o" if len(values) == 1 else "",
+        }
+        if smooth:
+            axes.plot(values, **style, linewidth=1, alpha=0.25)
+            # A tenth of the line, centred; fewer points at its ends.
+            window = 2 * (len(values) // 20) + 1
+            values = values.rolling(window, center=True, min_periods=1).mean()
+        axes.plot(values, **style, linewidth=2)
+        # Peaks of the first steps would flatten everything else.
+        top = max(top, 1.15 * float(values.quantile(0.99)) if smooth else float(values.max()))
+    axes.set(xlim=(0, None), ylim=(0, max(top, 1e-9)), xlabel="iteration")
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.grid(axis="y", color=page_color("line"))
+    axes.tick_params(length=0, colors=page_color("soft"))
+    axes.xaxis.label.set_color(page_color("soft"))
+    axes.set_frame_on(False)
     legend = "".join(
-        f'<span><i class="{color}"></i>{escape(label)}</span>' for label, color, _ in shown
+        f'<span><i style="background: var(--{color})"></i>{escape(label)}</span>'
+        for label, color, _ in lines
     )
+    drawing = inline_svg(figure, f"{title}, {unit} by iteration")
     return (
-        f'<figure class="chart card"><b>{escape(title)}</b>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}, {escape(unit)} by iteration">{"".join(parts)}</svg>'
+        f'<figure class="chart card"><b>{escape(title)}</b>{drawing}'
         f"<figcaption>{legend}</figcaption></figure>"
     )
 
 
-def _text(x: float, y: float, words: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
-
-
-def _thin(points: Points) -> Points:
-    """Average neighbouring points, so that a long run does not make a large page."""
-    size = math.ceil(len(points) / MOST_POINTS)
-    chunks = [points[start : start + size] for start in range(0, len(points), size)]
-    return [(_mean([s for s, _ in chunk]), _mean([v for _, v in chunk])) for chunk in chunks]
-
-
-def _running_mean(points: Points) -> Points:
-    """Return the centred moving average over a tenth of the line, over fewer points at its ends."""
-    reach = len(points) // 20
-    values = [value for _, value in points]
-    return [
-        (step, _mean(values[max(0, i - reach) : i + reach + 1]))
-        for i, (step, _) in enumerate(points)
-    ]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _number(cell: str | None) -> float | None:
-    """Return the finite number in a cell, if it has one."""
-    try:
-        value = float(cell or "nan")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+def _thin(values: pd.Series) -> pd.Series:
+    """Average neighbouring points."""
+    chunk = np.arange(len(values)) // math.ceil(len(values) / MOST_POINTS)
+    table = pd.DataFrame({"step": values.index, "value": values.to_numpy()}).groupby(chunk).mean()
+    return table.set_index("step")["value"]

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
+from semimtl_geo.report.drawing import INK, new_figure, show_classes, show_image, show_ramp
 from semimtl_geo.report.error_maps import error_map
 from semimtl_geo.report.thumbnails import (
     HIDDEN,
@@ -23,36 +21,21 @@ from semimtl_geo.report.thumbnails import (
     tops,
 )
 from semimtl_geo.tasks import Task
-from semimtl_geo.tasks.coloring import Ramp
 from tiles.files import atomic_write
 
 DPI: Final = 120
-CELL: Final = 2.0
-"""Edge of an image in inches."""
+CELL: Final = 2.1
+"""Width of an image and its margins in inches."""
 EDGE: Final = 420
 """Longest edge of an image in pixels."""
-GAP: Final = 0.12
-CAPTION: Final = 0.26
-HEAD: Final = 0.48
-SIDE: Final = 0.55
-LINE: Final = 0.165
+ROW: Final = 2.6
+"""Height of a row in inches."""
+HEAD: Final = 0.4
+"""Height of the name of a domain in inches."""
+SIDE: Final = 0.6
+"""Width of the name of a task in inches."""
 FEW: Final = 10
-"""Classes that one column of a key has room for."""
-
-
-def panel_size(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> tuple[int, int]:
-    """Return the width and height of the image of :func:`panel_figure` in pixels.
-
-    Example:
-        >>> from semimtl_geo.tasks import Depth
-        >>> width, height = panel_size([], [Depth()])
-        >>> width > height
-        True
-    """
-    columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
-    width = SIDE + columns * (CELL + GAP) + GAP
-    height = GAP + len(panels) * (HEAD + len(tasks) * (CELL + CAPTION + 2 * GAP))
-    return round(width * DPI), round(height * DPI)
+"""Classes that one column of a legend has room for."""
 
 
 def panel_figure(
@@ -75,150 +58,64 @@ def panel_figure(
         >>> scene = ExampleScene("city_a", Path("ortho.tif"), {}, maps, hidden=["height"])
         >>> panel_figure([scene], [Depth()], Path("panels.png"))
     """
-    width, height = panel_size(panels, tasks)
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
+    width, height = SIDE + columns * CELL, len(panels) * (HEAD + len(tasks) * ROW)
+    figure = new_figure(width, height, DPI)
     top_values = tops(panels, tasks)
-    canvas = _canvas(figure)
-    top = GAP
-    for panel in panels:
-        _text(figure, GAP, top + HEAD / 2, display_name(panel.domain), size=15, weight="bold")
-        top += HEAD
-        for number, task in enumerate(tasks):
+    scenes = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
+    for panel, scene in zip(panels, scenes, strict=True):
+        scene.suptitle(
+            display_name(panel.domain), x=0.01, ha="left", size=15, weight="bold", color=INK
+        )
+        rows = scene.subfigures(len(tasks), 1, squeeze=False)[:, 0]
+        for number, (task, row) in enumerate(zip(tasks, rows, strict=True)):
             hidden = task.name in panel.hidden
-            _row(figure, top, hidden, display_name(task.name))
-            cells: list[tuple[str, Image.Image | None]] = []
-            cells.append(
-                ("image", image_thumbnail(panel.image, EDGE)) if number == 0 else ("", None)
-            )
+            row.set_facecolor("#fdf1dc" if hidden else "#f3f4f4")
+            side, *cells = row.subplots(1, 1 + columns, width_ratios=[SIDE] + columns * [CELL])
+            for axes in (side, *cells):
+                axes.set_axis_off()
+            style: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center"}
+            name = side.text(0.3, 0.5, display_name(task.name), size=11, weight="bold", **style)
+            note = side.text(0.9, 0.5, HIDDEN if hidden else "", color="#9a5b00", size=8.5, **style)
+            for text in (name, note):
+                text.set_in_layout(False)
+            if number == 0:
+                _show(cells[0], "image", image_thumbnail(panel.image, EDGE))
+            elif number == 1:
+                _legend(row, cells[0], tasks, top_values, errors)
             high = top_values.get(task.name)
             truth = panel.truth.get(task.name)
-            cells.append(("truth", map_thumbnail(truth, task, high, EDGE) if truth else None))
-            for name in methods(panels, task):
-                file = panel.maps.get(name, {}).get(task.name)
-                made = None
+            if truth:
+                _show(cells[1], "truth", map_thumbnail(truth, task, high, EDGE))
+            for axes, method in zip(cells[2:], methods(panels, task), strict=False):
+                file = panel.maps.get(method, {}).get(task.name)
                 if file and errors and truth:
-                    made = error_map(file, truth, task, high, EDGE)
+                    _show(axes, method, error_map(file, truth, task, high, EDGE))
                 elif file and not errors:
-                    made = map_thumbnail(file, task, high, EDGE)
-                cells.append((name, made))
-            for column, (name, made) in enumerate(cells):
-                left = SIDE + column * (CELL + GAP)
-                if made is not None:
-                    above = top + GAP + CAPTION - 0.03
-                    _text(figure, left, above, _wrap(name), size=9, va="bottom")
-                    _show(canvas, made, left, top + GAP + CAPTION)
-            if number == 1:
-                _keys(figure, SIDE, top + GAP + CAPTION, tasks, top_values, errors)
-            top += CELL + CAPTION + 2 * GAP
-    FigureCanvasAgg(figure)
+                    _show(axes, method, map_thumbnail(file, task, high, EDGE))
     with atomic_write(path) as part:
         figure.savefig(part, format="png")
 
 
-def _canvas(figure: Figure) -> Any:
-    """Add axes that measure the whole figure in inches from its upper left corner."""
-    wide, high = figure.get_size_inches()
-    canvas = figure.add_axes((0, 0, 1, 1))
-    canvas.set_axis_off()
-    canvas.set_autoscale_on(False)
-    canvas.set(xlim=(0, wide), ylim=(high, 0))
-    return canvas
+def _show(axes: Any, name: str, made: Image.Image) -> None:
+    """Show an image under its name; long names of methods are broken into two lines."""
+    title = name.replace(", ", ",\n")
+    show_image(axes, np.asarray(made.convert("RGBA")), title, fontsize=9, loc="left")
 
 
-def _show(canvas: Any, made: Image.Image, left: float, top: float) -> None:
-    """Place an image at the top of a cell, as large as possible."""
-    wide, high = (CELL * edge / max(made.size) for edge in made.size)
-    left += (CELL - wide) / 2
-    canvas.imshow(
-        np.asarray(made.convert("RGBA")),
-        extent=(left, left + wide, top + high, top),
-        aspect="auto",
-        interpolation="antialiased",
-    )
-
-
-def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Any:
-    """Add axes at a place given in inches from the figure's upper left corner."""
-    wide, high = figure.get_size_inches()
-    return figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
-
-
-def _wrap(name: str) -> str:
-    """Break long names of methods into two lines."""
-    return name.replace(", ", ",\n")
-
-
-def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
-    wide, high = figure.get_size_inches()
-    # A dollar sign in a name is not mathematics.
-    defaults: dict[str, Any] = {"va": "center", "parse_math": False, "color": "#1b2430"}
-    figure.text(left / wide, 1 - top / high, text, **(defaults | style))
-
-
-def _row(figure: Figure, top: float, hidden: bool, name: str) -> None:
-    """Draw the background and the label of one row."""
-    wide, high = figure.get_size_inches()
-    tall = CELL + CAPTION + 1.5 * GAP
-    color = "#fdf1dc" if hidden else "#f3f4f4"
-    corner = (GAP / wide, 1 - (top + tall) / high)
-    # Drawn below the axes, whose order is 0.
-    figure.add_artist(Rectangle(corner, 1 - 2 * GAP / wide, tall / high, color=color, zorder=-1))
-    side: dict[str, Any] = {"rotation": 90, "ha": "center"}
-    middle = top + tall / 2
-    if hidden:
-        _text(figure, 0.25, middle, name, size=11, weight="bold", **side)
-        _text(figure, 0.43, middle, HIDDEN, size=8.5, color="#9a5b00", **side)
-    else:
-        _text(figure, 0.33, middle, name, size=11, weight="bold", **side)
-
-
-def _keys(
-    figure: Figure,
-    left: float,
-    top: float,
-    tasks: Sequence[Task],
-    top_values: Mapping[str, float],
-    errors: bool,
+def _legend(
+    row: Any, axes: Any, tasks: Sequence[Task], top_values: Mapping[str, float], errors: bool
 ) -> None:
-    """Draw the legend in place of a second copy of the image."""
-    for task in tasks:
-        high = top_values.get(task.name)
-        legend = task.error_legend(high) if errors else task.legend(high)
-        entries = legend.swatches
-        columns = 1 if len(entries) <= FEW else 2
-        rows, line = -(-len(entries) // columns), LINE if columns == 1 else 0.8 * LINE
-        for number, (name, color) in enumerate(entries.items()):
-            across, down = divmod(number, rows)
-            where = left + across * (CELL + GAP) / 2, top + down * line
-            # Two columns leave room for small letters.
-            _swatch(figure, *where, name, color, size=8.5 if columns == 1 else 6)
-        top += rows * line
-        for ramp in legend.ramps:
-            _bar(figure, left, top + 0.25, ramp)
-            top += 0.7
-
-
-def _swatch(
-    figure: Figure, left: float, top: float, name: str, color: Sequence[int], size: float = 8.5
-) -> None:
-    box = _axes(figure, left + 0.02, top, 0.14, 0.11)
-    box.set_facecolor([channel / 255 for channel in color])
-    box.set_xticks([])
-    box.set_yticks([])
-    for spine in box.spines.values():
-        spine.set(linewidth=0.6, color="#7a838c")
-    _text(figure, left + 0.24, top + 0.055, name, size=size)
-
-
-def _bar(figure: Figure, left: float, top: float, ramp: Ramp) -> None:
-    bar = _axes(figure, left + 0.02, top, CELL - 0.2, 0.13)
-    stops = np.linspace(0, 1, len(ramp.colors))
-    shares = np.linspace(0, 1, 256)
-    channels = [np.interp(shares, stops, channel) for channel in zip(*ramp.colors, strict=True)]
-    shades = np.rint(np.transpose(channels)).astype(np.uint8)[None]
-    bar.imshow(shades, aspect="auto", extent=(0, ramp.high, 0, 1))
-    bar.set_yticks([])
-    ticks = (0, ramp.high / 2, ramp.high)
-    bar.set_xticks(ticks, [f"{value:g}" for value in ticks])
-    bar.tick_params(labelsize=8, length=2, color="#7a838c")
-    bar.set_title(f"{display_name(ramp.name)} ({ramp.unit})", size=8.5, loc="left", pad=3)
+    """Draw the legend of all tasks in place of a second copy of the image."""
+    highs = [(task, top_values.get(task.name)) for task in tasks]
+    legends = [task.error_legend(h) if errors else task.legend(h) for task, h in highs]
+    classes = {name: color for legend in legends for name, color in legend.swatches.items()}
+    ramps = [ramp for legend in legends for ramp in legend.ramps]
+    many = len(classes) > FEW
+    if classes:
+        style = {"fontsize": 6 if many else 8.5, "ncols": 2 if many else 1}
+        show_classes(axes, classes, loc="upper left", borderaxespad=0, **style)
+    for number, ramp in enumerate(ramps):
+        bar = axes.inset_axes((0.05, 0.2 + 0.25 * number, 0.9, 0.06))
+        bar.set_in_layout(False)
+        show_ramp(row, ramp, f"{display_name(ramp.name)} ({ramp.unit})", cax=bar)

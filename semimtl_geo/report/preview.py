@@ -7,24 +7,27 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib.colors
 import numpy as np
 import rasterio
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.enums import Resampling
 
+from semimtl_geo.report.drawing import (
+    INK,
+    UNKNOWN,
+    new_figure,
+    show_classes,
+    show_image,
+    show_ramp,
+)
 from semimtl_geo.report.thumbnails import display_name, map_thumbnail
 from semimtl_geo.tasks import Task
-from semimtl_geo.tasks.coloring import Ramp
 from tiles.files import atomic_write, write_errors
 from tiles.grid import PixelGrid
 from tiles.reading.vrt import warped_vrt
-from tiles.types import Color
 
 EDGE: Final = 900
 """Longer edge of each image in pixels."""
@@ -32,10 +35,15 @@ EDGE: Final = 900
 INCHES: Final = 4.6
 """Longer edge of each image in inches."""
 
-GAP, HEAD, FOOT = 0.2, 0.4, 1.0
-"""Inches between the images, above them, and below them."""
+AROUND: Final = 1.1
+"""Inches above and below the images."""
 
-INK: Final = "#1b2430"
+BELOW: Final[Mapping[str, Any]] = {
+    "loc": "upper center",
+    "bbox_to_anchor": (0.5, -0.01),
+    "fontsize": 8,
+}
+"""Place of a legend below an image."""
 
 
 def write_preview(
@@ -58,31 +66,26 @@ def write_preview(
     shown = [task for task in tasks if task.name in maps]
     grid = _small_grid(maps[shown[0].name])
     # Degrees of longitude are shorter than degrees of latitude.
-    stretch = grid.pixel_size[1] / grid.pixel_size[0]
-    inch = INCHES / max(grid.width, grid.height * stretch)
+    aspect = grid.pixel_size[1] / grid.pixel_size[0]
+    inch = INCHES / max(grid.width, grid.height * aspect)
     # At least as wide as a legend.
-    wide, high = max(grid.width * inch, 0.6 * INCHES), grid.height * inch * stretch
-    columns = 1 + len(shown)
-    size = (GAP + columns * (wide + GAP), HEAD + high + FOOT)
-    figure = Figure(figsize=size, dpi=200, facecolor="white")
-    for number in range(columns):
-        left = GAP + number * (wide + GAP)
-        axes = _axes(figure, left, HEAD, wide, high)
-        below = _axes(figure, left, HEAD + high + 0.08, wide, FOOT - 0.12)
-        if number == 0:
-            title = Path(files[0]).name + (f" and {len(files) - 1} more" if files[1:] else "")
-            _show(axes, _image(files, grid), title, stretch)
-            _distance(below, grid, wide / inch)
-            continue
-        task = shown[number - 1]
-        made = map_thumbnail(maps[task.name], task, None, EDGE)
-        _show(axes, np.asarray(made.convert("RGBA")), display_name(task.name), stretch)
+    width = max(grid.width * inch, 0.6 * INCHES)
+    size = (1 + len(shown)) * width, grid.height * aspect * inch + AROUND
+    figure = new_figure(*size, dpi=200)
+    first, *others = figure.subplots(1, 1 + len(shown))
+    title = Path(files[0]).name + (f" and {len(files) - 1} more" if files[1:] else "")
+    show_image(first, _image(files, grid), title, aspect, fontsize=10)
+    first.legend(handles=[Patch(**UNKNOWN, label="unknown")], frameon=False, **BELOW)
+    _scale_bar(first, grid)
+    for axes, task in zip(others, shown, strict=True):
+        made = map_thumbnail(maps[task.name], task, None, EDGE).convert("RGBA")
+        show_image(axes, np.asarray(made), display_name(task.name), aspect, fontsize=10)
         legend = task.legend()
         if legend.swatches:
-            _swatches(below, legend.swatches)
+            show_classes(axes, legend.swatches, ncols=2, **BELOW)
         for ramp in legend.ramps:
-            _ramp(figure, left, HEAD + high + 0.2, wide, ramp)
-    FigureCanvasAgg(figure)
+            label = f"{ramp.unit}; {ramp.high:g} and more are one colour"
+            show_ramp(figure, ramp, label, ax=axes, shrink=0.8, aspect=25, pad=0.02, panchor=False)
     with write_errors(path), atomic_write(path) as part:
         figure.savefig(part, format="png")
 
@@ -132,64 +135,15 @@ def _read(
     return read.filled(0).astype(np.float32), ~unknown
 
 
-def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Any:
-    """Add axes at a place given in inches from the figure's upper left corner."""
-    wide, high = figure.get_size_inches()
-    axes = figure.add_axes((left / wide, 1 - (top + height) / high, width / wide, height / high))
-    axes.set_axis_off()
-    return axes
-
-
-def _show(axes: Any, image: NDArray[np.uint8], title: str, stretch: float) -> None:
-    """Return an image of pixels that are not square, given their height over their width.
-
-    What is transparent is hatched, so that nobody takes it for a class.
-    """
-    height, width = image.shape[:2]
-    corner = (-0.5, -0.5)
-    unknown = Rectangle(corner, width, height, facecolor="#dcdfe2", edgecolor="#b4bac0", zorder=0)
-    unknown.set(hatch="////", linewidth=0)
-    axes.add_patch(unknown)
-    axes.imshow(image, interpolation="antialiased", zorder=1, aspect=stretch)
-    # A dollar sign in a name is not mathematics.
-    axes.set_title(title, fontsize=10, color=INK, pad=6, parse_math=False)
-
-
-def _swatches(axes: Any, colors: Mapping[str, Color]) -> None:
-    patches = [
-        Patch(facecolor=(r / 255, g / 255, b / 255), edgecolor="#888", label=name)
-        for name, (r, g, b) in colors.items()
-    ]
-    axes.legend(handles=patches, loc="upper center", ncols=2, frameon=False, fontsize=8)
-
-
-def _ramp(figure: Figure, left: float, top: float, width: float, ramp: Ramp) -> None:
-    colors = matplotlib.colors.LinearSegmentedColormap.from_list(
-        "ramp", [tuple(channel / 255 for channel in color) for color in ramp.colors]
-    )
-    axes = _axes(figure, left + 0.1 * width, top, 0.8 * width, 0.14)
-    axes.set_axis_on()
-    scale = ScalarMappable(matplotlib.colors.Normalize(0, ramp.high), colors)
-    bar = figure.colorbar(scale, cax=axes, orientation="horizontal")
-    bar.set_label(f"{ramp.unit}; {ramp.high:g} and more are one colour", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-
-
-def _distance(axes: Any, grid: PixelGrid, pixels: float) -> None:
-    """Draw a scale bar of a round number of metres.
-
-    Args:
-        axes: Axes to draw on.
-        grid: Grid of the image.
-        pixels: Width of the axes in pixels of the grid.
-    """
-    across = pixels * grid.pixel_size[0]
+def _scale_bar(axes: Any, grid: PixelGrid) -> None:
+    """Draw a scale bar of a round number of metres into the image of a grid."""
+    across = grid.width * grid.pixel_size[0]
     unit = 10.0 ** np.floor(np.log10(across / 3))
     length = unit * max(n for n in (1, 2, 5) if n * unit <= across / 3)
-    share = length / across
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.plot([0.5 - share / 2, 0.5 + share / 2], [0.82, 0.82], color=INK, linewidth=2)
     text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    axes.text(0.5, 0.72, text, ha="center", va="top", fontsize=8, color=INK)
-    hatch = Patch(facecolor="#dcdfe2", edgecolor="#b4bac0", hatch="////", label="unknown")
-    axes.legend(handles=[hatch], loc="lower center", frameon=False, fontsize=8)
+    bar = AnchoredSizeBar(
+        axes.transData, length / grid.pixel_size[0], text, "lower left", pad=0.4, sep=3
+    )
+    bar.size_bar.get_children()[0].set(color=INK, linewidth=2)
+    bar.patch.set(alpha=0.8, linewidth=0)
+    axes.add_artist(bar)

@@ -10,20 +10,12 @@ import pytest
 import rasterio
 from rasterio.warp import transform_bounds
 
-from semimtl_geo.report.preview import (
-    GAP,
-    HEAD,
-    INCHES,
-    _image,
-    _small_grid,
-    write_preview,
-)
+from semimtl_geo.report.preview import _image, _small_grid, write_preview
 from semimtl_geo.tasks import Depth, Segmentation
 from tests.rasters import noise, write
 from tiles.grid import PixelGrid
 
 TASKS = [Segmentation(), Depth()]
-DPI = 200
 
 
 @pytest.fixture
@@ -42,18 +34,21 @@ def test_panels_line_up_and_unknown_is_hatched(maps: dict[str, Path], tmp_path: 
     image = write(tmp_path / "i.tif", np.full((3, 60, 60), 200, np.uint8))
     write_preview(image, maps, TASKS, tmp_path / "p.png")
     picture = np.rint(255 * plt.imread(tmp_path / "p.png")[..., :3]).astype(int)
-    top, edge = round(HEAD * DPI), round(INCHES * DPI)
-    for number, color in enumerate(((200, 200, 200), (0, 0, 255), (253, 231, 37))):
-        left = round((GAP + number * (INCHES + GAP)) * DPI)
-        panel = picture[top : top + edge, left : left + edge]
-        upper, lower = panel[4 : edge // 2 - 4, 4:-4], panel[edge // 2 + 4 : -4, 4:-4]
-        # The ramp's end need not be hit to the last bit.
-        assert np.abs(upper - color).max() <= 3
-        # The image knows what the maps do not.
-        if number:
+    places = []
+    for color, share in (((200, 200, 200), 1), ((0, 0, 255), 2), ((253, 231, 37), 2)):
+        # The ramp's end need not be hit to the last bit, and legends are small.
+        found = np.abs(picture - color).max(axis=2) <= 3
+        rows = np.flatnonzero(found.sum(axis=1) > 400)
+        columns = np.flatnonzero(found[rows].sum(axis=0) > 0.9 * len(rows))
+        top, left, width = rows[0], columns[0], len(columns)
+        places.append((top, share * len(rows), width))
+        if share == 2:  # The image knows what the maps do not.
+            lower = picture[rows[-1] + 4 : top + width - 4, left + 4 : left + width - 4]
             greys = np.unique(lower.reshape(-1, 3), axis=0)
             assert len(greys) > 2
             assert ((greys < 255).all(axis=1) & (np.ptp(greys, axis=1) < 20)).all()
+    np.testing.assert_allclose(places, [places[0]] * 3, atol=3)
+    np.testing.assert_allclose(places[0][1:], 4.6 * 200, rtol=0.05)
     assert not list(tmp_path.glob(".*"))
 
 
