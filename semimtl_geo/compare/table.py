@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+
+import pandas as pd
 
 from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.mapping.evaluation import Scores
@@ -143,29 +144,14 @@ def average(seeds: Sequence[Sequence[Row]]) -> list[Row]:
     for row in (row for rows in seeds for row in rows):
         groups.setdefault((row.domain, row.method), []).append(row)
     result = []
-    for (domain, method), rows in groups.items():
-        known = {
-            column: values
-            for column in COLUMNS
-            if (values := _known(row.scores.get(column) for row in rows))
-        }
-        names = dict.fromkeys(name for row in rows for name in row.classes)
-        classes = {name: _known(row.classes.get(name) for row in rows) for name in names}
-        deviations = {
-            column: statistics.stdev(values)
-            for column, values in known.items()
-            # Scores that are 0 by definition have no deviation.
-            if len(values) > 1 and not (column == "gain" and not any(values))
-        }
-        result.append(
-            Row(
-                domain,
-                method,
-                {column: statistics.fmean(values) for column, values in known.items()},
-                {name: statistics.fmean(v) if v else math.nan for name, v in classes.items()},
-                deviations,
-            )
-        )
+    for key, rows in groups.items():
+        scores = pd.DataFrame([row.scores for row in rows], columns=[*COLUMNS], dtype=float)
+        classes = pd.DataFrame([row.classes for row in rows], dtype=float)
+        deviations = scores.std()
+        if not scores["gain"].any():  # A score that is 0 by definition has no deviation.
+            deviations["gain"] = math.nan
+        means = (scores.mean().dropna(), classes.mean(), deviations.dropna())
+        result.append(Row(*key, *({str(k): float(v) for k, v in m.items()} for m in means)))
     return result
 
 
@@ -190,7 +176,3 @@ def counted_classes(rows: Sequence[Row]) -> list[str]:
             )
             sentences.append(f"{domain}: mIoU over {common[0]} of {common[1]} classes{others}.")
     return sentences
-
-
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None and not math.isnan(value)]
