@@ -39,7 +39,7 @@ from tiles.maps.work_folder import WorkFolder
 
 ROOT = Path(__file__).parents[1]
 EDGE = 64
-PROGRESS = re.compile(r"\S+: \S+/\S+ .* left( unknown)?")
+PROGRESS = re.compile(r"|[\w.: -]+: +\d+%\|.*")
 LOCAL = 'LOCAL_CS["site",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
 
 

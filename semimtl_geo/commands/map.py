@@ -140,7 +140,7 @@ class _Report(Closeable):
             from semimtl_geo.progress import Display
 
             self._display = Display().__enter__()
-        self._display.show(name, "MP", done, total, 1e6)
+        self._display.show(name, "px", done, total)
 
     def print(self, name: str, maps: xarray.Dataset) -> None:
         """Print what was made of a place, and write its preview if one is wanted."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
-
-import pandas as pd
 
 from semimtl_geo.compare.table import COLUMNS, HEADINGS, Row
 
@@ -84,22 +84,21 @@ def to_csv(rows: Sequence[Row], quoted: Sequence[Line] = ()) -> str:
         >>> "61.84" in to_csv([Row("city_b", "JTL", {"mIoU": 61.84})])
         True
     """
-    measured = [
-        {"source": "measured", "domain": row.domain, "method": row.method, **row.scores}
-        | {f"{column}_deviation": value for column, value in row.deviations.items()}
-        | {f"IoU/{name}": value for name, value in row.classes.items()}
-        for row in rows
-    ]
-    paper = [
-        {"source": "paper", "domain": line.domain, "method": line.method}
-        | dict(zip(COLUMNS, pd.to_numeric(line.cells(), errors="coerce"), strict=True))
-        for line in quoted
-    ]
-    names = dict.fromkeys(f"IoU/{name}" for row in rows for name in row.classes)
-    columns = ["source", "domain", "method", *COLUMNS]
-    columns += [*(f"{column}_deviation" for column in COLUMNS), *names]
-    table = pd.DataFrame([*measured, *paper], columns=columns)
-    return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    names = list(dict.fromkeys(name for row in rows for name in row.classes))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    more = [f"{column}_deviation" for column in COLUMNS] + [f"IoU/{name}" for name in names]
+    writer.writerow(["source", "domain", "method", *COLUMNS, *more])
+    for row in rows:
+        values = [row.scores.get(column) for column in COLUMNS]
+        values += [row.deviations.get(column) for column in COLUMNS]
+        values += [row.classes.get(name) for name in names]
+        cells = ["" if value is None or value != value else f"{value:.6g}" for value in values]
+        writer.writerow(["measured", row.domain, row.method, *cells])
+    for line in quoted:
+        cells = ["" if cell in ("-", "?") else cell for cell in line.cells()]
+        writer.writerow(["paper", line.domain, line.method, *cells, *[""] * len(more)])
+    return buffer.getvalue()
 
 
 def to_latex(rows: Sequence[Line], caption: str) -> str:

@@ -65,7 +65,7 @@ def prepare(name: str, adapter: Adapter, raw: Path, out: Path) -> list[Path]:
     with lock, Display() as display:
 
         def show_unzipped(archive: str, done: int, total: int) -> None:
-            display.show(archive, "MB", done, total, 1e6)
+            display.show(archive, "B", done, total)
 
         files = RawFolder(raw, out / f".{name}.unzipped", show_unzipped)
         items = adapter.plan(files)

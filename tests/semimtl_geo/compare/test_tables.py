@@ -118,7 +118,7 @@ def test_csv_has_all_digits_and_says_whose_they_are() -> None:
     ours, paper = csv.DictReader(io.StringIO(to_csv([row], quoted)))
     assert (ours["source"], ours["mIoU"], ours["mIoU_deviation"]) == ("measured", "62.123", "0.25")
     assert (ours["IoU/car, blue"], ours["RMSE"]) == ("50", "")
-    assert (paper["source"], paper["RMSE"], paper["gain"]) == ("paper", "4.43", "3.4")
+    assert (paper["source"], paper["RMSE"], paper["gain"]) == ("paper", "4.430", "+3.4")
     assert paper["delta3"] == paper["IoU/car, blue"] == ""
 
 

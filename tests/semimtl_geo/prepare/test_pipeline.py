@@ -41,7 +41,7 @@ def test_command(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr()
     assert printed.out.startswith((out / "potsdam" / "summary.md").read_text())
     assert printed.out.rstrip().endswith(str(out / "potsdam"))
-    assert "potsdam: 3/3 items" in printed.err
+    assert "| 3/3 [" in printed.err
     settings = json.loads((out / "potsdam" / ".prepare.json").read_text())
     assert settings == {
         "adapter": "potsdam",
