@@ -8,7 +8,6 @@ from typing import Any, Final
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from semimtl_geo.training.logs import AppendingCSVLogger
 from tiles.errors import InvalidValueError
 
 LAST: Final = "last.ckpt"
@@ -19,7 +18,8 @@ class Checkpoints(Checkpoint):
     """Callback that keeps ``last.ckpt`` during a run, and names it after the system at the end.
 
     Each checkpoint is written under another name and renamed, so that a whole one exists at any
-    moment.
+    moment. (Lightning's ModelCheckpoint saves either within epochs or at their ends, and does not
+    rename.)
 
     Args:
         folder: Folder of the run.
@@ -43,9 +43,6 @@ class Checkpoints(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         """Save within an epoch; its last iteration is saved after validation."""
-        for logger in trainer.loggers:
-            if isinstance(logger, AppendingCSVLogger):
-                logger.delete_replaced()
         within = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if within and trainer.global_step % self.every == 0:
             self._save(trainer)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from tiles.files import atomic_write
@@ -37,12 +36,11 @@ def make_loggers(folder: Path, resumed: Path | None) -> list[Logger]:
     Raises:
         InputError: If the checkpoint cannot be read.
     """
-    metrics, events = folder / METRICS, folder / EVENTS
-    replaced = [metrics, *events.glob("events.out.tfevents.*")]
+    events = folder / EVENTS
+    replaced = list(events.glob("events.out.tfevents.*"))
     done: int | None = None
     if resumed is not None and resumed.resolve().parent == folder.resolve():
         done = int(torch.load(resumed, weights_only=True, mmap=True)["global_step"])
-        _truncate(metrics, done)
         replaced = []
     # What was logged after the checkpoint comes again, and is purged. The suffix distinguishes the
     # file from that of an earlier run that began within the same second.
@@ -53,69 +51,75 @@ def make_loggers(folder: Path, resumed: Path | None) -> list[Logger]:
         purge_step=done,
         filename_suffix=f".{time.time_ns()}",
     )
-    return [AppendingCSVLogger(folder, replaced), tensorboard]
+    return [MetricsLogger(folder / METRICS, done, replaced), tensorboard]
 
 
-@rank_zero_only  # other processes start later, when the log is in use
-def _truncate(metrics: Path, done: int) -> None:
-    """Remove what was logged after so many iterations, and will be logged again."""
-    if metrics.is_file():
-        names, rows = _read(metrics)
-        rows = [row for row in rows if (row["step"] or "").isdigit() and int(row["step"]) < done]
-        _write(metrics, names, rows)
+class MetricsLogger(Logger):
+    """Logger of a CSV file, which a resumed run continues and a new run replaces.
 
-
-def _read(metrics: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
-    with metrics.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        return reader.fieldnames or [], list(reader)
-
-
-def _write(metrics: Path, names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    with atomic_write(metrics) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-class AppendingCSVLogger(CSVLogger):
-    """Lightning's CSVLogger, which deletes an existing file, made to append to it.
+    Lightning's CSVLogger deletes the file of an earlier run, and empties it when columns are added.
 
     Args:
-        folder: Folder of the run.
-        replaced: Logs of an earlier run in the folder. They are kept until the first iteration of
-            this run is done, because it may fail before.
+        file: The file.
+        done: Iterations that the run continues from; what was logged after them comes again. None
+            if the run begins anew.
+        replaced: Further logs of an earlier run. They and the file are kept until this run logs for
+            the first time, because it may fail before.
     """
 
-    def __init__(self, folder: Path, replaced: Iterable[Path]) -> None:
-        super().__init__(folder, name="", version="")
-        self._replaced = list(replaced)
+    def __init__(self, file: Path, done: int | None = None, replaced: Iterable[Path] = ()) -> None:
+        super().__init__()
+        self._file, self._replaced = file, list(replaced)
+        self._columns: list[str] = []
+        self._new: list[dict[str, float]] = []
+        if done is not None and file.is_file():
+            self._truncate(done)
 
     @property
-    def experiment(self) -> Any:
-        """The writer of the file."""
-        if self._experiment is None:
-            self._experiment = _AppendingWriter(self.log_dir, replace=bool(self._replaced))
-        return super().experiment
+    def name(self) -> str:
+        """Return an empty name, as the file is in the folder of the run."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """Return an empty version."""
+        return ""
 
     @rank_zero_only
-    def delete_replaced(self) -> None:
-        """Delete the logs of an earlier run."""
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Remember metrics until they are saved."""
         while self._replaced:
             self._replaced.pop().unlink(missing_ok=True)
+        self._new.append({**metrics, "step": -1 if step is None else step})
 
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: ``config.yaml`` has the settings."""
 
-class _AppendingWriter(ExperimentWriter):
-    def __init__(self, folder: str, replace: bool) -> None:
-        super().__init__(folder)
-        metrics = Path(self.metrics_file_path)
-        if metrics.is_file() and not replace:
-            self.metrics_keys = list(_read(metrics)[0])
+    @rank_zero_only
+    def save(self) -> None:
+        """Append what is new; if columns are added, replace the file."""
+        if not self._new:
+            return
+        new = pd.DataFrame(self._new).astype(object)
+        if set(new) <= set(self._columns):
+            new = new.reindex(columns=self._columns)
+            new.to_csv(self._file, mode="a", header=False, index=False)
+        else:
+            self._replace(pd.concat([self._read(), new]))
+        self._new.clear()
 
-    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
-        """Write the file anew under another name: Lightning empties it first, and may be killed."""
-        metrics = Path(self.metrics_file_path)
-        _write(metrics, fieldnames, _read(metrics)[1])
+    @rank_zero_only  # other processes start later, when the log is in use
+    def _truncate(self, done: int) -> None:
+        self._columns = ["step"]
+        table = self._read()
+        self._replace(table[pd.to_numeric(table["step"], errors="coerce") < done])
 
-    def _check_log_dir_exists(self) -> None:
-        """Keep the files of an earlier run, which Lightning deletes here."""
+    def _read(self) -> pd.DataFrame:
+        """Return what this run has in the file, as text, which keeps all digits."""
+        return pd.read_csv(self._file, dtype=str) if self._columns else pd.DataFrame()
+
+    def _replace(self, table: pd.DataFrame) -> None:
+        with atomic_write(self._file) as part:
+            table.to_csv(part, index=False)
+        self._columns = [str(name) for name in table]

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import pandas as pd
 import pytest
 import torch
 
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.cli import train
-from semimtl_geo.training.logs import AppendingCSVLogger
+from semimtl_geo.training.logs import MetricsLogger
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
 
@@ -246,20 +247,20 @@ def test_a_run_that_fails_at_once_leaves_the_logs_of_the_one_before(
 def test_a_log_whose_columns_grow_is_whole_at_any_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = AppendingCSVLogger(tmp_path, [])
+    log = MetricsLogger(tmp_path / "metrics.csv")
     log.log_metrics({"a": 1.0}, 0)
     log.save()
 
-    def fail(*args: object) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
         raise OSError("the power is off")
 
     with monkeypatch.context() as patch:
-        patch.setattr(csv.DictWriter, "writerows", fail)
+        patch.setattr(pd.DataFrame, "to_csv", fail)
         log.log_metrics({"b": 2.0}, 1)
         with pytest.raises(OSError, match="power"):
             log.save()
     assert rows(tmp_path) == [{"a": "1.0", "step": "0"}]
-    again = AppendingCSVLogger(tmp_path, [])
+    again = MetricsLogger(tmp_path / "metrics.csv", done=1)
     again.log_metrics({"b": 2.0}, 1)
     again.save()
     assert rows(tmp_path) == [
