@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ GAIN: Final = Score(
 )
 
 
-class SegmentationScores(Metric):
+class SegmentationScores(MulticlassConfusionMatrix):
     """Pixel accuracy, mean IoU, and the IoU of each class, over all pixels seen.
 
     A class that occurs neither in truth nor in prediction has no IoU (NaN) and does not enter the
@@ -79,15 +79,10 @@ class SegmentationScores(Metric):
         unknown: The value of pixels that do not count.
     """
 
-    full_state_update = False
-    confusion: Tensor
-
     def __init__(self, classes: Sequence[str], unknown: int) -> None:
-        super().__init__()
+        super().__init__(len(classes), ignore_index=unknown, validate_args=False)
         self.classes = tuple(classes)
         self.unknown = unknown
-        size = (len(classes), len(classes))
-        self.add_state("confusion", torch.zeros(size, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count pixels.
@@ -96,15 +91,12 @@ class SegmentationScores(Metric):
             prediction: Class indices, int ``[..., H, W]``; ``unknown`` does not count.
             target: Class indices, int ``[..., H, W]``; ``unknown`` does not count.
         """
-        target = torch.where(prediction == self.unknown, self.unknown, target).long()
-        known = target != self.unknown
-        self.confusion += multiclass_confusion_matrix(
-            prediction[known].long(), target[known], num_classes=len(self.classes)
-        )
+        target = torch.where(prediction == self.unknown, self.unknown, target)
+        super().update(prediction.long(), target.long())
 
-    def compute(self) -> dict[str, Tensor]:
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]  # a metric may return any
         """Return the scores in percent: ``pAcc``, ``mIoU``, and ``IoU/<class>``."""
-        confusion = self.confusion.double()
+        confusion = super().compute().double()
         hits = confusion.diagonal()
         union = confusion.sum(0) + confusion.sum(1) - hits
         iou = torch.where(union > 0, hits / union, torch.nan)

@@ -13,6 +13,7 @@ import geopandas
 import numpy as np
 import pyproj
 import shapely
+from geopandas import GeoSeries
 from rasterio import Affine
 from rasterio.features import rasterize
 
@@ -168,11 +169,11 @@ def read_area(path: RasterName, grid: PixelGrid) -> Area:
     if frame.crs is None:
         remedy = "assign one, for example with ogr2ogr -a_srs"
         raise InputError(name, "has no coordinate reference system", remedy)
-    polygons = _polygons(frame.geometry.dropna().to_numpy())
-    if not polygons:
+    shapes = frame.geometry.dropna().make_valid()
+    if not _polygons(shapes):
         raise InputError(name, "has no polygons", "give a layer of polygons")
-    pixels = shapely.make_valid(_to_pixels(polygons, frame.crs, grid))
-    clipped = _polygons(shapely.intersection(pixels, shapely.box(0, 0, grid.width, grid.height)))
+    pixels = _to_pixels(shapes, grid).make_valid()
+    clipped = _polygons(pixels.intersection(shapely.box(0, 0, grid.width, grid.height)))
     if not clipped:
         raise NoOverlapError(name, "lies outside the raster", "give an area that overlaps it")
     return Area(clipped, grid)
@@ -184,41 +185,29 @@ def _polygons(shapes: Any) -> list[Any]:
     return [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
 
 
-def _to_pixels(polygons: list[Any], crs: Any, grid: PixelGrid) -> list[Any]:
-    """Transform polygons to pixels (column, row) of a grid."""
+def _to_pixels(shapes: GeoSeries, grid: PixelGrid) -> GeoSeries:
+    """Transform shapes to pixels (column, row) of a grid."""
     grid_crs = pyproj.CRS.from_user_input(grid.crs)
-    if crs != grid_crs:
-        polygons = _add_vertices(
-            polygons, pyproj.Transformer.from_crs(grid_crs, crs, always_xy=True), grid
-        )
-        to_grid = pyproj.Transformer.from_crs(crs, grid_crs, always_xy=True)
-        polygons = [
-            shapely.transform(polygon, lambda p: np.column_stack(to_grid.transform(*p.T)))
-            for polygon in polygons
-        ]
-    to_pixel = ~grid.transform
-
-    def pixels(points: Any) -> Any:
-        x, y = points.T
-        return np.column_stack([to_pixel.a * x + to_pixel.c, to_pixel.e * y + to_pixel.f])
-
-    in_pixels = [shapely.transform(polygon, pixels) for polygon in polygons]
-    return [polygon for polygon in in_pixels if np.isfinite(polygon.bounds).all()]
+    if shapes.crs != grid_crs:
+        shapes = _near_with_vertices(shapes, grid, grid_crs).to_crs(grid_crs)
+    t = ~grid.transform
+    shapes = shapes.affine_transform([t.a, t.b, t.d, t.e, t.c, t.f])
+    return shapes[np.isfinite(shapes.bounds).all(axis=1)]
 
 
-def _add_vertices(polygons: list[Any], from_grid: pyproj.Transformer, grid: PixelGrid) -> list[Any]:
-    """Clip polygons to the surroundings of a grid and subdivide their edges.
+def _near_with_vertices(shapes: GeoSeries, grid: PixelGrid, grid_crs: pyproj.CRS) -> GeoSeries:
+    """Clip shapes to the surroundings of a grid and subdivide their edges.
 
     Clipping keeps the polygon of a continent from getting millions of vertices.
     """
+    from_grid = pyproj.Transformer.from_crs(grid_crs, shapes.crs, always_xy=True)
     west, south, east, north = grid.bounds
     # The size of a pixel at the grid's centre, in units of the polygons' CRS.
     x, y = (west + east) / 2, (south + north) / 2
     ends = from_grid.transform([x, x + (east - west) / grid.width], [y, y])
     pixel = float(np.hypot(ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]))
     if not np.isfinite(pixel) or pixel <= 0:
-        return polygons
+        return shapes
     surroundings = shapely.box(*from_grid.transform_bounds(*grid.bounds, densify_pts=21))
-    surroundings = surroundings.buffer(_VERTEX_SPACING * pixel)
-    clipped = _polygons(shapely.intersection(shapely.make_valid(polygons), surroundings))
-    return list(shapely.segmentize(clipped, _VERTEX_SPACING * pixel))
+    spacing = _VERTEX_SPACING * pixel
+    return shapes.intersection(surroundings.buffer(spacing)).segmentize(spacing)

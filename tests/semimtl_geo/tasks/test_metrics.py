@@ -67,7 +67,7 @@ def test_unknown_predictions_do_not_count_either() -> None:
     scores = SegmentationScores(NAMES, 255)
     scores.update(torch.tensor([[0, 255, 1]]), torch.tensor([[0, 0, 255]]))
     assert scores.compute()["pAcc"].item() == 100
-    assert scores.confusion.sum() == 1
+    assert scores.confmat.sum() == 1
 
 
 def test_only_unknown_pixels() -> None:
