@@ -1,6 +1,7 @@
 """Labelling of connected areas in a class map of any size, panel by panel.
 
-For 20,000 x 20,000 px, ``rasterio.features.shapes`` takes 1.3 times as long and 1.8 times the memory.
+For 20,000 x 20,000 px, ``rasterio.features.shapes`` takes 1.3 times as long and 1.8 times the
+memory.
 """
 
 from __future__ import annotations
