@@ -1,4 +1,4 @@
-"""What figures have in common: an image in its axes, and the legend of its colours."""
+"""Images in their axes, and legends of their colours, as all figures draw them."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ Pixels = tuple[NDArray[Any], BoolArray]
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What must be known of a file to cut a chip from its resampled pixels.
+    """A file with all that is needed to cut a chip from its resampled pixels.
 
     Attributes:
         grid: The file's own pixels, in the CRS of the reader.
