@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from semimtl_geo.compare.table import COLUMNS, HEADINGS, Row
+from semimtl_geo.compare.table import ALL_COLUMNS, COLUMNS, HEADINGS, Row
 
 TEX: Final = {
     "\\": r"\textbackslash{}",
@@ -87,11 +87,13 @@ def to_csv(rows: Sequence[Row], quoted: Sequence[Line] = ()) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row.classes))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    more = [f"{column}_deviation" for column in COLUMNS] + [f"IoU/{name}" for name in names]
+    further = ALL_COLUMNS[len(COLUMNS) :]
+    more = [*further, *(f"{column}_deviation" for column in ALL_COLUMNS)]
+    more += [f"IoU/{name}" for name in names]
     writer.writerow(["source", "domain", "method", *COLUMNS, *more])
     for row in rows:
-        values = [row.scores.get(column) for column in COLUMNS]
-        values += [row.deviations.get(column) for column in COLUMNS]
+        values = [row.scores.get(column) for column in ALL_COLUMNS]
+        values += [row.deviations.get(column) for column in ALL_COLUMNS]
         values += [row.classes.get(name) for name in names]
         cells = ["" if value is None or value != value else f"{value:.6g}" for value in values]
         writer.writerow(["measured", row.domain, row.method, *cells])

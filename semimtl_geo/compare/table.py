@@ -16,7 +16,10 @@ from semimtl_geo.tasks.metrics import GAIN, multi_task_gain
 
 SCORES: Final = (*Segmentation.main_scores, *Depth.main_scores, GAIN)
 """The scores of the paper's tables: those of its two tasks, and ΔM."""
+FURTHER: Final = (*Segmentation.further_scores, *Depth.further_scores)
+"""Scores that the paper's tables do not have; they are on the page, and in the CSV."""
 COLUMNS: Final = tuple(score.name for score in SCORES)
+ALL_COLUMNS: Final = (*COLUMNS, *(score.name for score in FURTHER))
 HEADINGS: Final = tuple(score.heading for score in SCORES)
 DECIMALS: Final = tuple(score.decimals for score in SCORES)
 BASELINES: Final = (SYSTEMS["stl_seg"].title, SYSTEMS["stl_depth"].title)
@@ -82,7 +85,7 @@ def make_row(domain: str, method: str, scores: Scores) -> Row:
     return Row(
         domain,
         method,
-        {column: flat[column] for column in COLUMNS if column in flat},
+        {column: flat[column] for column in ALL_COLUMNS if column in flat},
         {
             name.removeprefix("IoU/"): value
             for name, value in flat.items()
@@ -145,7 +148,7 @@ def average(seeds: Sequence[Sequence[Row]]) -> list[Row]:
         groups.setdefault((row.domain, row.method), []).append(row)
     result = []
     for key, rows in groups.items():
-        scores = pd.DataFrame([row.scores for row in rows], columns=[*COLUMNS], dtype=float)
+        scores = pd.DataFrame([row.scores for row in rows], columns=[*ALL_COLUMNS], dtype=float)
         classes = pd.DataFrame([row.classes for row in rows], dtype=float)
         deviations = scores.std()
         if not scores["gain"].any():  # A score that is 0 by definition has no deviation.

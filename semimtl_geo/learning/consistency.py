@@ -131,7 +131,8 @@ class SemanticHeight(nn.Module):
             The task that is taught, and the loss in its unit, without any weight. None where both
             are labelled.
         """
-        logits, heights = outputs[self.landcover.name], outputs[self.height.name][:, 0]
+        logits = outputs[self.landcover.name]
+        heights = self.height.regress(outputs[self.height.name])[:, 0]
         classes, truth = labels.get(self.landcover.label), labels.get(self.height.label)
         if truth is not None:
             if self.prior.means:

@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 import torch.nn.functional as F
-from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
 from torch import Tensor, nn
 
 from semimtl_geo.networks.batchnorm import BatchNormMode, split_by_domain, use_domain
+from semimtl_geo.networks.decoders import SkipDecoder, build_decoder
 from semimtl_geo.tasks import Task
-from tiles.errors import InputError
 
+SKIP_MULTIPLE: Final = 32
+"""Images are padded to a multiple of this for decoders with skip connections.
 
-class PyramidDecoder(nn.Module):
-    """Pyramid pooling on the deepest features (PSPNet), then one score per class.
-
-    Args:
-        in_channels: Channels of the deepest features.
-        out_channels: Classes.
-        width: Channels between.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, width: int) -> None:
-        super().__init__()
-        self.pyramid = PSPDecoder([in_channels], out_channels=width)
-        self.head = nn.Conv2d(width, out_channels, kernel_size=3, padding=1)
-
-    def forward(self, deepest: Tensor) -> Tensor:
-        """Decode ``[B, in_channels, h, w]`` to ``[B, out_channels, h, w]``."""
-        scores: Tensor = self.head(self.pyramid([deepest]))
-        return scores
-
-
-class UpsamplingDecoder(nn.Module):
-    """Convolutions and up-sampling to half of the image's size, then a regression layer.
-
-    Args:
-        in_channels: Channels of the deepest features.
-        out_channels: Values per pixel.
-        width: Channels of the first convolution; each up-sampling halves them.
-        steps: Number of times that the resolution doubles.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, width: int, steps: int = 2) -> None:
-        super().__init__()
-        if width % 2**steps:
-            raise InputError(f"decoder width {width}", "is not even enough", "use a multiple of 4")
-        self.entry = _convolution(in_channels, width)
-        widths = [width // 2**step for step in range(steps + 1)]
-        self.steps = nn.ModuleList(
-            _convolution(before, after) for before, after in itertools.pairwise(widths)
-        )
-        self.regression = nn.Conv2d(widths[-1], out_channels, kernel_size=3, padding=1)
-
-    def forward(self, deepest: Tensor) -> Tensor:
-        """Decode ``[B, in_channels, h, w]`` to ``[B, out_channels, 2^steps h, 2^steps w]``."""
-        features = self.entry(deepest)
-        for step in self.steps:
-            doubled = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
-            features = step(doubled)
-        values: Tensor = self.regression(features)
-        return values
-
-
-def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
-
-
-DECODERS: dict[str, type[PyramidDecoder] | type[UpsamplingDecoder]] = {
-    "psp": PyramidDecoder,
-    "upsampling": UpsamplingDecoder,
-}
+They join stages of an encoder, each of which must be half as large as the one before.
+"""
 
 
 class Generator(nn.Module):
@@ -118,10 +58,18 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        deepest: int = encoder.out_channels[-1]  # type: ignore[index, assignment]  # smp's, untyped
+        channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]  # smp's, untyped
+        stride = int(encoder.output_stride)  # type: ignore[arg-type]
         self.decoders = nn.ModuleDict(
-            {task.name: DECODERS[task.decoder](deepest, task.channels, width) for task in tasks}
+            {
+                task.name: build_decoder(
+                    task.decoder, channels, task.output_channels, width, stride
+                )
+                for task in tasks
+            }
         )
+        skips = any(isinstance(decoder, SkipDecoder) for decoder in self.decoders.values())
+        self.multiple = SKIP_MULTIPLE if skips else 1
         per_band = (1, len(mean), 1, 1)
         self.register_buffer("mean", torch.tensor(list(mean)).view(per_band), persistent=False)
         self.register_buffer("std", torch.tensor(list(std)).view(per_band), persistent=False)
@@ -139,13 +87,18 @@ class Generator(nn.Module):
             images: float32 ``[B, bands, H, W]`` in 0..1, of any H and W.
 
         Returns:
-            Per task, float32 ``[B, channels, H, W]``: class scores, or scaled values.
+            Per task, float32 ``[B, output_channels, H, W]``: class scores, or scaled values.
         """
-        deepest = self.encoder((images - self.mean) / self.std)[-1]
         size = images.shape[-2:]
+        right, bottom = (-extent % self.multiple for extent in reversed(size))
+        padded = F.pad(images, (0, right, 0, bottom), mode="replicate")
+        features = self.encoder((padded - self.mean) / self.std)
         return {
             name: F.interpolate(
-                decoder(deepest).float(), size=size, mode="bilinear", align_corners=False
-            )
+                decoder(features).float(),
+                size=padded.shape[-2:],
+                mode="bilinear",
+                align_corners=False,
+            )[..., : size[0], : size[1]]
             for name, decoder in self.decoders.items()
         }

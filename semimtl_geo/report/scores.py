@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-from semimtl_geo.compare.table import BASELINES, COLUMNS, SCORES, Row
+from semimtl_geo.compare.table import BASELINES, FURTHER, SCORES, Row
 from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.report.thumbnails import HIDDEN, display_name
 from semimtl_geo.tasks import Score, Task
@@ -29,20 +29,6 @@ def score_tables(
     Returns:
         HTML.
     """
-    domains = list(dict.fromkeys(row.domain for row in rows))
-    heads = "".join(
-        f'<th scope="col">{score.heading}<span class="arrow">'
-        f"{'↓' if score.lower_is_better else '↑'}</span></th>"
-        for score in SCORES
-    )
-    groups = "".join(
-        _score_group(domain, [row for row in rows if row.domain == domain], tasks, hidden)
-        for domain in domains
-    )
-    meanings = "".join(
-        f"<div><dt>{score.heading}</dt><dd>{escape(_meaning(score, tasks))}</dd></div>"
-        for score in SCORES
-    )
     kinds: dict[LabelKind, str] = {"classes": "classes", "values": "values"}
     names = kinds | {task.label_kind: display_name(task.name) for task in tasks}
     descriptions = {system.title: system.description for system in SYSTEMS.values()}
@@ -53,30 +39,77 @@ def score_tables(
         if method in descriptions
     )
     return (
-        f'<div class="scroll card"><table class="scores"><thead><tr><th scope="col">method</th>'
-        f"{heads}</tr></thead>{groups}</table></div>"
-        f'<dl class="columns">{meanings}</dl>'
-        f'<dl class="columns wide">{systems}</dl>{_classes(rows, tasks, hidden)}'
+        f"{_table_of_scores(rows, SCORES, tasks, hidden)}{_meanings(SCORES, tasks)}"
+        f'<dl class="columns wide">{systems}</dl>'
+        f"{_further(rows, tasks, hidden)}{_classes(rows, tasks, hidden)}"
     )
 
 
-def _score_group(
-    domain: str, rows: Sequence[Row], tasks: Sequence[Task], hidden: Mapping[str, frozenset[str]]
+def _table_of_scores(
+    rows: Sequence[Row],
+    scores: Sequence[Score],
+    tasks: Sequence[Task],
+    hidden: Mapping[str, frozenset[str]],
 ) -> str:
-    """Return the rows of a domain under its name."""
-    unseen = hidden.get(domain, frozenset())
-    tinted = {score.name for task in tasks if task.name in unseen for score in task.main_scores}
-    best = [_best(rows, score) for score in SCORES]
-    lines = [_group_head(domain, tasks, unseen, len(COLUMNS) + 1)]
-    for row in rows:
-        values = [_competing(row, column) for column in COLUMNS]
-        cells = "".join(
-            f"<td{MARK if column in tinted else ''}>"
-            f"{f'<strong>{cell}</strong>' if value == top else cell}</td>"
-            for column, value, cell, top in zip(COLUMNS, values, row.cells(), best, strict=True)
-        )
-        lines.append(f'<tr><th scope="row">{escape(row.method)}</th>{cells}</tr>')
-    return f"<tbody>{''.join(lines)}</tbody>"
+    """Return a table with a column per score, the best of each domain in bold."""
+    heads = "".join(
+        f'<th scope="col">{score.heading}<span class="arrow">'
+        f"{'↓' if score.lower_is_better else '↑'}</span></th>"
+        for score in scores
+    )
+    groups = ""
+    for domain, of_domain in _by_domain(rows):
+        unseen = hidden.get(domain, frozenset())
+        tinted = {
+            score
+            for task in tasks
+            if task.name in unseen
+            for score in (*task.main_scores, *task.further_scores)
+        }
+        best = {score: _best(of_domain, score) for score in scores}
+        lines = [_group_head(domain, tasks, unseen, len(scores) + 1)]
+        for row in of_domain:
+            cells = ""
+            for score in scores:
+                text = row.cell(score.name, score.decimals)
+                if _competing(row, score.name) == best[score]:
+                    text = f"<strong>{text}</strong>"
+                cells += f"<td{MARK if score in tinted else ''}>{text}</td>"
+            lines.append(f'<tr><th scope="row">{escape(row.method)}</th>{cells}</tr>')
+        groups += f"<tbody>{''.join(lines)}</tbody>"
+    return _table("scores", heads, groups)
+
+
+def _further(
+    rows: Sequence[Row], tasks: Sequence[Task], hidden: Mapping[str, frozenset[str]]
+) -> str:
+    """Return the scores that the paper does not have, as far as they were measured."""
+    measured = {name for row in rows for name in row.scores}
+    scores = [score for score in FURTHER if score.name in measured]
+    if not scores:
+        return ""
+    table = _table_of_scores(rows, scores, tasks, hidden)
+    return f"<h3>Further scores</h3>{table}{_meanings(scores, tasks)}"
+
+
+def _by_domain(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    domains = dict.fromkeys(row.domain for row in rows)
+    return [(domain, [row for row in rows if row.domain == domain]) for domain in domains]
+
+
+def _table(kind: str, heads: str, groups: str) -> str:
+    return (
+        f'<div class="scroll card"><table class="{kind}"><thead><tr><th scope="col">method</th>'
+        f"{heads}</tr></thead>{groups}</table></div>"
+    )
+
+
+def _meanings(scores: Sequence[Score], tasks: Sequence[Task]) -> str:
+    meanings = "".join(
+        f"<div><dt>{score.heading}</dt><dd>{escape(_meaning(score, tasks))}</dd></div>"
+        for score in scores
+    )
+    return f'<dl class="columns">{meanings}</dl>'
 
 
 def _group_head(domain: str, tasks: Sequence[Task], unseen: frozenset[str], width: int) -> str:
@@ -90,7 +123,11 @@ def _group_head(domain: str, tasks: Sequence[Task], unseen: frozenset[str], widt
 
 def _meaning(score: Score, tasks: Sequence[Task]) -> str:
     """Describe a score in the words of the first task that has it."""
-    described = (task.describe_score(score) for task in tasks if score in task.main_scores)
+    described = (
+        task.describe_score(score)
+        for task in tasks
+        if score in (*task.main_scores, *task.further_scores)
+    )
     return next(described, score.describe())
 
 
@@ -124,11 +161,11 @@ def _classes(
         f'<th scope="col">{swatch(colors.get(name))}{escape(name)}</th>' for name in names
     )
     groups = ""
-    for domain in dict.fromkeys(row.domain for row in rows):
+    for domain, of_domain in _by_domain(rows):
         unseen = hidden.get(domain, frozenset())
         shown = frozenset(task.name for task in with_classes) & unseen
         lines = [_group_head(domain, with_classes, unseen, len(names) + 1)]
-        for row in (row for row in rows if row.domain == domain):
+        for row in of_domain:
             values = [row.classes.get(name, math.nan) for name in names]
             cells = "".join(
                 f"<td{MARK if shown else ''}>{'-' if math.isnan(v) else f'{v:.1f}'}</td>"
@@ -136,11 +173,7 @@ def _classes(
             )
             lines.append(f'<tr><th scope="row">{escape(row.method)}</th>{cells}</tr>')
         groups += f"<tbody>{''.join(lines)}</tbody>"
-    return (
-        f'<h3>Overlap (IoU) of each class, in percent</h3><div class="scroll card">'
-        f'<table class="classes"><thead><tr><th scope="col">method</th>{heads}</tr></thead>'
-        f"{groups}</table></div>"
-    )
+    return f"<h3>Overlap (IoU) of each class, in percent</h3>{_table('classes', heads, groups)}"
 
 
 def swatch(color: Sequence[int] | None) -> str:

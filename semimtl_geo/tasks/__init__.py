@@ -11,7 +11,7 @@ May import :mod:`tiles.maps` and the modules at the roots of ``tiles`` and ``sem
 from __future__ import annotations
 
 from semimtl_geo.tasks.coloring import IndexedColors, Legend
-from semimtl_geo.tasks.depth import Depth, Slope
+from semimtl_geo.tasks.depth import BinnedDepth, Depth, Slope
 from semimtl_geo.tasks.metrics import Score
 from semimtl_geo.tasks.registry import TASKS, from_settings, register_task
 from semimtl_geo.tasks.segmentation import Segmentation
@@ -19,6 +19,7 @@ from semimtl_geo.tasks.task import Task
 
 __all__ = [
     "TASKS",
+    "BinnedDepth",
     "Depth",
     "IndexedColors",
     "Legend",

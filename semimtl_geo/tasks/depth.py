@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ from semimtl_geo.tasks.metrics import DepthScores, Score
 from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ValueMap
 from tiles.maps.qgis import RAMP
-from tiles.types import BoolArray, LabelKind
+from tiles.types import UNKNOWN_CLASS, BoolArray, LabelKind
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Depth(Task):
         unit: Unit of label rasters and maps.
         adversary_gain: Factor between the network's output and the discriminator's input. Heights
             in [0, 1] are mostly near 0, where the discriminator would hardly see them.
-        relative_above: Relative scores (AbR and the deltas) count pixels whose truth is above this,
-            in ``unit``.
+        relative_above: A pixel is raised if its truth is above this, in ``unit``. Relative scores
+            (AbR and the deltas) count raised pixels alone: where truth is a few centimetres, errors
+            of laser scanning would decide them.
 
     Example:
         >>> task = Depth(scale=20.0)
@@ -50,7 +52,6 @@ class Depth(Task):
     """
 
     label_kind: ClassVar[LabelKind] = "values"
-    decoder: ClassVar[str] = "upsampling"
     order: ClassVar[int] = 1
     main_scores: ClassVar[Sequence[Score]] = (
         metrics.ABSOLUTE_RELATIVE_ERROR,
@@ -58,6 +59,11 @@ class Depth(Task):
         metrics.DELTA_1,
         metrics.DELTA_2,
         metrics.DELTA_3,
+    )
+    further_scores: ClassVar[Sequence[Score]] = (
+        metrics.MAE,
+        metrics.RMSE_RAISED,
+        metrics.RAISED_FOUND,
     )
     headline: ClassVar[Score] = metrics.RMSE
 
@@ -67,7 +73,8 @@ class Depth(Task):
     scale: float = 20.0
     unit: str = "m"
     adversary_gain: float = 4.0
-    relative_above: float = 0.0
+    relative_above: float = 0.5
+    decoder: str = "upsampling"
 
     @property
     def channels(self) -> int:
@@ -78,13 +85,17 @@ class Depth(Task):
         """Set unknown pixels to NaN; float32."""
         return np.where(True if known is None else known, values, np.nan).astype(np.float32)
 
+    def regress(self, output: Tensor) -> Tensor:
+        """Return the values that an output stands for, divided by ``scale``; ``[B, 1, H, W]``."""
+        return output
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the BerHu loss (section 3.4) of values divided by ``scale``."""
-        return losses.berhu(output[:, 0], target / self.scale)
+        return losses.berhu(self.regress(output)[:, 0], target / self.scale)
 
     def discriminator_input(self, output: Tensor) -> Tensor:
-        """Return the output times ``adversary_gain``."""
-        return output * self.adversary_gain
+        """Return the values divided by ``scale``, times ``adversary_gain``."""
+        return self.regress(output) * self.adversary_gain
 
     def discriminator_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
         """Return the targets in the unit of :meth:`discriminator_input`."""
@@ -94,11 +105,11 @@ class Depth(Task):
 
     def variety(self, output: Tensor) -> Tensor:
         """Return the standard deviation, as a share of ``scale``."""
-        return output.std()
+        return self.regress(output).std()
 
     def estimate(self, output: Tensor) -> Tensor:
         """Return values in ``unit``; heights and inverse depths are not negative."""
-        return output.clamp(min=0) * self.scale
+        return self.regress(output).clamp(min=0) * self.scale
 
     def decide(self, estimate: Tensor) -> Tensor:
         """Return the value itself."""
@@ -120,8 +131,8 @@ class Depth(Task):
         return score.describe(unit=f", in {unit}", above=above)
 
     def score_unit(self, score: Score) -> str:
-        """Return the unit of RMSE; AbR is a ratio, the deltas are percentages."""
-        if score == metrics.RMSE:
+        """Return the unit of errors; AbR is a ratio, the deltas are percentages."""
+        if score in (metrics.RMSE, metrics.MAE, metrics.RMSE_RAISED):
             return self.unit
         return "" if score == metrics.ABSOLUTE_RELATIVE_ERROR else "%"
 
@@ -161,6 +172,71 @@ class Depth(Task):
     def _error_scale(self, high: float | None) -> float:
         """Return the error of the last colour: half of the largest value shown, rounded."""
         return round_up((high or self.full_scale) / 2)
+
+
+@dataclass(frozen=True)
+class BinnedDepth(Depth):
+    """Height above ground as a distribution over bins, whose expectation is the height.
+
+    Most pixels of an orthophoto are at 0 m, and a regression of heights from few scenes ends there
+    everywhere. A distribution can say "ground or roof" before it can say how high (ordinal and
+    binned depth: Fu et al., CVPR 2018; Bhat et al., CVPR 2021). The first bin is the ground, below
+    ``lowest``; the widths of the others grow geometrically up to ``highest``, and higher values
+    count as that.
+
+    Attributes:
+        bins: Number of bins above the ground.
+        lowest: Lower end of the first of them, in ``unit``.
+        highest: Upper end of the last, in ``unit``.
+        error_weight: Weight of the RMSE of the expectation beside the cross entropy of the bins,
+            per ``unit``.
+
+    Example:
+        >>> task = BinnedDepth(bins=2, lowest=1.0, highest=100.0)
+        >>> task.edges
+        (1.0, 10.0, 100.0)
+        >>> certain = torch.tensor([0.0, 50.0, 0.0]).view(1, 3, 1, 1)
+        >>> round(task.estimate(certain).item(), 2)
+        5.5
+    """
+
+    weight: float = 1.0
+    decoder: str = "psp"
+    bins: int = 24
+    lowest: float = 0.5
+    highest: float = 45.0
+    error_weight: float = 0.1
+
+    @property
+    def output_channels(self) -> int:
+        """Number of scores per pixel: of the ground, and of each bin."""
+        return self.bins + 1
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """Ends of the bins above the ground, in ``unit``."""
+        growth = (self.highest / self.lowest) ** (1 / self.bins)
+        return tuple(self.lowest * growth**number for number in range(self.bins + 1))
+
+    @property
+    def centers(self) -> tuple[float, ...]:
+        """Values that the ground (0) and the bins stand for, in ``unit``."""
+        return (0.0, *((low + high) / 2 for low, high in itertools.pairwise(self.edges)))
+
+    def regress(self, output: Tensor) -> Tensor:
+        """Return the expectation of the distribution, divided by ``scale``."""
+        centers = torch.tensor(self.centers, device=output.device).view(1, -1, 1, 1) / self.scale
+        return (output.float().softmax(dim=1) * centers).sum(dim=1, keepdim=True)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the cross entropy of the bins, plus the RMSE of the expectation."""
+        known = ~target.isnan()
+        inner = torch.tensor(self.edges[:-1], device=target.device)
+        number = torch.bucketize(target.nan_to_num(), inner, right=True)
+        bins = torch.where(known, number, UNKNOWN_CLASS)
+        entropy = losses.cross_entropy(output, bins, UNKNOWN_CLASS)
+        error = losses.root_mean_square(self.regress(output)[:, 0] * self.scale, target)
+        return entropy + self.error_weight * error
 
 
 @dataclass(frozen=True)

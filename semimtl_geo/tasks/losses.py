@@ -25,6 +25,22 @@ def cross_entropy(logits: Tensor, target: Tensor, unknown: int) -> Tensor:
     return total / (target != unknown).sum().clamp(min=1)
 
 
+def root_mean_square(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the root of the mean squared error of known pixels.
+
+    Args:
+        prediction: Predicted values, ``[B, H, W]``.
+        target: True values in the same unit, ``[B, H, W]``; NaN where unknown.
+
+    Returns:
+        A scalar. Its gradient is 0 where it is 0, rather than infinite.
+    """
+    known = ~torch.isnan(target)
+    residual = torch.where(known, prediction - torch.where(known, target, prediction), 0.0)
+    mean = residual.square().sum() / known.sum().clamp(min=1)
+    return mean.clamp(min=torch.finfo(mean.dtype).tiny).sqrt()
+
+
 def berhu(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the reverse Huber loss (Laina et al., 3DV 2016, equation 2).
 

@@ -1,4 +1,7 @@
-"""Scores of the paper (section 4.1): pAcc, mIoU, AbR, RMSE, accuracies under a threshold, ΔM."""
+"""Scores: the paper's (section 4.1), and those that real heights and rare classes need besides.
+
+The paper has pAcc, mIoU, AbR, RMSE, accuracies under a threshold, and ΔM.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,21 @@ ABSOLUTE_RELATIVE_ERROR: Final = Score(
 RMSE: Final = Score(
     "RMSE", "RMSE", "root mean square error{unit}", decimals=3, lower_is_better=True
 )
+MEAN_F1: Final = Score(
+    "mF1", "mF1", "mean of the classes' F1 (harmonic mean of precision and recall), in percent"
+)
+MEAN_IOU_OF_MAIN: Final = Score("mIoU/main", "mIoU of main classes", "mIoU{above}, in percent")
+MAE: Final = Score("MAE", "MAE", "mean absolute error{unit}", decimals=3, lower_is_better=True)
+RMSE_RAISED: Final = Score(
+    "RMSE/raised",
+    "RMSE of raised pixels",
+    "root mean square error{above}{unit}",
+    decimals=3,
+    lower_is_better=True,
+)
+RAISED_FOUND: Final = Score(
+    "found", "raised pixels found", "pixels whose map is above the limit, too{above}, in percent"
+)
 DELTA_1: Final = Score(
     "delta1", "δ1", "pixels within a factor of 1.25 of the truth{above}, in percent"
 )
@@ -77,12 +95,15 @@ class SegmentationScores(MulticlassConfusionMatrix):
     Args:
         classes: Class names.
         unknown: The value of pixels that do not count.
+        minor: Names of classes that ``mIoU/main`` leaves out of its mean. Their pixels count: a
+            class that is wrongly found there has a lower IoU.
     """
 
-    def __init__(self, classes: Sequence[str], unknown: int) -> None:
+    def __init__(self, classes: Sequence[str], unknown: int, minor: Sequence[str] = ()) -> None:
         super().__init__(len(classes), ignore_index=unknown, validate_args=False)
         self.classes = tuple(classes)
         self.unknown = unknown
+        self.is_main = torch.tensor([name not in minor for name in classes])
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count pixels.
@@ -95,29 +116,40 @@ class SegmentationScores(MulticlassConfusionMatrix):
         super().update(prediction.long(), target.long())
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]  # a metric may return any
-        """Return the scores in percent: ``pAcc``, ``mIoU``, and ``IoU/<class>``."""
+        """Return the scores in percent.
+
+        They are ``pAcc``, ``mIoU``, ``mIoU/main``, ``mF1``, and ``IoU/<class>``.
+        """
         confusion = super().compute().double()
         hits = confusion.diagonal()
         union = confusion.sum(0) + confusion.sum(1) - hits
         iou = torch.where(union > 0, hits / union, torch.nan)
-        scores = {"pAcc": 100 * hits.sum() / confusion.sum(), "mIoU": 100 * iou.nanmean()}
+        scores = {
+            "pAcc": 100 * hits.sum() / confusion.sum(),
+            "mIoU": 100 * iou.nanmean(),
+            "mIoU/main": 100 * iou[self.is_main].nanmean(),
+            "mF1": 100 * (2 * iou / (1 + iou)).nanmean(),
+        }
         return scores | {
             f"IoU/{name}": 100 * value for name, value in zip(self.classes, iou, strict=True)
         }
 
 
 class DepthScores(Metric):
-    """Absolute relative error, root mean square error, and accuracies under a threshold.
+    """Errors of all pixels, and relative errors and accuracies of those that are raised.
 
     Relative scores need a truth above zero: pixels at or below ``relative_above`` (flat ground, or
-    infinitely far) enter RMSE alone.
+    infinitely far) enter RMSE and MAE alone.
 
     Args:
-        relative_above: The truth above which AbR and the deltas count, in the task's unit.
+        relative_above: The truth above which a pixel is raised, in the task's unit.
     """
 
     full_state_update = False
     squares: Tensor
+    distances: Tensor
+    raised_squares: Tensor
+    found: Tensor
     relative: Tensor
     within: Tensor
     count: Tensor
@@ -128,6 +160,9 @@ class DepthScores(Metric):
         self.relative_above = relative_above
         for name, shape in (
             ("squares", ()),
+            ("distances", ()),
+            ("raised_squares", ()),
+            ("found", ()),
             ("relative", ()),
             ("within", (3,)),
             ("count", ()),
@@ -145,9 +180,12 @@ class DepthScores(Metric):
         known = ~(torch.isnan(prediction) | torch.isnan(target))
         guess, truth = prediction[known].double(), target[known].double()
         self.squares += (guess - truth).square().sum()
+        self.distances += (guess - truth).abs().sum()
         self.count += truth.numel()
         above = truth > self.relative_above
         guess, truth = guess[above], truth[above]
+        self.raised_squares += (guess - truth).square().sum()
+        self.found += (guess > self.relative_above).sum()
         self.relative += ((guess - truth).abs() / truth).sum()
         # A guess at or below zero is infinitely many times too small.
         ratio = torch.where(guess > 0, torch.maximum(guess / truth, truth / guess), torch.inf)
@@ -155,11 +193,18 @@ class DepthScores(Metric):
         self.positive += truth.numel()
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``AbR`` (a ratio), ``RMSE`` (task's unit), ``delta1`` to ``delta3`` (percent)."""
+        """Return the scores.
+
+        They are ``AbR`` (a ratio), ``RMSE``, ``RMSE/raised`` and ``MAE`` (in the task's unit),
+        ``delta1`` to ``delta3`` and ``found`` (in percent).
+        """
         within = 100 * self.within / self.positive
         return {
             "AbR": self.relative / self.positive,
             "RMSE": (self.squares / self.count).sqrt(),
+            "MAE": self.distances / self.count,
+            "RMSE/raised": (self.raised_squares / self.positive).sqrt(),
+            "found": 100 * self.found / self.positive,
             "delta1": within[0],
             "delta2": within[1],
             "delta3": within[2],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from semimtl_geo.tasks.depth import Depth, Slope
+from semimtl_geo.tasks.depth import BinnedDepth, Depth, Slope
 from semimtl_geo.tasks.segmentation import Segmentation
 from semimtl_geo.tasks.task import Task
 from tiles.errors import InvalidValueError
@@ -54,5 +54,5 @@ def from_settings(settings: Mapping[str, Any]) -> Task:
     return TASKS[settings["kind"]](**fields)
 
 
-for built_in in (Segmentation, Depth, Slope):
+for built_in in (Segmentation, Depth, BinnedDepth, Slope):
     register_task(built_in)

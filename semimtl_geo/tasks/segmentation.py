@@ -15,7 +15,14 @@ from torchmetrics import Metric
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.tasks import losses
 from semimtl_geo.tasks.coloring import TRANSPARENT, VERDICT_COLORS, IndexedColors, Legend
-from semimtl_geo.tasks.metrics import MEAN_IOU, PIXEL_ACCURACY, Score, SegmentationScores
+from semimtl_geo.tasks.metrics import (
+    MEAN_F1,
+    MEAN_IOU,
+    MEAN_IOU_OF_MAIN,
+    PIXEL_ACCURACY,
+    Score,
+    SegmentationScores,
+)
 from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ClassMap
 from tiles.types import UNKNOWN_CLASS, BoolArray, Color, LabelKind
@@ -28,6 +35,8 @@ class Segmentation(Task):
     Attributes:
         classes: Class names; the index is the value in label rasters.
         colors: One colour (red, green, blue) per class, 0 to 255.
+        minor: Names of classes that a second mIoU leaves out, such as clutter, or what only one
+            domain has.
 
     Example:
         >>> task = Segmentation(classes=("land", "water"), colors=((0, 128, 0), (0, 0, 255)))
@@ -37,9 +46,9 @@ class Segmentation(Task):
     """
 
     label_kind: ClassVar[LabelKind] = "classes"
-    decoder: ClassVar[str] = "psp"
     order: ClassVar[int] = 0
     main_scores: ClassVar[Sequence[Score]] = (PIXEL_ACCURACY, MEAN_IOU)
+    further_scores: ClassVar[Sequence[Score]] = (MEAN_IOU_OF_MAIN, MEAN_F1)
     headline: ClassVar[Score] = MEAN_IOU
 
     name: str = "landcover"
@@ -47,11 +56,14 @@ class Segmentation(Task):
     adversary: float = 1.0
     classes: Sequence[str] = ISPRS.names
     colors: Sequence[Sequence[int]] = ISPRS.colors
+    minor: Sequence[str] = ("clutter",)
+    decoder: str = "psp"
 
     def __post_init__(self) -> None:
         """Convert lists, which YAML and checkpoints have, to tuples."""
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "colors", tuple(tuple(color) for color in self.colors))
+        object.__setattr__(self, "minor", tuple(self.minor))
 
     @property
     def channels(self) -> int:
@@ -104,8 +116,13 @@ class Segmentation(Task):
         return ClassMap(self.name, self.classes, self._palette)
 
     def scores(self) -> Metric:
-        """Build the metric of pAcc, mIoU and the IoU of each class."""
-        return SegmentationScores(self.classes, UNKNOWN_CLASS)
+        """Build the metric of pAcc, mIoU, mF1 and the IoU of each class."""
+        return SegmentationScores(self.classes, UNKNOWN_CLASS, self.minor)
+
+    def describe_score(self, score: Score) -> str:
+        """Describe a score, with the classes that the second mIoU leaves out."""
+        minor = [name for name in self.minor if name in self.classes]
+        return score.describe(above=f" without {' and '.join(minor)}" if minor else "")
 
     def score_unit(self, score: Score) -> str:
         """Return %."""

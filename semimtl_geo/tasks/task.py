@@ -27,9 +27,10 @@ class Task(ABC):
         adversary: Factor on the lambdas of equation 7 for this task.
         label_kind: Whether its label rasters hold classes or real values. Systems that train a
             single task choose it by this.
-        decoder: Decoder of the task, a key of :data:`semimtl_geo.networks.generator.DECODERS`.
+        decoder: Decoder of the task, a key of :data:`semimtl_geo.networks.decoders.DECODERS`.
         order: Tables and figures show tasks in ascending order.
-        main_scores: The scores that tables and pages show.
+        main_scores: The paper's scores, which its tables have.
+        further_scores: Scores that pages and files of values show besides.
         headline: The one of them that learning curves show.
 
     Example:
@@ -40,19 +41,25 @@ class Task(ABC):
     """
 
     label_kind: ClassVar[LabelKind]
-    decoder: ClassVar[str]
     order: ClassVar[int] = 100
     main_scores: ClassVar[Sequence[Score]]
+    further_scores: ClassVar[Sequence[Score]] = ()
     headline: ClassVar[Score]
 
     name: str
     weight: float
     adversary: float
+    decoder: str
 
     @property
     @abstractmethod
     def channels(self) -> int:
-        """Number of channels of the network's output."""
+        """Number of channels of estimates, and of the discriminator's input."""
+
+    @property
+    def output_channels(self) -> int:
+        """Number of channels of the network's output; by default the same as :attr:`channels`."""
+        return self.channels
 
     # --- Labels ----------------------------------------------------------------------------------
 
@@ -88,7 +95,7 @@ class Task(ABC):
         """Return the supervised loss L_gt without its weight, a scalar.
 
         Args:
-            output: Output of the network, ``[B, channels, H, W]``.
+            output: Output of the network, ``[B, output_channels, H, W]``.
             target: Result of :meth:`target`, ``[B, H, W]``.
         """
 
@@ -138,12 +145,12 @@ class Task(ABC):
         """Build a new metric that compares the pixels of maps with targets."""
 
     def describe_score(self, score: Score) -> str:
-        """Describe one of the main scores in words."""
+        """Describe a score in words."""
         return score.describe()
 
     @abstractmethod
     def score_unit(self, score: Score) -> str:
-        """Return the unit of one of the main scores."""
+        """Return the unit of a score."""
 
     # --- Figures ---------------------------------------------------------------------------------
 

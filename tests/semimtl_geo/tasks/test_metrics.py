@@ -18,16 +18,19 @@ def test_segmentation_by_hand() -> None:
 
     road:  3 right, 1 taken for house; house: 2 right, 1 taken for tree; tree: 1 right, 1 road.
     IoU: road 3 / (3 + 1 + 1), house 2 / (2 + 1 + 1), tree 1 / (1 + 1 + 1); 6 of 9 are right.
+    F1, twice the hits over the pixels of truth and of prediction: 6 / 8, 4 / 6, 2 / 4.
     """
     truth = torch.tensor([[0, 0, 0, 0, 1, 1, 1, 2, 2, 255]])
     guess = torch.tensor([[0, 0, 0, 1, 1, 1, 2, 2, 0, 1]])
-    scores = SegmentationScores(NAMES, 255)
+    scores = SegmentationScores(NAMES, 255, minor=["tree"])
     scores.update(guess, truth)
     got = {name: value.item() for name, value in scores.compute().items()}
     assert got == pytest.approx(
         {
             "pAcc": 100 * 6 / 9,
             "mIoU": 100 * (3 / 5 + 2 / 4 + 1 / 3) / 3,
+            "mIoU/main": 100 * (3 / 5 + 2 / 4) / 2,
+            "mF1": 100 * (6 / 8 + 4 / 6 + 2 / 4) / 3,
             "IoU/road": 60.0,
             "IoU/house": 50.0,
             "IoU/tree": 100 / 3,
@@ -81,7 +84,8 @@ def test_only_unknown_pixels() -> None:
 def test_depth_by_hand() -> None:
     """Truth 2, 4, 10, 0 and an unknown one; predictions 2.2, 8, 0, 3.
 
-    Squares 0.04, 16, 100, 9: RMSE = sqrt(125.04 / 4). Above zero: |e| / y = 0.1, 1, 1, mean 0.7.
+    Errors 0.2, 4, 10, 3, squares 0.04, 16, 100, 9: RMSE = sqrt(125.04 / 4). Two of the three raised
+    pixels are found. Above zero: |e| / y = 0.1, 1, 1, mean 0.7.
     Ratios 1.1, 2, infinite: one of three is below 1.25, 1.5625 and 1.9531.
     """
     scores = DepthScores()
@@ -94,6 +98,9 @@ def test_depth_by_hand() -> None:
         {
             "AbR": 0.7,
             "RMSE": math.sqrt(125.04 / 4),
+            "RMSE/raised": math.sqrt(116.04 / 3),
+            "MAE": 17.2 / 4,
+            "found": 2 * third,
             "delta1": third,
             "delta2": third,
             "delta3": third,
@@ -123,13 +130,16 @@ def test_depth_as_torchmetrics_has_it_over_several_batches() -> None:
     ours = DepthScores()
     rmse = torchmetrics.MeanSquaredError(squared=False)
     relative = torchmetrics.MeanAbsolutePercentageError()
+    distance = torchmetrics.MeanAbsoluteError()
     for part, label in zip(guess, truth, strict=True):
         ours.update(part, label)
         rmse.update(part.flatten(), label.flatten())
         relative.update(part.flatten(), label.flatten())
+        distance.update(part.flatten(), label.flatten())
     got = ours.compute()
     assert got["RMSE"].item() == pytest.approx(rmse.compute().item(), rel=1e-5)
     assert got["AbR"].item() == pytest.approx(relative.compute().item(), rel=1e-5)
+    assert got["MAE"].item() == pytest.approx(distance.compute().item(), rel=1e-5)
 
 
 def test_relative_scores_above_a_limit() -> None:
@@ -162,6 +172,9 @@ def test_all_scores_as_numpy_has_them() -> None:
         ratio = np.maximum(guess[high] / truth[high], truth[high] / guess[high])
     assert 0 < high.sum() < known.sum()
     assert got["RMSE"] == pytest.approx(np.sqrt(np.mean((guess - truth)[known] ** 2)))
+    assert got["MAE"] == pytest.approx(np.mean(np.abs(guess - truth)[known]))
+    assert got["RMSE/raised"] == pytest.approx(np.sqrt(np.mean((guess - truth)[high] ** 2)))
+    assert got["found"] == pytest.approx(100 * np.mean(guess[high] > 0.05))
     assert got["AbR"] == pytest.approx(np.mean(np.abs(guess - truth)[high] / truth[high]))
     for i in (1, 2, 3):
         assert got[f"delta{i}"] == pytest.approx(100 * np.mean(ratio < 1.25**i))

@@ -1,0 +1,174 @@
+"""Decoders of tasks: the paper's two (section 3.4), and further ones with skip connections."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import torch.nn.functional as F
+from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
+from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
+from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
+from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDecoder
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
+from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
+from torch import Tensor, nn
+
+from tiles.errors import InputError, InvalidValueError
+
+
+class PyramidDecoder(nn.Module):
+    """Pyramid pooling on the deepest features (PSPNet), then one score per class.
+
+    Args:
+        in_channels: Channels of the deepest features.
+        out_channels: Classes.
+        width: Channels between.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, width: int) -> None:
+        super().__init__()
+        self.pyramid = PSPDecoder([in_channels], out_channels=width)
+        self.head = nn.Conv2d(width, out_channels, kernel_size=3, padding=1)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Decode the last of the features ``[B, in_channels, h, w]``, at their resolution."""
+        scores: Tensor = self.head(self.pyramid([features[-1]]))
+        return scores
+
+
+class UpsamplingDecoder(nn.Module):
+    """Convolutions and up-sampling to half of the image's size, then a regression layer.
+
+    Args:
+        in_channels: Channels of the deepest features.
+        out_channels: Values per pixel.
+        width: Channels of the first convolution; each up-sampling halves them.
+        steps: Number of times that the resolution doubles.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, width: int, steps: int = 2) -> None:
+        super().__init__()
+        if width % 2**steps:
+            raise InputError(f"decoder width {width}", "is not even enough", "use a multiple of 4")
+        self.entry = _convolution(in_channels, width)
+        widths = [width // 2**step for step in range(steps + 1)]
+        self.steps = nn.ModuleList(
+            _convolution(before, after) for before, after in itertools.pairwise(widths)
+        )
+        self.regression = nn.Conv2d(widths[-1], out_channels, kernel_size=3, padding=1)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Decode the last of the features to ``[B, out_channels, 2^steps h, 2^steps w]``."""
+        decoded = self.entry(features[-1])
+        for step in self.steps:
+            doubled = F.interpolate(decoded, scale_factor=2, mode="bilinear", align_corners=False)
+            decoded = step(doubled)
+        values: Tensor = self.regression(decoded)
+        return values
+
+
+class SkipDecoder(nn.Module):
+    """A decoder of segmentation_models_pytorch with skip connections, then one score per class.
+
+    Args:
+        decoder: The decoder.
+        width: Channels of what it returns.
+        out_channels: Classes, or values per pixel.
+    """
+
+    def __init__(self, decoder: nn.Module, width: int, out_channels: int) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.head = nn.Conv2d(width, out_channels, kernel_size=3, padding=1)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Decode the features of all stages, the image first."""
+        scores: Tensor = self.head(self.decoder([*features]))
+        return scores
+
+
+def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _unet(channels: Sequence[int], out_channels: int, width: int, stride: int) -> nn.Module:
+    """Build U-Net up to half of the image's size: the full size would cost four times as much."""
+    widths = [width, width // 2, width // 4, width // 4]
+    return SkipDecoder(UnetDecoder(channels, widths, n_blocks=4), widths[-1], out_channels)
+
+
+def _fpn(channels: Sequence[int], out_channels: int, width: int, stride: int) -> nn.Module:
+    decoder = FPNDecoder([*channels], pyramid_channels=width, segmentation_channels=width)
+    return SkipDecoder(decoder, width, out_channels)
+
+
+def _deeplab(channels: Sequence[int], out_channels: int, width: int, stride: int) -> nn.Module:
+    decoder = DeepLabV3PlusDecoder(
+        channels,
+        encoder_depth=5,
+        out_channels=width,
+        atrous_rates=(12, 24, 36),
+        output_stride=8 if stride == 8 else 16,
+        aspp_separable=True,
+        aspp_dropout=0.5,
+    )
+    return SkipDecoder(decoder, width, out_channels)
+
+
+def _segformer(channels: Sequence[int], out_channels: int, width: int, stride: int) -> nn.Module:
+    decoder = SegformerDecoder([*channels], segmentation_channels=width)
+    return SkipDecoder(decoder, width, out_channels)
+
+
+def _upernet(channels: Sequence[int], out_channels: int, width: int, stride: int) -> nn.Module:
+    return SkipDecoder(UPerNetDecoder(channels, decoder_channels=width), width, out_channels)
+
+
+BuildDecoder = Callable[[Sequence[int], int, int, int], nn.Module]
+"""Function of the channels of the encoder's stages, of the output and between, and the stride."""
+
+DECODERS: Final[Mapping[str, BuildDecoder]] = {
+    "psp": lambda channels, out, width, _: PyramidDecoder(channels[-1], out, width),
+    "upsampling": lambda channels, out, width, _: UpsamplingDecoder(channels[-1], out, width),
+    "unet": _unet,
+    "fpn": _fpn,
+    "deeplabv3plus": _deeplab,
+    "segformer": _segformer,
+    "upernet": _upernet,
+}
+"""Decoders by name: the paper's ``psp`` for classes and ``upsampling`` for values, and those of
+segmentation_models_pytorch, which suit an encoder of stride 32 (``deeplabv3plus``: 8 or 16)."""
+
+
+def build_decoder(
+    name: str, channels: Sequence[int], out_channels: int, width: int, stride: int
+) -> nn.Module:
+    """Build a decoder.
+
+    Args:
+        name: A key of :data:`DECODERS`.
+        channels: Channels of the encoder's stages, the image first.
+        out_channels: Channels of the output.
+        width: Channels between.
+        stride: Output stride of the encoder.
+
+    Raises:
+        InvalidValueError: If no decoder has this name.
+
+    Example:
+        >>> decoder = build_decoder("fpn", (3, 8, 8, 16, 16, 32), 6, width=32, stride=32)
+        >>> sizes = [(3, 64), (8, 32), (8, 16), (16, 8), (16, 4), (32, 2)]
+        >>> import torch
+        >>> decoder([torch.zeros(1, c, size, size) for c, size in sizes]).shape
+        torch.Size([1, 6, 16, 16])
+    """
+    if name not in DECODERS:
+        fault = f"no decoder is called {name}"
+        raise InvalidValueError("task.decoder", fault, f"use one of {', '.join(DECODERS)}")
+    return DECODERS[name](channels, out_channels, width, stride)
