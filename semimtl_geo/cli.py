@@ -15,6 +15,7 @@ from semimtl_geo.commands import (
     compare,
     demo,
     evaluate,
+    look,
     map,  # noqa: A004 - the name of the subcommand
     ndsm,
     prepare,
@@ -24,6 +25,7 @@ from tiles.errors import InputError
 
 COMMANDS: Final = {
     "prepare": (prepare, "Make data sets of official archives, or of your own folders."),
+    "look": (look, "Look at training data: statistics, faults, and a picture."),
     "evaluate": (evaluate, "Map labelled scenes and score the maps."),
     "compare": (compare, "Train and score all systems of a scenario: tables and figures."),
     "map": (map, "Map orthophotos: land cover and heights as GeoTIFFs."),

@@ -25,7 +25,9 @@ TILES: Final = {"tiles.reading", "tiles.datasets", "tiles.maps", "tiles.mosaic"}
 }
 LEARNING: Final = {f"semimtl_geo.{room}" for room in ("tasks", "networks", "learning")}
 BELOW_COMPARE: Final = (
-    TILES | LEARNING | {f"semimtl_geo.{room}" for room in ("streetview", "data", "training")}
+    TILES
+    | LEARNING
+    | {f"semimtl_geo.{room}" for room in ("streetview", "data", "inspection", "training")}
 ) | {"semimtl_geo.mapping"}
 
 ALLOWED: Final[dict[str, set[str]]] = {
@@ -40,7 +42,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "semimtl_geo.learning": {"semimtl_geo.tasks", "semimtl_geo.networks"},
     "semimtl_geo.streetview": TILES,
     "semimtl_geo.data": LEARNING | {"semimtl_geo.streetview", "tiles.datasets"},
-    "semimtl_geo.training": LEARNING | {"semimtl_geo.data"},
+    "semimtl_geo.inspection": {"semimtl_geo.tasks", "tiles.reading", "tiles.datasets"},
+    "semimtl_geo.training": LEARNING | {"semimtl_geo.data", "semimtl_geo.inspection"},
     "semimtl_geo.mapping": TILES
     | {f"semimtl_geo.{room}" for room in ("tasks", "networks", "streetview")},
     "semimtl_geo.compare": BELOW_COMPARE,

@@ -23,7 +23,7 @@ from semimtl_geo.streetview.files import frame_files, label_file, read_labels
 from semimtl_geo.tasks import Task
 from tiles.datasets.rasters import raster_files
 from tiles.errors import InputError, MissingFileError, input_errors
-from tiles.reading.raster import Raster
+from tiles.reading.raster import BEYOND, Raster
 from tiles.reading.vrt import warped_vrt
 from tiles.types import BandSelection, ProgressCallback
 
@@ -188,5 +188,5 @@ def _truth(folder: Path, task: Task, image: Path, frame: bool) -> Path:
 def _read(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:
     """Read rows of a raster as in a batch: 255 or NaN where a pixel is unknown."""
     data = source.read(1, window=window)
-    known = source.dataset_mask(window=window) > 0
+    known = (source.dataset_mask(window=window) > 0) & (np.abs(data) < BEYOND)
     return task.mask_unknown(data, known)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from semimtl_geo.tasks.coloring import IndexedColors, Legend
 from semimtl_geo.tasks.depth import BinnedDepth, Depth, Slope
+from semimtl_geo.tasks.label_findings import Finding
 from semimtl_geo.tasks.metrics import Score
 from semimtl_geo.tasks.registry import TASKS, from_settings, register_task
 from semimtl_geo.tasks.segmentation import Segmentation
@@ -21,6 +22,7 @@ __all__ = [
     "TASKS",
     "BinnedDepth",
     "Depth",
+    "Finding",
     "IndexedColors",
     "Legend",
     "Score",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from semimtl_geo.tasks.coloring import (
     colorize_ramp,
     round_up,
 )
+from semimtl_geo.tasks.label_findings import Finding, height_findings
 from semimtl_geo.tasks.metrics import DepthScores, Score
 from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ValueMap
@@ -80,6 +81,11 @@ class Depth(Task):
     def channels(self) -> int:
         """Number of values per pixel: 1."""
         return 1
+
+    def label_findings(self, sample: NDArray[np.float32], low: float) -> Iterator[Finding]:
+        """Yield what is wrong or odd about heights above ground."""
+        if self.unit == "m" and self.label == self.name:
+            yield from height_findings(sample, low)
 
     def mask_unknown(self, values: NDArray[Any], known: BoolArray | None = None) -> NDArray[Any]:
         """Set unknown pixels to NaN; float32."""

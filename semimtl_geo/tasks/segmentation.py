@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from torchmetrics import Metric
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.tasks import losses
 from semimtl_geo.tasks.coloring import TRANSPARENT, VERDICT_COLORS, IndexedColors, Legend
+from semimtl_geo.tasks.label_findings import Finding
 from semimtl_geo.tasks.metrics import (
     MEAN_F1,
     MEAN_IOU,
@@ -76,6 +77,17 @@ class Segmentation(Task):
         if invalid.numel():
             return f"has the value {int(invalid[0])}, there are {self.channels} classes from 0"
         return None
+
+    def label_findings(self, sample: NDArray[np.float32], low: float) -> Iterator[Finding]:
+        """Yield values that are no class, and a raster of one class alone."""
+        values = np.unique(sample)
+        wrong = values[(values < 0) | (values >= self.channels) | (values % 1 != 0)]
+        wrong = wrong[wrong != UNKNOWN_CLASS]
+        if len(wrong):
+            fault = f"has the value {wrong[0]:g}, there are {self.channels} classes from 0"
+            yield Finding(fault, "correct the labels, or mark as nodata")
+        elif len(values) == 1:
+            yield Finding(f"has the class {values[0]:g} alone", "check its classes", severe=False)
 
     def mask_unknown(self, values: NDArray[Any], known: BoolArray | None = None) -> NDArray[Any]:
         """Set unknown pixels to 255; int64."""

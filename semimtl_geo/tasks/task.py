@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
 from semimtl_geo.tasks.coloring import IndexedColors, Legend
+from semimtl_geo.tasks.label_findings import Finding
 from semimtl_geo.tasks.metrics import Score
 from tiles.maps.layers import Layer
 from tiles.types import BoolArray, Color, LabelKind
@@ -71,6 +73,15 @@ class Task(ABC):
     def label_fault(self, labels: Tensor) -> str | None:
         """Return the fault of labels with values that no pixel can have, or None."""
         return None
+
+    def label_findings(self, sample: NDArray[np.float32], low: float) -> Iterator[Finding]:
+        """Yield what is wrong or odd about the known values of a label raster; none by default.
+
+        Args:
+            sample: Values evenly spread over the raster, ``[n]``, n > 0.
+            low: Smallest of all its values.
+        """
+        yield from ()
 
     @abstractmethod
     def mask_unknown(self, values: NDArray[Any], known: BoolArray | None = None) -> NDArray[Any]:

@@ -18,6 +18,8 @@ from semimtl_geo.data import DomainsDataModule
 from semimtl_geo.learning.systems import find_system
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.collapse_warning import CollapseWarning
+from semimtl_geo.training.data_check import check_data
+from semimtl_geo.training.divergence import StopAtDivergence
 from semimtl_geo.training.fitting import TRAINER_DEFAULTS, check_trainer_settings, quiet_lightning
 from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
@@ -97,7 +99,8 @@ class TrainingCLI(LightningCLI):
             kwargs["logger"] = make_loggers(Path(self.config.out), self.start)
         configured = self.config_init.trainer.callbacks or []
         callbacks = configured if isinstance(configured, list) else [configured]
-        return super().instantiate_trainer(callbacks=[*callbacks, *self.more_callbacks], **kwargs)
+        callbacks = [*callbacks, StopAtDivergence(), *self.more_callbacks]
+        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
 
 
 def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
@@ -125,6 +128,7 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
     with quiet_lightning():
         with _argument_errors(args):
             cli = TrainingCLI([*args], callbacks)
+        check_data(cli.model, cli.datamodule)
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.start, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 

@@ -16,6 +16,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from semimtl_geo.data import DomainsDataModule
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.collapse_warning import CollapseWarning
+from semimtl_geo.training.data_check import check_data
+from semimtl_geo.training.divergence import StopAtDivergence
 from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
 from semimtl_geo.training.run_folder import CONFIG, find_start
@@ -93,6 +95,7 @@ def fit(
     data.restrict_to(model.system)
     check_agreement(model, data)
     check_trainer_settings(trainer)
+    check_data(model, data)
     folder = output_path(out)
     defaults = {"num_sanity_val_steps": 0, "log_every_n_steps": min(10, data.iterations)}
     arguments: dict[str, Any] = {
@@ -107,6 +110,7 @@ def fit(
     own: list[Callback] = [
         Checkpoints(str(folder), name, checkpoint_every),
         _SaveSettings(folder, settings),
+        StopAtDivergence(),
     ]
     if not any(isinstance(callback, CollapseWarning) for callback in callbacks):
         own.append(CollapseWarning())

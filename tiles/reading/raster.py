@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from os import fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import rasterio
@@ -22,6 +22,10 @@ from tiles.types import BandSelection, BoolArray, RasterName, Span
 
 # Megabytes of GDAL's block cache; by default it takes a share of the machine's memory.
 GDAL_CACHE = 128
+
+BEYOND: Final = 1e30
+"""Values of floats from this on, in either direction, are unknown: files often have -3.4e38 or
+infinity where nothing was measured, without a nodata value that says so."""
 
 FileStats = tuple[str, int, int]
 """Path, bytes and modification time (ns) of a file."""
@@ -170,6 +174,12 @@ class Raster(Closeable):
                 found.append((name, stat.st_size, stat.st_mtime_ns))
         return found
 
+    @property
+    def nodata(self) -> float | None:
+        """Value of unknown pixels in the first band; None if there is none."""
+        value: float | None = self._file.nodatavals[self.bands[0] - 1]
+        return value
+
     def grid_at(self, gsd: float | None) -> PixelGrid:
         """Return the grid over the same extent at another ground sampling distance.
 
@@ -209,7 +219,7 @@ class Raster(Closeable):
             fault = f"cannot be read in rows {top} to {bottom - 1} ({error.__cause__ or error})"
             raise InputError(self.name, fault, "check that the file is complete") from error
         if self.dtype.kind == "f":
-            known = known & ~np.isnan(values).any(axis=0)
+            known = known & (np.abs(values) < BEYOND).all(axis=0)  # also false for NaN
         return values, known
 
     def close(self) -> None:

@@ -231,7 +231,7 @@ def test_scale_offset_and_nodata_of_heights(raw: Path) -> None:
     np.testing.assert_allclose(height[4:], stored[4:] * 0.01 - 1, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("value", [-9999, 65535, -3.4e38])
+@pytest.mark.parametrize("value", [-9999, 65535])
 def test_nodata_that_nobody_declared(raw: Path, value: float) -> None:
     made_of = heights()
     made_of[3, 3:5] = value
@@ -241,6 +241,14 @@ def test_nodata_that_nobody_declared(raw: Path, value: float) -> None:
         made(raw)
     folder = made(raw, "again", height={"nodata": value})
     assert (scene(folder, "height")[0, 3, 3:5] == -9999).all()
+
+
+@pytest.mark.parametrize("value", [-3.4e38, np.inf])
+def test_infinite_heights_are_unknown(raw: Path, value: float) -> None:
+    made_of = heights()
+    made_of[3, 3:5] = value
+    write(raw / "height" / "a.tif", made_of)
+    assert (scene(made(raw), "height")[0, 3, 3:5] == -9999).all()
 
 
 def test_declared_nodata(raw: Path) -> None:
