@@ -27,7 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument(
         "scenario",
-        help="cities, cross_city, cross_dataset, cross_domain, or a folder with base.yaml",
+        help="cities, towns, cross_city, cross_dataset, cross_domain, or a folder with base.yaml",
     )
     command.add_argument("--root", type=Path, help="data, a folder per domain; else data.root")
     command.add_argument(
@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> None:
     for name in changed_settings(*map(parse_settings, (plain, [*plain, *args.overrides]))):
         if name in OURS:
             raise InputError(f"-- --{name}", "is set by the comparison", f"give {OURS[name]}")
+    scenario = find_scenario(args.scenario, args.overrides)
     systems = select_runs(scenario, args.systems or system_names())
     comparison = Comparison(
         scenario=scenario,

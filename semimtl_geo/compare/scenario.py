@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -99,15 +99,24 @@ class Scenario:
         return root / self.folders.get(domain, domain) / self.evaluate[domain]
 
 
-def find_scenario(name: str) -> Scenario:
+def find_scenario(name: str, overrides: Sequence[str] = ()) -> Scenario:
     """Read a scenario.
 
     Args:
         name: One of the packaged ones (:func:`packaged_scenarios`), or a folder with ``base.yaml``
             and perhaps ``scenario.yaml`` (title, evaluate, table, prepare).
+        overrides: Further arguments of training, which may change what is supervised where.
 
     Raises:
         InputError: If there is none, or it cannot be used.
+
+    Example:
+        >>> towns = find_scenario("towns")
+        >>> towns.hidden("eugene")
+        ['height']
+        >>> reverse = [f"--config={towns.folder / 'reversed.yaml'}"]
+        >>> find_scenario("towns", reverse).hidden("eugene")
+        ['landcover']
     """
     packaged = Path(str(resources.files("semimtl_geo.configs")))
     folder = packaged / name if name in packaged_scenarios() else Path(name)
@@ -115,7 +124,8 @@ def find_scenario(name: str) -> Scenario:
         remedy = f"name a folder with base.yaml, or one of {', '.join(packaged_scenarios())}"
         raise InputError(f"scenario {name}", "does not exist", remedy)
     # A later value of the base replaces the default of the root.
-    settings = parse_settings(["--data.root=data", f"--config={folder / 'base.yaml'}"])
+    base = f"--config={folder / 'base.yaml'}"
+    settings = parse_settings(["--data.root=data", base, *overrides])
     domains = settings["data"]["domains"]
     description = Description()
     if (folder / "scenario.yaml").is_file():

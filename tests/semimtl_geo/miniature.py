@@ -45,10 +45,13 @@ RAW, MADE = (96, 128), (48, 64)
 def write_data(scenario: str, root: Path) -> None:
     """Write the data of a scenario, through `prepare` where it has an adapter."""
     raw = root.with_name("raw")
-    if scenario == "cities":
+    if scenario in ("cities", "towns"):
         for folder in write_cities(root, scenes=1, size=96).values():
             for file in (folder / "test").glob("*/*_001.tif"):  # one scene is enough
                 file.unlink()
+        if scenario == "towns":
+            (root / "city_a").rename(root / "eugene")
+            (root / "city_b").rename(root / "versailles")
     elif scenario == "cross_dataset":
         _isprs(raw, root)
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from semimtl_geo.class_schemes import CITYSCAPES
+from semimtl_geo.class_schemes import CITYSCAPES, ISPRS
 from semimtl_geo.compare.comparison import select_runs
 from semimtl_geo.compare.paper_tables import TABLES
 from semimtl_geo.compare.scenario import find_scenario, packaged_scenarios
@@ -25,11 +25,11 @@ OF_THE_PAPER = ("cross_city", "cross_dataset", "cross_domain")
 
 
 def test_what_is_packaged() -> None:
-    assert packaged_scenarios() == ["cities", *OF_THE_PAPER]
+    assert packaged_scenarios() == ["cities", *OF_THE_PAPER, "towns"]
     assert sorted(system_names()) == sorted(SYSTEMS)
 
 
-@pytest.mark.parametrize("name", ["cities", *OF_THE_PAPER])
+@pytest.mark.parametrize("name", ["cities", *OF_THE_PAPER, "towns"])
 def test_every_system_differs_in_its_name_alone(name: str) -> None:
     scenario = find_scenario(name)
     base = parse_settings([f"--config={scenario.folder / 'base.yaml'}"])
@@ -69,14 +69,27 @@ def test_the_papers_values(name: str) -> None:
     assert augmentation.from_above == (name == "cross_dataset")
 
 
-def test_what_is_recommended() -> None:
+@pytest.mark.parametrize("name", ["cities", "towns"])
+def test_what_is_recommended(name: str) -> None:
     """JTL and nothing else than the prior, whose classes exist."""
-    cities = find_scenario("cities")
-    jtl, settings = (parse_settings(cities.arguments(name)) for name in ("jtl", "recommended"))
+    scenario = find_scenario(name)
+    jtl, settings = (parse_settings(scenario.arguments(name)) for name in ("jtl", "recommended"))
     changed = changed_settings(jtl, settings)
     assert changed
     assert all(name.startswith("model.consistency.") for name in changed)
-    Consistency(settings["model"]["consistency"]["heights"]).build([Segmentation(), Depth()])
+    classes = settings["model"]["tasks"][0]["init_args"]["classes"]
+    tasks = [Segmentation(classes=classes, colors=ISPRS.colors), Depth()]
+    Consistency(settings["model"]["consistency"]["heights"]).build(tasks)
+
+
+def test_both_directions_of_the_towns_and_their_bound() -> None:
+    towns = find_scenario("towns")
+    reverse = find_scenario("towns", [f"--config={towns.folder / 'reversed.yaml'}"])
+    assert towns.supervised == {"eugene": ["landcover"], "versailles": ["height"]}
+    assert reverse.supervised == {"eugene": ["height"], "versailles": ["landcover"]}
+    jtl, oracle = (parse_settings(towns.arguments(name)) for name in ("jtl", "oracle"))
+    both = {f"data.domains.{town}.supervised" for town in towns.supervised}
+    assert set(changed_settings(jtl, oracle)) == both
 
 
 def test_what_is_evaluated_on_what() -> None:
