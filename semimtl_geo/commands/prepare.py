@@ -58,8 +58,8 @@ def _add_option(command: argparse.ArgumentParser, name: str, option: Option, def
     if option.parse is bool:
         command.add_argument(flag, dest=name, action="store_true", help=text.replace("%", "%%"))
         return
-    if default is not None:
-        shown = ",".join(default) if isinstance(default, tuple) else default
+    if default not in (None, ()):
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
         text += f" ({shown} if not given)"
     command.add_argument(
         flag,

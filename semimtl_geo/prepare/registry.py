@@ -50,6 +50,10 @@ REGISTRY: Final[Mapping[str, Entry]] = {
         "streetview.synscapes:Synscapes",
         "Synscapes, 25 000 street views of 512 x 1024 px: classes, depth.",
     ),
+    "points": Entry(
+        "points:Points",
+        "Laser points of national programmes (LAS, LAZ, COPC), with orthophotos or their colours.",
+    ),
     "folder": Entry(
         "own.folder:Folder",
         "Your own scenes: image/, landcover/, height/ of any CRS, pixel size and band order.",
