@@ -9,6 +9,7 @@ from typing import Any, Final
 import segmentation_models_pytorch.encoders as smp_encoders
 from torch import nn
 
+from semimtl_geo.networks.pretrained import IMAGENET, PACKAGED
 from tiles.errors import InputError
 
 REMEDY: Final = "use a name of segmentation_models_pytorch, or tu- and a name of timm"
@@ -20,8 +21,11 @@ class Encoder:
 
     Attributes:
         name: A name of segmentation_models_pytorch (``resnet101``), or ``tu-`` and a name of timm.
-        weights: ``imagenet``; or a file with a state dict (``.safetensors``, or ``.pth`` of plain
-            tensors) of this architecture, such as torchvision's or timm's; or None: random.
+        weights: ``imagenet``, which the package holds for ``mobilenet_v2`` and which are fetched
+            for others; or ``torchgeo:`` and a name of torchgeo's weights, such as
+            ``torchgeo:ResNet50_Weights.FMOW_RGB_GASSL``; or a file with a state dict
+            (``.safetensors``, or ``.pth`` of plain tensors) of this architecture, such as
+            torchvision's or timm's; or None: random.
         output_stride: The features are this many times smaller than the image; the last stages are
             dilated for it (section 3.4 and PSPNet: 8).
         options: Further arguments of a timm model (``channels`` of a slimmer ResNet, say).
@@ -38,7 +42,7 @@ class Encoder:
     options: dict[str, Any] = field(default_factory=dict)
 
     def build(self, in_channels: int) -> nn.Module:
-        """Make the encoder; ImageNet weights are fetched, those of a file are not read here.
+        """Make the encoder; ImageNet weights of a hub are fetched, no others are read here.
 
         Args:
             in_channels: Bands of an image.
@@ -48,7 +52,7 @@ class Encoder:
         """
         if not re.fullmatch(r"[\w.-]+", self.name):  # nor an address that timm would download from
             raise InputError(f"encoder {self.name}", "is not the name of an encoder", REMEDY)
-        imagenet = self.weights == "imagenet"
+        imagenet = self.weights == IMAGENET and self.name not in PACKAGED
         try:
             encoder: nn.Module = smp_encoders.get_encoder(
                 self.name,

@@ -15,6 +15,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.pretrained import (
+    IMAGENET,
+    PACKAGED,
+    TORCHGEO,
+    fetch_torchgeo,
+    packaged_file,
+)
 from tiles.errors import InputError
 
 # Errors of torch's restricted unpickler for bytes that are no pickle, or another one.
@@ -74,13 +81,19 @@ def build_encoder(settings: Encoder, in_channels: int) -> nn.Module:
         InputError: If it cannot be built, or its weights cannot be loaded safely, or do not fit.
     """
     encoder = settings.build(in_channels)
-    if settings.weights not in (None, "imagenet"):
-        _load(encoder, Path(str(settings.weights)))
+    weights = settings.weights
+    if weights is not None and weights.startswith(TORCHGEO):
+        _load(encoder, weights, fetch_torchgeo(weights.removeprefix(TORCHGEO)))
+    elif weights == IMAGENET and settings.name in PACKAGED:
+        file = packaged_file(settings.name)
+        _load(encoder, file, read_state_dict(file))
+    elif weights not in (None, IMAGENET):
+        _load(encoder, weights, read_state_dict(Path(weights)))
     return encoder
 
 
-def _load(encoder: nn.Module, path: Path) -> None:
-    state = read_state_dict(path)
+def _load(encoder: nn.Module, source: str | Path, state: Mapping[str, Any]) -> None:
+    """Load weights into an encoder; the source is named in errors."""
     if isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
     own = encoder.state_dict()
@@ -102,7 +115,7 @@ def _load(encoder: nn.Module, path: Path) -> None:
     odd = sorted(missing | foreign | misshapen)
     if odd:
         raise InputError(
-            path,
+            source,
             f"is not of this encoder: {len(odd)} entries do not fit, {odd[0]} among them",
             "give the weights of the encoder that the configuration names",
         )

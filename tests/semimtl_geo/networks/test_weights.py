@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import pickle
+import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 import torch
+import torchgeo.models
 import torchvision
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,8 +18,12 @@ from torch import Tensor, nn
 
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.weights import build_encoder, read_state_dict
+from semimtl_geo.samples import sample_scenes
 from tests.semimtl_geo.conftest import TINY
 from tiles.errors import InputError
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Statistics of ImageNet's bands."""
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +90,54 @@ def test_other_bands_keep_the_scale_of_answers(resnet18: Path, bands: int) -> No
     torch.testing.assert_close(first, old[:, turns] * 3 / bands)
     with torch.no_grad():
         assert len(other(torch.rand(1, bands, 32, 32))) == 6
+
+
+def test_imagenet_from_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights need no network, and fit each other: on an orthophoto, what enters each of the 52
+    BatchNorm layers has about the statistics that the file holds. Shuffled filters do not."""
+    monkeypatch.setattr(socket, "socket", None)
+    encoder = build_encoder(Encoder("mobilenet_v2", "imagenet", output_stride=32), 3).eval()
+    with rasterio.open(sample_scenes()[0].image) as scene:
+        image = torch.from_numpy(scene.read()[None]).float() / 255
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+
+    def typical_deviation() -> float:
+        found = []
+
+        def compare(norm: Any, inputs: Any) -> None:
+            off = inputs[0].mean((0, 2, 3)) - norm.running_mean
+            found.append((off.abs() / norm.running_var.sqrt()).median())
+
+        norms = [layer for layer in encoder.modules() if isinstance(layer, nn.BatchNorm2d)]
+        hooks = [norm.register_forward_pre_hook(compare) for norm in norms]
+        with torch.no_grad():
+            encoder((image - mean) / std)
+        for hook in hooks:
+            hook.remove()
+        assert len(found) == 52
+        return float(torch.stack(found).median())
+
+    assert typical_deviation() < 0.3
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data = layer.weight.data.flip(0)
+    assert typical_deviation() > 0.6
+
+
+def test_weights_of_torchgeo(
+    resnet18: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of a name is fetched, here from a local address; pickled code is not run."""
+    name = "ResNet18_Weights.SENTINEL2_RGB_MOCO"
+    weights = torchgeo.models.get_weight(name)
+    value = replace(weights.value, url=resnet18.as_uri())
+    monkeypatch.setattr(type(weights), "url", property(lambda self: value.url))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    encoder = build_encoder(Encoder("resnet18", f"torchgeo:{name}"), 3)
+    state = torch.load(resnet18, weights_only=True)
+    assert torch.equal(encoder.state_dict()["conv1.weight"], state["conv1.weight"])
+    with pytest.raises(InputError, match="torchgeo:Nothing: is not the name of weights"):
+        build_encoder(Encoder("resnet18", "torchgeo:Nothing"), 3)
 
 
 def test_the_stride_is_8(resnet18: Path) -> None:
