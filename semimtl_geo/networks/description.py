@@ -87,6 +87,7 @@ class ModelDescription:
         Raises:
             InvalidValueError: If the title or a section is missing or empty, or there are others.
         """
+        text = text.replace("\r\n", "\n").expandtabs(4)
         heading, *sections = re.split(r"^## +", text, flags=re.MULTILINE)
         names = [field.name for field in fields(cls)]
         parts = {"title": heading.strip().removeprefix("# ").strip()}
