@@ -64,7 +64,8 @@ def map_samples(out: Path) -> SampleMaps:
         f"<code>{MODEL}</code>. It was trained on other scenes of the same towns, with labels of "
         "both tasks that were made by rule from laser returns and are not always right. "
         f"<code>semimtl-geo map --model {MODEL} ORTHO.tif --out DIR</code> maps an orthophoto of "
-        f"your own. {' '.join(map(escape, lines))}"
+        "your own; as there, BatchNorm statistics were re-estimated on each image. "
+        f"{' '.join(map(escape, lines))}"
     )
     if description is not None:
         text += f"</p><p><strong>Limits of the model.</strong> {escape(description.limits)}"

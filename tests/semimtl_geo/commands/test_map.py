@@ -94,7 +94,7 @@ def test_on_a_cluster(work: Path) -> None:
     settings = {"n_workers": 1, "threads_per_worker": 1, "processes": False}
     with LocalCluster(protocol="tcp://", dashboard_address=None, **settings) as cluster:
         address = f"--cluster {cluster.scheduler_address}"
-        assert main(f"map net.ckpt 0.tif --domain a --out there {address}".split()) == 0
+        assert main(f"map --model net.ckpt 0.tif --domain a --out there {address}".split()) == 0
     np.testing.assert_array_equal(read("there/0_height.tif"), here)
 
 
