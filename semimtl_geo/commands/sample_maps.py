@@ -22,7 +22,7 @@ HEADING: Final = "Real orthophotos"
 
 @dataclass(frozen=True)
 class SampleMaps:
-    """What was made of the sample scenes.
+    """Scores of the sample scenes, and the section of a report that shows their maps.
 
     Attributes:
         rows: Scores of each scene.

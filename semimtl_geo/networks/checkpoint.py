@@ -30,6 +30,19 @@ LARGEST: Final = 8192
 """Bound of widths and crops; larger ones would exhaust the memory before the weights are read."""
 
 
+# What an impossible card, or weights that do not fit it, make the networks' libraries raise.
+_IMPOSSIBLE = (
+    InputError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """The settings of a trained network.
@@ -153,10 +166,23 @@ class ModelCard:
                 raise ValueError(f"the encoder's option {name} reads another file")
             if any(abs(number) > LARGEST for number in _numbers(value)):
                 raise ValueError(f"the encoder's option {name} is larger than {LARGEST}")
-        widths = {"decoder_width": self.decoder_width, "crop": self.crop}
-        for name, width in widths.items():
-            if not 0 < width <= LARGEST:
-                raise ValueError(f"{name} {width} is not between 1 and {LARGEST}")
+        sizes = {"decoder_width": self.decoder_width, "crop": self.crop}
+        sizes |= {f"channels of {task.name}": task.output_channels for task in self.tasks}
+        if self.sources:
+            sizes |= {"sources": self.sources, "discriminator_width": self.discriminator_width}
+        for task in self.tasks:
+            names, scale = [task.name, *task.class_colors], task.full_scale
+            names += [ramp.unit for ramp in task.legend().ramps]
+            if not all(isinstance(name, str) and name.isprintable() for name in names):
+                raise ValueError("a task has a name, class or unit that is no text")
+            channels = [value for color in task.class_colors.values() for value in color]
+            if any(not isinstance(value, int) or not 0 <= value <= 255 for value in channels):
+                raise ValueError(f"a class of {task.name} has no colour of 0 to 255")
+            if scale is not None and not 0 < scale < math.inf:
+                raise ValueError(f"the scale {scale} of {task.name} is not usable")
+        for name, size in sizes.items():
+            if not 0 < size <= LARGEST:
+                raise ValueError(f"{name} {size} is not between 1 and {LARGEST}")
         if self.gsd is not None and not 0 < self.gsd < math.inf:
             raise ValueError(f"gsd {self.gsd} is no distance")
         if not len(self.mean) == len(self.std) == len(self.bands) > 0:
@@ -200,7 +226,7 @@ def load_networks(
         for name, discriminator in discriminators.items():
             discriminator.load_state_dict(_below(f"discriminators.{name}.", weights))
             discriminator.eval()
-    except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except _IMPOSSIBLE as error:
         fault = f"is damaged, or of another version ({' '.join(str(error).split())[:200]})"
         raise InputError(path, fault, remedy) from error
     return card, generator.eval(), discriminators

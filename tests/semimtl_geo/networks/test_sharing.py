@@ -163,6 +163,16 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "decoder_width 1000000000 is not between",
     ),
     "crops as large as the memory": (lambda _, card, __: card.update(crop=10**9), "crop 1000000"),
+    "infinite crops": (lambda _, card, __: card.update(crop=float("inf")), "is damaged"),
+    "a class without a name": (
+        lambda _, card, __: card["tasks"][0]["classes"].__setitem__(0, 3),
+        "class or unit that is no text",
+    ),
+    "a colour of no byte": (
+        lambda _, card, __: card["tasks"][0]["colors"].__setitem__(0, [0, 0, 256]),
+        "landcover has no colour",
+    ),
+    "no scale": (lambda _, card, __: card["tasks"][1].update(scale=-1), "scale -1 of height"),
     "an encoder as large as the memory": (
         lambda _, card, __: card["encoder"]["options"].update(channels=[8, 8, 16, 10**7]),
         "option channels is larger than",
