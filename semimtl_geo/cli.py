@@ -15,6 +15,7 @@ from semimtl_geo.commands import (
     compare,
     demo,
     evaluate,
+    export,
     look,
     map,  # noqa: A004 - the name of the subcommand
     ndsm,
@@ -29,6 +30,7 @@ COMMANDS: Final = {
     "evaluate": (evaluate, "Map labelled scenes and score the maps."),
     "compare": (compare, "Train and score all systems of a scenario: tables and figures."),
     "map": (map, "Map orthophotos: land cover and heights as GeoTIFFs."),
+    "export": (export, "Write a trained network to a small file to share, with its model card."),
     "cities": (cities, "Generate the embedded cities: scenes of two synthetic sensors."),
     "ndsm": (ndsm, "Compute heights above ground from a surface model."),
     "buildings": (buildings, "Extract buildings with heights from maps, as GeoPackage."),

@@ -28,7 +28,7 @@ BELOW_COMPARE: Final = (
     TILES
     | LEARNING
     | {f"semimtl_geo.{room}" for room in ("streetview", "data", "inspection", "training")}
-) | {"semimtl_geo.mapping"}
+) | {"semimtl_geo.models", "semimtl_geo.mapping"}
 
 ALLOWED: Final[dict[str, set[str]]] = {
     "tiles.reading": set(),
@@ -40,18 +40,20 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "semimtl_geo.tasks": {"tiles.maps"},
     "semimtl_geo.networks": {"semimtl_geo.tasks"},
     "semimtl_geo.learning": {"semimtl_geo.tasks", "semimtl_geo.networks"},
+    "semimtl_geo.models": set(),
+    "semimtl_geo.samples": set(),
     "semimtl_geo.streetview": TILES,
     "semimtl_geo.data": LEARNING | {"semimtl_geo.streetview", "tiles.datasets"},
     "semimtl_geo.inspection": {"semimtl_geo.tasks", "tiles.reading", "tiles.datasets"},
     "semimtl_geo.training": LEARNING | {"semimtl_geo.data", "semimtl_geo.inspection"},
     "semimtl_geo.mapping": TILES
-    | {f"semimtl_geo.{room}" for room in ("tasks", "networks", "streetview")},
+    | {f"semimtl_geo.{room}" for room in ("tasks", "networks", "models", "streetview")},
     "semimtl_geo.compare": BELOW_COMPARE,
     "semimtl_geo.report": BELOW_COMPARE | {"semimtl_geo.compare"},
     "semimtl_geo.prepare": TILES | {"semimtl_geo.streetview"},
     "semimtl_geo.synthetic": TILES,
     "semimtl_geo.commands": BELOW_COMPARE
-    | {f"semimtl_geo.{room}" for room in ("compare", "report", "prepare", "synthetic")},
+    | {f"semimtl_geo.{room}" for room in ("compare", "report", "prepare", "samples", "synthetic")},
 }
 """The rooms, and what each may import beside the modules at the roots of the packages."""
 

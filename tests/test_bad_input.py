@@ -86,7 +86,9 @@ class Bad:
 
     @property
     def args(self) -> list[str]:
-        return shlex.split(self.command.replace("MAP", "map net.ckpt --out maps", 1))
+        """As the command line takes them; the table leaves out ``--model`` to keep lines short."""
+        command = self.command.replace("MAP", "map net.ckpt --out maps", 1)
+        return shlex.split(re.sub(r"^(map|evaluate) ", r"\1 --model ", command))
 
 
 # fmt: off

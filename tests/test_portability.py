@@ -36,7 +36,7 @@ def test_a_map_without_fcntl(run: Run, tmp_path: Path) -> None:
     """Processes, locks and work in progress are used, and no byte differs."""
     torch.set_num_threads(1)
     ortho = next((run.cities / "city_b" / "test" / "image").glob("*.tif"))
-    args = ["map", str(run.checkpoint), str(ortho), "--domain=city_b"]
+    args = ["map", f"--model={run.checkpoint}", str(ortho), "--domain=city_b"]
     assert main([*args, f"--out={tmp_path / 'here'}"]) == 0
     script = tmp_path / "script.py"
     script.write_text(WITHOUT_FCNTL)

@@ -11,6 +11,7 @@ from typing import Final
 
 import torch
 
+from semimtl_geo.commands.sample_maps import MODEL, map_samples
 from semimtl_geo.compare import Row, to_markdown
 from semimtl_geo.compare.averages import make_table
 from semimtl_geo.compare.comparison import Comparison, select_runs
@@ -45,7 +46,7 @@ beside the map is applied by itself. Keep the two together when you move or copy
 
 
 def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
-    """Make the cities, train, map, score and report.
+    """Make the cities, train, map, score and report; then map real scenes with a packaged model.
 
     Args:
         out: Folder for all of it.
@@ -87,6 +88,7 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     shutil.copy2(recommended.checkpoint, model)
     method = recommended.run.title
     found = findings(rows, method)
+    samples = map_samples(out / "samples")
     write_report(
         out / "report.html",
         title=TITLE,
@@ -106,16 +108,20 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
             },
         ),
         opening=[method_section(panels, tasks)],
-        closing=[("Open the maps in QGIS", "", QGIS)],
+        closing=[samples.section, ("Open the maps in QGIS", "", QGIS)],
     )
     panel_figure(panels, tasks, out / "panels.png")
     _gather(comparison, method, out / "maps")
     print(to_markdown(rows))
     for finding in found:
         print(finding)
+    print(f"\nTwo real orthophotos, mapped by the packaged model {MODEL}:\n")
+    print(to_markdown(samples.rows))
+    print(*samples.lines, sep="\n")
+    print(f"maps of the real orthophotos: {out / 'samples'}")
     print(f"\nreport: {out / 'report.html'}")
     print(f"maps:   {out / 'maps'} (open the .tif files in QGIS)")
-    print(f"model:  {model} (semimtl-geo map {model} RASTER --out DIR)")
+    print(f"model:  {model} (semimtl-geo map --model {model} RASTER --out DIR)")
 
 
 def faster_precision() -> str:

@@ -6,13 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from semimtl_geo.commands.map import band_list
+from semimtl_geo.commands.map import add_model, band_list
 from tiles.files import output_path
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    command.add_argument("checkpoint", type=Path)
+    add_model(command)
     command.add_argument(
         "scenes", type=Path, nargs="+", help="DOMAIN/SPLIT: folder with image/, landcover/, height/"
     )
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     from semimtl_geo.mapping.mapper import Mapper
     from semimtl_geo.progress import progress_bar
 
-    mapper = Mapper.load(args.checkpoint)
+    mapper = Mapper.load(args.model)
     rows, scores = [], {}
     for scenes in args.scenes:
         name = scenes.absolute().parent.name

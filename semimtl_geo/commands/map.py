@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semimtl_geo.mapping.names import check_name, name_places
+from semimtl_geo.models import find_model, model_names
 from tiles.errors import InputError, MissingFileError
 from tiles.files import Closeable, output_path, path_errors
 from tiles.types import RasterName
@@ -35,6 +36,15 @@ def band_list(text: str) -> list[int | str]:
     return [int(band) if band.lstrip("-").isdigit() else band for band in bands]
 
 
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Add the argument that names the network."""
+    command.add_argument(
+        "--model",
+        required=True,
+        help=f"checkpoint, .safetensors file, or model of the package: {', '.join(model_names())}",
+    )
+
+
 def _devices(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
@@ -44,7 +54,7 @@ def _devices(text: str) -> list[str]:
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    command.add_argument("checkpoint", type=Path)
+    add_model(command)
     command.add_argument("rasters", metavar="RASTER", nargs="+", help="anything that GDAL reads")
     command.add_argument("--out", type=output_path, required=True, help="folder for the maps")
     command.add_argument(
@@ -100,7 +110,7 @@ def run(args: argparse.Namespace) -> None:
                 raise InputError(_preview(args.out, name), "is a folder", "remove or rename it")
     from semimtl_geo.mapping.mapper import Mapper
 
-    mapper = Mapper.load(args.checkpoint, args.devices[0] if args.devices else None)
+    mapper = Mapper.load(args.model, args.devices[0] if args.devices else None)
     if args.domain is not None:
         mapper = mapper.for_domain(args.domain)
     report = _Report(places, mapper.card.tasks, args.out if args.preview else None)
@@ -190,8 +200,7 @@ def warnings_as_lines() -> Iterator[None]:
 
 def _check_paths(args: argparse.Namespace) -> None:
     """Check what needs no more than a look at the folders."""
-    if not _exists(args.checkpoint):
-        raise MissingFileError(args.checkpoint, "no such file")
+    find_model(args.model)
     for raster in args.rasters:
         # A name with a colon may be a URL, a subdataset, or whatever else GDAL knows.
         if ":" not in raster and not raster.startswith("/vsi") and not _exists(raster):

@@ -3,7 +3,7 @@
 | tag | meaning |
 | --- | --- |
 | VERSION | version of semimtl-geo |
-| MODEL, MODEL_SHA256 | the checkpoint's file name and hash |
+| MODEL, MODEL_SHA256 | the model's file name and hash |
 | SYSTEM | the system that trained it, such as semimtl |
 | RASTER | file name of the raster; if there are several, of the first, and how many more |
 | BANDS | which bands were read as what, such as ``4 as NIR, 1 as red, 2 as green`` |

@@ -18,6 +18,7 @@ from semimtl_geo.mapping.adaptation import SAMPLE_CROPS, sample_crops
 from semimtl_geo.mapping.predictor import Predictor, check_device
 from semimtl_geo.mapping.provenance import make_tags
 from semimtl_geo.mapping.settings import MapSettings
+from semimtl_geo.models import find_model
 from semimtl_geo.networks.batchnorm import reestimate
 from semimtl_geo.networks.checkpoint import ModelCard, fingerprint, load_networks
 from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
@@ -61,20 +62,30 @@ class TrainedNetwork:
         self.statistics: str | None = None
 
     @classmethod
-    def load(cls, checkpoint: str | PathLike[str], device: str | None = None) -> Self:
-        """Read a checkpoint that training wrote; no code in the file is run.
+    def load(cls, model: str | PathLike[str], device: str | None = None) -> Self:
+        """Read a trained network; no code in the file is run.
 
         Args:
-            checkpoint: The file.
+            model: A checkpoint that training wrote; a ``.safetensors`` file that
+                :func:`semimtl_geo.networks.save_model` wrote; or the name of a model of the
+                package, such as ``towns``. A file of that name in the current folder takes
+                precedence.
             device: Device that predicts; the first GPU, or the CPU, if None.
 
         Raises:
-            InputError: If the file is missing, unsafe or not a checkpoint of semimtl-geo.
+            InputError: If the file is missing, unsafe or not a network of semimtl-geo.
+
+        Example:
+            >>> from semimtl_geo import Mapper
+            >>> card = Mapper.load("towns").card
+            >>> card.bands, card.gsd, card.domains
+            (('red', 'green', 'blue'), 0.5, ('eugene', 'versailles'))
         """
-        card, generator, discriminators = load_networks(Path(checkpoint))
+        path = find_model(model)
+        card, generator, discriminators = load_networks(path)
         source = {
-            "MODEL": Path(checkpoint).name,
-            "MODEL_SHA256": fingerprint(checkpoint),
+            "MODEL": path.name,
+            "MODEL_SHA256": fingerprint(path),
             "SYSTEM": card.system,
         }
         return cls(card, generator, discriminators, source, device)
@@ -219,7 +230,7 @@ class TrainedNetwork:
             raise InputError(
                 self.source.get("MODEL", "network"),
                 f"has no discriminators to judge plausibility ({self.card.system})",
-                "take one that was trained adversarially, such as semimtl, by this version",
+                "take the checkpoint of a system that has some, such as semimtl",
             )
         if tile < SMALLEST_INPUT:
             fault = f"must be larger for a discriminator, got {tile} px"

@@ -1,4 +1,4 @@
-"""The networks: generator (encoder, one decoder per task), discriminators, checkpoints and weights.
+"""The networks: generator (encoder, one decoder per task), discriminators, and their files.
 
 May import :mod:`semimtl_geo.tasks` and the nouns at the root of ``tiles``.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from semimtl_geo.networks.batchnorm import BatchNormMode, DomainBatchNorm, reestimate
 from semimtl_geo.networks.checkpoint import ModelCard, load_networks
+from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.discriminator import Discriminator
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.generator import Generator
+from semimtl_geo.networks.sharing import save_model
 
 __all__ = [
     "BatchNormMode",
@@ -18,6 +20,8 @@ __all__ = [
     "Encoder",
     "Generator",
     "ModelCard",
+    "ModelDescription",
     "load_networks",
     "reestimate",
+    "save_model",
 ]

@@ -1,9 +1,10 @@
-"""Model cards in checkpoints: all that mapping needs, as plain values, so that they load safely."""
+"""Model cards: all that mapping needs to know of a network, as plain values that load safely."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any, Final
 
 from semimtl_geo import tasks as task_module
 from semimtl_geo.networks.batchnorm import BatchNormMode
+from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.discriminator import Discriminator
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.generator import Generator
-from semimtl_geo.networks.weights import build_encoder, read_state_dict
+from semimtl_geo.networks.shared_file import FETCH, SUFFIX, read_shared_file
+from semimtl_geo.networks.weights import build_encoder, load_weights, read_state_dict
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError
 
@@ -22,6 +25,22 @@ KEY: Final = "semimtl_geo"
 """Where a Lightning checkpoint keeps the card."""
 
 FORMAT: Final = 1
+
+LARGEST: Final = 8192
+"""Bound of widths and crops; larger ones would exhaust the memory before the weights are read."""
+
+
+# What an impossible card, or weights that do not fit it, make the networks' libraries raise.
+_IMPOSSIBLE = (
+    InputError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,7 @@ class ModelCard:
         crop: Edge of its training crops in pixels.
         discriminator_width: Channels of a discriminator's first layer.
         sources: Classes that each discriminator tells apart; 0: there are no discriminators.
+        description: Data, licences, scores and limits of a model that was shared; else None.
 
     Example:
         >>> card, generator, discriminators = load_networks("semimtl.ckpt")
@@ -63,6 +83,7 @@ class ModelCard:
     crop: int
     discriminator_width: int = 0
     sources: int = 0
+    description: ModelDescription | None = None
 
     def build_generator(self) -> Generator:
         """Build a generator with these settings."""
@@ -86,7 +107,7 @@ class ModelCard:
         }
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the card as numbers, strings, lists and dictionaries."""
+        """Return the settings as numbers, strings, lists and dictionaries."""
         return {
             "format": FORMAT,
             "system": self.system,
@@ -115,11 +136,11 @@ class ModelCard:
         Raises:
             KeyError: If an entry is missing.
             TypeError: If one is of another kind.
-            ValueError: If the format is of a later version.
+            ValueError: If the format is of a later version, or a value is impossible.
         """
         if plain["format"] != FORMAT:
             raise ValueError(f"format {plain['format']}, this version reads {FORMAT}")
-        return cls(
+        card = cls(
             system=str(plain["system"]),
             tasks=tuple(task_module.from_settings(task) for task in plain["tasks"]),
             domains=tuple(plain["domains"]),
@@ -135,13 +156,48 @@ class ModelCard:
             discriminator_width=int(plain.get("discriminator_width", 0)),
             sources=int(plain.get("sources", 0)),
         )
+        card._check()
+        return card
+
+    def _check(self) -> None:
+        """Refuse what would read other files, exhaust the memory, or give maps of no meaning."""
+        for name, value in self.encoder.options.items():
+            if name.startswith("pretrained") or name in ("checkpoint_path", "cache_dir"):
+                raise ValueError(f"the encoder's option {name} reads another file")
+            if any(abs(number) > LARGEST for number in _numbers(value)):
+                raise ValueError(f"the encoder's option {name} is larger than {LARGEST}")
+        sizes = {"decoder_width": self.decoder_width, "crop": self.crop}
+        sizes |= {f"channels of {task.name}": task.output_channels for task in self.tasks}
+        if self.sources:
+            sizes |= {"sources": self.sources, "discriminator_width": self.discriminator_width}
+        for task in self.tasks:
+            names, scale = [task.name, *task.class_colors], task.full_scale
+            names += [ramp.unit for ramp in task.legend().ramps]
+            if not all(isinstance(name, str) and name.isprintable() for name in names):
+                raise ValueError("a task has a name, class or unit that is no text")
+            channels = [value for color in task.class_colors.values() for value in color]
+            if any(not isinstance(value, int) or not 0 <= value <= 255 for value in channels):
+                raise ValueError(f"a class of {task.name} has no colour of 0 to 255")
+            if scale is not None and not 0 < scale < math.inf:
+                raise ValueError(f"the scale {scale} of {task.name} is not usable")
+        for name, size in sizes.items():
+            if not 0 < size <= LARGEST:
+                raise ValueError(f"{name} {size} is not between 1 and {LARGEST}")
+        if self.gsd is not None and not 0 < self.gsd < math.inf:
+            raise ValueError(f"gsd {self.gsd} is no distance")
+        if not len(self.mean) == len(self.std) == len(self.bands) > 0:
+            raise ValueError("mean and std do not have a value per band")
+        if not all(map(math.isfinite, self.mean)) or not all(0 < s < math.inf for s in self.std):
+            raise ValueError("mean or std is not usable")
 
 
-def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Discriminator]]:
+def load_networks(
+    path: str | PathLike[str],
+) -> tuple[ModelCard, Generator, dict[str, Discriminator]]:
     """Read trained networks; no code in the file is run.
 
     Args:
-        path: A checkpoint written by training.
+        path: A checkpoint written by training, or a shared ``.safetensors`` file.
 
     Returns:
         Their card, the generator, and the discriminators by task (none if it has none), in
@@ -156,29 +212,56 @@ def load_networks(path: str | Path) -> tuple[ModelCard, Generator, dict[str, Dis
         False
     """
     path = Path(path)
-    checkpoint = read_state_dict(path)
-    remedy = "give a checkpoint that `semimtl-geo train` wrote"
-    if KEY not in checkpoint or "state_dict" not in checkpoint:
-        raise InputError(path, "is not a checkpoint of semimtl_geo", remedy)
+    read, remedy = _read_checkpoint, "give a checkpoint that `semimtl-geo train` wrote"
+    if path.suffix == SUFFIX:
+        read, remedy = _read_shared, FETCH
+    plain, weights, texts = read(path)
     try:
-        card = ModelCard.from_plain(checkpoint[KEY])
+        card = ModelCard.from_plain(plain)
+        if texts is not None:
+            card = replace(card, description=ModelDescription.from_plain(texts))
         generator = card.build_generator()
         discriminators = card.build_discriminators()
-        weights = checkpoint["state_dict"]
-        generator.load_state_dict(_below("generator.", weights))
+        load_weights(generator, _below("generator.", weights))
         for name, discriminator in discriminators.items():
             discriminator.load_state_dict(_below(f"discriminators.{name}.", weights))
             discriminator.eval()
-    except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except _IMPOSSIBLE as error:
         fault = f"is damaged, or of another version ({' '.join(str(error).split())[:200]})"
         raise InputError(path, fault, remedy) from error
     return card, generator.eval(), discriminators
 
 
-def load_generator(path: str | Path) -> tuple[ModelCard, Generator]:
+_Content = tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, str] | None]
+"""Plain card, weights of all networks, and the texts of a description, as a file holds them."""
+
+
+def _read_checkpoint(path: Path) -> _Content:
+    checkpoint = read_state_dict(path)
+    if KEY not in checkpoint or "state_dict" not in checkpoint:
+        remedy = "give a checkpoint that `semimtl-geo train` wrote"
+        raise InputError(path, "is not a checkpoint of semimtl_geo", remedy)
+    return checkpoint[KEY], checkpoint["state_dict"], None
+
+
+def _read_shared(path: Path) -> _Content:
+    weights, card, texts = read_shared_file(path)
+    return card, {f"generator.{name}": value for name, value in weights.items()}, texts
+
+
+def load_generator(path: str | PathLike[str]) -> tuple[ModelCard, Generator]:
     """Read a trained generator; see :func:`load_networks`."""
     card, generator, _ = load_networks(path)
     return card, generator
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Return the numbers in nested lists."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, int | float):
+        yield value
 
 
 def _below(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +130,32 @@ def _with_bands(weight: Tensor, bands: int) -> Tensor:
         return weight
     turns = torch.arange(bands) % weight.shape[1]
     return weight[:, turns] * (weight.shape[1] / bands)
+
+
+def entries_by_tensor(network: nn.Module) -> list[tuple[Sequence[str], Tensor]]:
+    """Return the tensors of a network's state dict, each with the names of all its entries.
+
+    BatchNorm with statistics per domain has several entries for one scale and one shift.
+    """
+    names: dict[int, list[str]] = {}
+    tensors: dict[int, Tensor] = {}
+    for name, value in network.state_dict(keep_vars=True).items():
+        names.setdefault(id(value), []).append(name)
+        tensors[id(value)] = value
+    return [(names[key], tensors[key]) for key in names]
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Any]) -> None:
+    """Load a state dict in which one entry of each tensor is enough.
+
+    Raises:
+        RuntimeError: If a tensor is missing, too many, or of another shape.
+    """
+    copies = {
+        other: weights[name]
+        for names, _ in entries_by_tensor(network)
+        for name in names
+        for other in names
+        if name in weights and other not in weights
+    }
+    network.load_state_dict({**weights, **copies})

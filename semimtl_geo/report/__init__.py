@@ -5,9 +5,10 @@ May import :mod:`semimtl_geo.compare` and what that may import.
 
 from __future__ import annotations
 
+from semimtl_geo.report.gallery import scene_section
 from semimtl_geo.report.method_diagram import method_section
 from semimtl_geo.report.page import write_report
 from semimtl_geo.report.panels import panel_figure
 from semimtl_geo.report.thumbnails import ExampleScene
 
-__all__ = ["ExampleScene", "method_section", "panel_figure", "write_report"]
+__all__ = ["ExampleScene", "method_section", "panel_figure", "scene_section", "write_report"]

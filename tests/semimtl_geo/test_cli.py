@@ -72,29 +72,35 @@ CITIES = Path(__file__).parents[2] / "configs" / "cities" / "base.yaml"
     [
         ("", "required: command"),
         ("fly", "invalid choice"),
-        ("map good.ckpt good.tif", "required: --out"),
-        ("map none.ckpt good.tif --out maps", "none.ckpt: no such file"),
-        ("map other.ckpt good.tif --out maps", "other.ckpt: is not a checkpoint of semimtl_geo"),
-        ("map empty.ckpt good.tif --out maps", "empty.ckpt: is damaged"),
-        ("map bomb.ckpt good.tif --out maps", "bomb.ckpt: cannot be loaded safely"),
-        ("map text.ckpt good.tif --out maps", "text.ckpt: cannot be loaded safely"),
-        ("map good.ckpt none.tif --out maps", "none.tif: does not exist"),
-        ("map good.ckpt text.tif --out maps", "text.tif: cannot be read as a raster"),
-        ("map good.ckpt one.tif --out maps", "one.tif: 1 bands, the network wants 3"),
-        ("map good.ckpt four.tif --out maps", "four.tif: 4 bands, the network wants 3"),
-        ("map good.ckpt good.tif --bands 1,2,7 --out maps", "good.tif: has 3 bands"),
-        ("map good.ckpt good.tif --bands x,y,z --out maps", "good.tif: has no band named x"),
-        ("map good.ckpt nowhere.tif --out maps", "nowhere.tif: has no coordinate"),
-        ("map good.ckpt good.tif --domain c --out maps", "domain c: the network was"),
-        ("map good.ckpt good.tif --tile 0 --out maps", "tile: must be >= 1 px, got 0"),
+        ("map --model good.ckpt good.tif", "required: --out"),
+        ("map --model none.ckpt good.tif --out maps", "none.ckpt: no such file"),
         (
-            "map good.ckpt good.tif --out s3://maps",
+            "map --model other.ckpt good.tif --out maps",
+            "other.ckpt: is not a checkpoint of semimtl_geo",
+        ),
+        ("map --model empty.ckpt good.tif --out maps", "empty.ckpt: is damaged"),
+        ("map --model bomb.ckpt good.tif --out maps", "bomb.ckpt: cannot be loaded safely"),
+        ("map --model text.ckpt good.tif --out maps", "text.ckpt: cannot be loaded safely"),
+        ("map --model good.ckpt none.tif --out maps", "none.tif: does not exist"),
+        ("map --model good.ckpt text.tif --out maps", "text.tif: cannot be read as a raster"),
+        ("map --model good.ckpt one.tif --out maps", "one.tif: 1 bands, the network wants 3"),
+        ("map --model good.ckpt four.tif --out maps", "four.tif: 4 bands, the network wants 3"),
+        ("map --model good.ckpt good.tif --bands 1,2,7 --out maps", "good.tif: has 3 bands"),
+        (
+            "map --model good.ckpt good.tif --bands x,y,z --out maps",
+            "good.tif: has no band named x",
+        ),
+        ("map --model good.ckpt nowhere.tif --out maps", "nowhere.tif: has no coordinate"),
+        ("map --model good.ckpt good.tif --domain c --out maps", "domain c: the network was"),
+        ("map --model good.ckpt good.tif --tile 0 --out maps", "tile: must be >= 1 px, got 0"),
+        (
+            "map --model good.ckpt good.tif --out s3://maps",
             "s3://maps: is not on a disk; write to a folder",
         ),
         ("ndsm good.tif --out /vsimem/x.tif", "/vsimem/x.tif: is not on a disk"),
         (f"train --config {CITIES} --out gs://runs/mine", "gs://runs/mine: is not on a disk"),
-        ("map good.ckpt good.tif --out good.ckpt", "good.ckpt: cannot be made"),
-        ("evaluate good.ckpt nothing", "nothing: has no image/*.tif"),
+        ("map --model good.ckpt good.tif --out good.ckpt", "good.ckpt: cannot be made"),
+        ("evaluate --model good.ckpt nothing", "nothing: has no image/*.tif"),
         ("cities --out cities --scenes 0", "scenes"),
         ("ndsm none.tif --out ndsm.tif", "none.tif"),
         ("ndsm nowhere.tif --out ndsm.tif", "nowhere.tif: has no coordinate"),
@@ -122,7 +128,7 @@ def test_one_line_and_exit_code_2(
 
 
 def test_map_prints_what_it_made(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["map", "good.ckpt", "good.tif", "--out", "maps"]) == 0
+    assert main(["map", "--model", "good.ckpt", "good.tif", "--out", "maps"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
         r"BatchNorm statistics: re-estimated on \d+ crops of the raster, without labels", printed[1]
@@ -133,7 +139,21 @@ def test_map_prints_what_it_made(work: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_map_with_confidence_and_preview(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["map", "good.ckpt", "good.tif", "--confidence", "--preview", "--out", "maps"]) == 0
+    assert (
+        main(
+            [
+                "map",
+                "--model",
+                "good.ckpt",
+                "good.tif",
+                "--confidence",
+                "--preview",
+                "--out",
+                "maps",
+            ]
+        )
+        == 0
+    )
     files = capsys.readouterr().out.splitlines()[2:]
     assert [Path(file).name for file in files] == [
         "good_landcover.tif",
@@ -155,7 +175,20 @@ def test_map_with_a_training_domains_statistics(
     work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
-        main(["map", "good.ckpt", "four.tif", "--bands", "4,1,2", "--domain", "b", "--out", "maps"])
+        main(
+            [
+                "map",
+                "--model",
+                "good.ckpt",
+                "four.tif",
+                "--bands",
+                "4,1,2",
+                "--domain",
+                "b",
+                "--out",
+                "maps",
+            ]
+        )
         == 0
     )
     assert "of the training domain b" in capsys.readouterr().out
@@ -175,7 +208,7 @@ def test_evaluate_prints_the_papers_columns(work: Path, capsys: pytest.CaptureFi
     write_raster(work / "a" / "test" / "height" / "x.tif", bands=1)
     with rasterio.open(work / "a" / "test" / "landcover" / "x.tif", "r+") as file:
         file.write(np.ones((1, 40, 50), np.uint8))
-    assert main(["evaluate", "good.ckpt", "a/test", "--out", "scored"]) == 0
+    assert main(["evaluate", "--model", "good.ckpt", "a/test", "--out", "scored"]) == 0
     printed = capsys.readouterr().out
     assert "| domain | method | pAcc | mIoU |" in printed
     assert "| a | semimtl |" in printed

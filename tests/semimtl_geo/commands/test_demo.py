@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import rasterio
 
 from semimtl_geo.commands import demonstration as demo_module
 from semimtl_geo.networks.checkpoint import load_generator
+from semimtl_geo.samples import sample_scenes
 from tiles.errors import InputError
 
 
@@ -34,6 +36,20 @@ def test_demo(
                 assert map_.shape == scene.shape
     report = (out / "report.html").read_text(encoding="utf-8")
     printed = capsys.readouterr().out
+    real = report[report.index("<h2>Real orthophotos</h2>") :]
+    for scene in sample_scenes():
+        assert scene.attribution in printed
+        assert escape(scene.attribution) in real
+        assert f"| {scene.town.capitalize()} | towns |" in printed
+        assert f"{scene.town.capitalize()}, height, truth" in real
+        assert f"{scene.town.capitalize()}, land cover, towns" in real
+        assert (out / "samples" / scene.image.name).read_bytes() == scene.image.read_bytes()
+        for task in ("landcover", "height"):
+            made = out / "samples" / f"{scene.image.stem}_{task}.tif"
+            with rasterio.open(made) as map_, rasterio.open(scene.image) as image:
+                assert (map_.crs, map_.transform) == (image.crs, image.transform)
+                assert map_.tags()["SEMIMTL_MODEL"] == "towns.safetensors"
+    assert str(out / "samples") in printed
     for method in (
         "SemiMTL",
         "JTL",

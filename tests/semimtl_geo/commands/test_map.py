@@ -36,7 +36,7 @@ def work(
 
 
 def run(command: str) -> int:
-    return main(["map", *command.split(), "--out", "maps"])
+    return main(["map", "--model", *command.split(), "--out", "maps"])
 
 
 def read(path: str) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_on_a_cluster(work: Path) -> None:
     settings = {"n_workers": 1, "threads_per_worker": 1, "processes": False}
     with LocalCluster(protocol="tcp://", dashboard_address=None, **settings) as cluster:
         address = f"--cluster {cluster.scheduler_address}"
-        assert main(f"map net.ckpt 0.tif --domain a --out there {address}".split()) == 0
+        assert main(f"map --model net.ckpt 0.tif --domain a --out there {address}".split()) == 0
     np.testing.assert_array_equal(read("there/0_height.tif"), here)
 
 
@@ -131,7 +131,7 @@ def test_one_line_and_exit_code_2(
 ) -> None:
     monkeypatch.setattr(map_command, "CLUSTER_TIMEOUT", 0.5)
     args = command.split() + ([] if "--out" in command else ["--out", "maps"])
-    assert main(["map", *args]) == 2
+    assert main(["map", "--model", *args]) == 2
     (line,) = capfd.readouterr().err.strip().splitlines()
     assert says in line
     assert not list(work.glob("maps/**/*"))
