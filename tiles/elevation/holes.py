@@ -34,6 +34,7 @@ class FilledElevation:
         InvalidValueError: If `width` is negative or not finite.
 
     Example:
+        >>> from tiles.elevation.model import Elevation
         >>> with Elevation("dtm.tif") as model:
         ...     filled = FilledElevation(model, width=100)
         ...     filled.heights((0, 2), (0, 3))
@@ -69,7 +70,7 @@ class FilledElevation:
             (max(start - reach, 0), min(stop + reach, size))
             for (start, stop), reach, size in zip(
                 (rows, columns),
-                # The search for the nearest known pixels is a circle in pixels.
+                # fillnodata searches a circle, in pixels.
                 (max(self._reach), max(self._reach)),
                 (self.grid.height, self.grid.width),
                 strict=True,
