@@ -161,7 +161,9 @@ class _Places:
         return [self._files[number] for number in sorted(found)]
 
 
-def _extents(file: RawFile, layer: str | None) -> list[tuple[str, tuple[float, float, float, float]]]:
+def _extents(
+    file: RawFile, layer: str | None
+) -> list[tuple[str, tuple[float, float, float, float]]]:
     """Return CRS and bounds of a raster, or of each layer of a file of polygons."""
     if is_polygons(file):
         return [(found.crs, found.bounds) for found in polygon_layers(file.file, layer)]

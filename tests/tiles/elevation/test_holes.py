@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,9 +114,7 @@ def test_models_of_several_files(tmp_path: Path) -> None:
     assert np.isnan(made[0, 0])
     np.testing.assert_allclose(made[1:, :SIZE], plane()[1:] * 0.3048, rtol=1e-6)
     np.testing.assert_allclose(made[:, SIZE:], plane() * 0.3048, rtol=1e-6)
+    with rasterio.open(names[1], "r+") as file:
+        file.scales = (2.0,)
     with pytest.raises(InputError, match=r"e\.tif: its scale, offset and unit .* are not those of"):
-        import rasterio
-
-        with rasterio.open(names[1], "r+") as file:
-            file.scales = (2.0,)
         Elevation(names)
