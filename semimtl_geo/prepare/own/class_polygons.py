@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final
 
@@ -215,17 +216,25 @@ class ClassPolygons:
         """Return the classes of shapes, int64 [N]."""
         if self._field is None:
             return np.full(len(shapes), self._class_of(layer, layer.name) if len(shapes) else 0)
-        codes, values = pd.factorize(shapes[self._field], use_na_sentinel=True)
+        with input_errors(
+            layer.file, f"its field {self._field} holds lists", "choose another field", TypeError
+        ):
+            codes, values = pd.factorize(shapes[self._field], use_na_sentinel=True)
         classes = [self._class_of(layer, value) for value in values]
         # The code of missing values is -1.
         return np.array([*classes, UNKNOWN_CLASS], np.int64)[codes]
 
     def _class_of(self, layer: PolygonLayer, value: Any) -> int:
         """Return the class of a value of the field, or of the name of a layer."""
-        if not isinstance(value, str) and float(value).is_integer():
+        if isinstance(value, Real) and float(value).is_integer():
             value = int(value)
         if value not in self._classes:
             kind = "value" if self._field is not None else "layer"
-            fault = f"has the {kind} {value!r}, which scenes.yaml gives no class"
+            fault = f"has the {kind} {_shown(value)}, which scenes.yaml gives no class"
             raise InputError(layer.file, fault, "add it to the values of a class, or to unknown")
         return self._classes[value]
+
+
+def _shown(value: Any) -> str:
+    """Return a value as scenes.yaml would have it; texts are in quotes."""
+    return repr(value) if isinstance(value, str) else str(value)

@@ -50,10 +50,7 @@ def match_files(raw: RawFolder, settings: FolderSettings) -> dict[str, Layers]:
             if layer not in layers:
                 fault = f"has no file of {more.files} of its {settings.match} for its other bands"
                 raise InputError(images[name].file, fault, "add one, or remove the orthophoto")
-        # Heights need both models; without one of them, they are unknown.
-        if len(layers.keys() & {"surface", "terrain"}) == 1:
-            layers.pop("surface", None)
-            layers.pop("terrain", None)
+        _check_models(layers, settings)
     for layer in found:
         if layer != "terrain" and not any(layer in layers for layers in scenes.values()):
             file = next(iter(found[layer].values())).file
@@ -62,6 +59,18 @@ def match_files(raw: RawFolder, settings: FolderSettings) -> dict[str, Layers]:
                 fault = "lies where no orthophoto lies or no file of the terrain model"
             raise InputError(file, fault, "check the georeferences, or remove it")
     return {name: {"image": [file], **scenes[name]} for name, file in images.items()}
+
+
+def _check_models(layers: dict[str, Sequence[RawFile]], settings: FolderSettings) -> None:
+    """Leave out a model without the other, where heights are unknown; names must match."""
+    given = [layer for layer in ("surface", "terrain") if layer in layers]
+    if len(given) != 1:
+        return
+    file = layers.pop(given[0])[0].file
+    if settings.match == "name":
+        other = "terrain" if given == ["surface"] else "surface"
+        fault = f"has no file of its name in the {other} model"
+        raise InputError(file, fault, "add it, remove it, or say match: place in scenes.yaml")
 
 
 def _stacks(settings: FolderSettings) -> list[str]:

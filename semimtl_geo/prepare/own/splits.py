@@ -16,7 +16,7 @@ def assign_splits(file: Path, split: SplitSettings, scenes: Sequence[str]) -> di
 
     Args:
         file: The YAML file, which error messages name.
-        split: Its setting.
+        split: The setting, lists or shares.
         scenes: Names of the scenes.
 
     Raises:

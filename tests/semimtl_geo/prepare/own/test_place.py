@@ -193,6 +193,19 @@ def test_heights_as_a_band(raw: Path) -> None:
     np.testing.assert_allclose(load(folder, "height", "a")[0], expected, rtol=1e-6)
 
 
+def test_a_model_without_the_other(raw: Path) -> None:
+    """By name it is a mistake; by place, heights are unknown there."""
+    for file in ("dsm/a.tif", "dsm/b.tif", "dtm/a.tif"):
+        at = ("ab".index(file[4]) * SIZE, 0)
+        write(raw / file, np.full((SIZE, SIZE), 9 if "dsm" in file else 2, np.float32), at=at)
+    models = {"surface": "dsm/*", "terrain": "dtm/*"}
+    with pytest.raises(InputError, match=r"dsm/b\.tif: has no file of its name in the terrain"):
+        make(raw, split=SPLIT, height=models)
+    folder = make(raw, split=SPLIT, height=models, match="place")
+    assert (load(folder, "height", "a") == 7).all()
+    assert not (folder / "test" / "height").exists()
+
+
 @pytest.mark.parametrize(
     ("shift", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,29 @@ def test_bad_files(raw: Path) -> None:
     line = shapely.LineString([(WEST, NORTH), (WEST + 1, NORTH)])
     write_polygons(raw / "landcover" / "x.gpkg", [("house", line)], CRS)
     with pytest.raises(InputError, match=r"x\.gpkg: has no polygons"):
+        made(raw)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("2024-01-01T00:00:00", r"has the value 2024-01-01 .*, which scenes.yaml gives no class"),
+        (1.5, r"has the value 1\.5, which"),
+        (5.0, r"has the value 5, which"),
+        (["house"], r"its field v holds lists .*; choose another field"),
+    ],
+)
+def test_other_types_of_fields(raw: Path, value: Any, said: str) -> None:
+    feature = {
+        "type": "Feature",
+        "properties": {"v": value},
+        "geometry": shapely.geometry.mapping(pixels(2, 2, 20, 20)),
+    }
+    named = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    content = {"type": "FeatureCollection", "crs": named, "features": [feature]}
+    (raw / "landcover").mkdir()
+    (raw / "landcover" / "x.geojson").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=said):
         made(raw)
 
 
