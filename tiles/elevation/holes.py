@@ -44,7 +44,9 @@ class FilledElevation:
 
     def __init__(self, model: Elevation, width: float) -> None:
         if not 0 <= width < math.inf:
-            raise InvalidValueError("width", f"must be >= 0 m, got {width:g}", "give metres")
+            raise InvalidValueError(
+                "width of holes", f"must be >= 0 m, got {width:g}", "give metres"
+            )
         self._model = model
         self.name, self.grid, self.vertical = model.name, model.grid, model.vertical
         across, down = (math.floor(width / side + 1e-6) for side in self.grid.pixel_size)

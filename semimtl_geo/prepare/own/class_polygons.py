@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Real
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,13 +219,13 @@ class ClassPolygons:
             layer.file, f"its field {self._field} holds lists", "choose another field", TypeError
         ):
             codes, values = pd.factorize(shapes[self._field], use_na_sentinel=True)
-        classes = [self._class_of(layer, value) for value in values]
+        classes = [self._class_of(layer, value) for value in pd.Index(values).tolist()]
         # The code of missing values is -1.
         return np.array([*classes, UNKNOWN_CLASS], np.int64)[codes]
 
     def _class_of(self, layer: PolygonLayer, value: Any) -> int:
         """Return the class of a value of the field, or of the name of a layer."""
-        if isinstance(value, Real) and float(value).is_integer():
+        if isinstance(value, float) and value.is_integer():
             value = int(value)
         if value not in self._classes:
             kind = "value" if self._field is not None else "layer"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rasters import write
-from tiles.elevation import FilledElevation
+from tiles.elevation import FilledElevation, heights_above_ground
 from tiles.elevation.model import Elevation
 from tiles.errors import InputError, InvalidValueError
 
@@ -97,8 +97,25 @@ def test_no_pixel_depends_on_the_window(
 
 def test_an_impossible_width(tmp_path: Path) -> None:
     path = write(tmp_path / "dtm.tif", plane(), gsd=1.0)
-    with Elevation(path) as model, pytest.raises(InvalidValueError, match="width: must be >= 0 m"):
+    with (
+        Elevation(path) as model,
+        pytest.raises(InvalidValueError, match="width of holes: must be >= 0 m"),
+    ):
         FilledElevation(model, -1)
+
+
+def test_heights_above_ground_over_holes(tmp_path: Path) -> None:
+    heights = plane()
+    house = np.s_[4:14, 4:12]
+    heights[house] = NODATA
+    dtm = write(tmp_path / "dtm.tif", heights, gsd=1.0, nodata=NODATA)
+    surface = plane()
+    surface[house] += 6
+    dsm = write(tmp_path / "dsm.tif", surface, gsd=1.0)
+    for holes, expected in ((0.0, -9999.0), (10.0, 6.0)):
+        made = heights_above_ground(dsm, tmp_path / f"{holes}.tif", dtm=dtm, holes=holes)
+        with rasterio.open(made) as file:
+            np.testing.assert_allclose(file.read(1)[house], expected, atol=0.5)
 
 
 def test_models_of_several_files(tmp_path: Path) -> None:
