@@ -161,7 +161,8 @@ def test_usa(tmp_path: Path) -> None:
     terrain = np.full((120, 160), 900, np.float32)
     corner = place(bounds[0] - 30, bounds[3] + 30, 2.0)
     for folder, values in (("dsm", terrain + 30), ("dem", terrain)):
-        write(raw / folder / "N095E297.tif", values, crs="EPSG:3089", transform=corner)
+        name = f"N095E297_2019_{folder.upper()}_Phase2_cog.tif"
+        write(raw / folder / name, values, crs="EPSG:3089", transform=corner)
     folder = prepared(raw, "kentucky")
     for name in names:
         np.testing.assert_allclose(load(folder, "height", name), 30 * foot, rtol=1e-5)
