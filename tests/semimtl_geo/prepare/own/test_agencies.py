@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 import yaml
 from rasterio.transform import from_origin
@@ -48,6 +51,23 @@ def test_every_recipe_is_tested() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     assert len(RECIPES) == 9
     assert [name for name in RECIPES if f'prepared(raw, "{name}"' not in source] == []
+    commands = [f"semimtl-geo prepare folder --raw downloads/{name} --out data" for name in RECIPES]
+    assert [command for command in commands if command not in PAGE] == []
+
+
+def test_the_script_that_splits_dfc2019_by_place(tmp_path: Path) -> None:
+    """Its script never puts two images of one place into both lists."""
+    (script,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names = [f"{city}_{place:03}_{view:03}" for city in ("JAX", "OMA") for place in (4, 8, 203)
+             for view in (1, 6)]  # fmt: skip
+    (tmp_path / "Track1-RGB").mkdir()
+    for name in names:
+        (tmp_path / "Track1-RGB" / f"{name}_RGB.tif").touch()
+    run = [sys.executable, "-c", script]
+    printed = subprocess.run(run, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    split = yaml.safe_load(printed)["split"]
+    assert sorted(split["train"] + split["test"]) == sorted(names)
+    assert not {name[:7] for name in split["train"]} & {name[:7] for name in split["test"]}
 
 
 def test_france(tmp_path: Path) -> None:
@@ -218,6 +238,7 @@ def test_geonrw(tmp_path: Path) -> None:
     assert not list(folder.glob("*/height"))
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_dfc2019(tmp_path: Path) -> None:
     """No georeference; NaN in heights; the codes of ASPRS."""
     raw, none = tmp_path / "dfc2019", {"crs": None, "transform": None}
@@ -237,6 +258,7 @@ def test_dfc2019(tmp_path: Path) -> None:
     assert (folder / "test" / "image" / "OMA_203_001.tif").exists()
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_openearthmap(tmp_path: Path) -> None:
     """Images and labels in folders of each region, one with a CRS and one without any."""
     raw, none = tmp_path / "tokyo", {"crs": None, "transform": None}

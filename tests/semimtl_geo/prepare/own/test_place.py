@@ -264,6 +264,7 @@ def test_names_by_patterns(tmp_path: Path) -> None:
     assert (load(folder, "height", "d4_x_0") == 3).all()
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_files_without_a_georeference(tmp_path: Path) -> None:
     """Scenes lie side by side; each label lies on its image."""
     raw = tmp_path / "raw"
