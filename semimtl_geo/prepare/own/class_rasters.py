@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from semimtl_geo.prepare.rasters.colour_code import ColourCode, unmatched_remark
 from semimtl_geo.prepare.rasters.raw_raster import RawRaster
 from tiles.errors import InputError
 from tiles.reading.source import Source
-from tiles.types import UNKNOWN_CLASS, Span, UInt8Array
+from tiles.types import UNKNOWN_CLASS, Color, Span, UInt8Array
 
 
 class ClassRasters(Source):
@@ -57,12 +58,11 @@ class ClassRasters(Source):
 
     def _colour_code(self, paths: Sequence[Path], settings: FolderSettings) -> ColourCode:
         unknown = [color for color in settings.unknown if isinstance(color, tuple)]
-        code = ColourCode([entry.color for entry in settings.classes], unknown)
-        unmatched = 0
-        for path in paths:
-            with RawRaster(path, str(path), self.bands) as raster:
-                unmatched += code.check(raster, "give each class its colour in scenes.yaml")
-        self.remark = unmatched_remark(unmatched)
+        code = _colour_table(tuple(entry.color for entry in settings.classes), tuple(unknown))
+        unmatched = [
+            _unmatched_pixels(path, path.stat().st_mtime_ns, self.bands, code) for path in paths
+        ]
+        self.remark = unmatched_remark(sum(unmatched))
         return code
 
     def read_classes(self, rows: Span, columns: Span) -> UInt8Array:
@@ -84,3 +84,28 @@ class ClassRasters(Source):
             fault = f"has the value {value:g}, which scenes.yaml gives no class"
             raise InputError(self.name, fault, "add it to the values of a class, or to unknown")
         return np.where(known, self._numbers[index], np.uint8(UNKNOWN_CLASS))
+
+
+@lru_cache(1)
+def _colour_table(colors: tuple[Color, ...], unknown: tuple[Color, ...]) -> ColourCode:
+    return ColourCode(colors, unknown)
+
+
+@lru_cache
+def _unmatched_pixels(path: Path, changed: int, bands: tuple[int, ...], code: ColourCode) -> int:
+    """Check a raster of colours once, though it may lie at many orthophotos.
+
+    Args:
+        path: The raster.
+        changed: When it was changed; another state of it is checked again.
+        bands: Its bands of red, green and blue.
+        code: Colours of the classes.
+
+    Returns:
+        Number of pixels whose colour is that of no class.
+
+    Raises:
+        InputError: If it is no label image.
+    """
+    with RawRaster(path, str(path), bands) as raster:
+        return code.check(raster, "give each class its colour in scenes.yaml")

@@ -37,6 +37,7 @@ stands for in the last part: :mod:`semimtl_geo.prepare.own.patterns`. ``docs/dat
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -91,8 +92,10 @@ class Folder:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Content of the YAML file."""
-        return asdict(self._settings)
+        """Content of the YAML file; made-up places also depend on which scenes there are."""
+        names = "\n".join(self._numbers).encode()
+        scenes = {"scenes": hashlib.sha256(names).hexdigest()[:16]}
+        return asdict(self._settings) | (scenes if self._settings.image.gsd is not None else {})
 
     def plan(self, raw: RawFolder) -> list[Item]:
         """List one item per image.

@@ -68,6 +68,22 @@ def test_tiles_are_one_source(raw: Path) -> None:
     )
 
 
+def test_a_raster_of_colours_is_checked_once(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from semimtl_geo.prepare.rasters.colour_code import ColourCode
+
+    checked = []
+    check = ColourCode.check
+    monkeypatch.setattr(ColourCode, "check", lambda *args: checked.append(1) or check(*args))
+    colours = np.array([[255, 255, 255], [0, 0, 255]], np.uint8)
+    image = np.moveaxis(colours[(cover() == 7).astype(int)], -1, 0)
+    write(raw / "landcover" / "x.tif", image, at=(-SIZE / 2, -SIZE / 2))
+    folder = make(raw, match="place", classes=CLASSES, split=SPLIT)
+    for name in "ab":
+        expected = (around(cover(), name) == 7).astype(np.uint8)
+        np.testing.assert_array_equal(load(folder, "landcover", name)[0], expected)
+    assert checked == [1]
+
+
 def test_what_files_do_not_cover_is_unknown(raw: Path) -> None:
     """One tile covers the west of a; b has no labels."""
     write(raw / "landcover" / "x.tif", np.full((SIZE, 10), 7, np.uint8))
@@ -284,6 +300,10 @@ def test_files_without_a_georeference(tmp_path: Path) -> None:
             assert source.res == (0.35, 0.35)
             bounds.append(source.bounds)
     assert bounds[0].right < bounds[1].left
+    write(raw / "image" / "0.tif", noise(3, SIZE, SIZE), **none)  # would move the others
+    with pytest.raises(InputError, match=r"was begun with other settings \(scenes: "):
+        make(raw, image={"gsd": 0.35}, split={"train": ["a", "0"], "test": ["b"]})
+    (raw / "image" / "0.tif").unlink()
     write(raw / "height" / "a.tif", np.ones((SIZE, 5), np.float32), **none)
     with pytest.raises(InputError, match=r"height/a\.tif: has 5 x 24 px, but a\.tif has 24 x 24"):
         make(raw, "again", image={"gsd": 0.35}, split=SPLIT)
