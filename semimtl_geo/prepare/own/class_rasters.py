@@ -97,8 +97,8 @@ def _unmatched_pixels(path: Path, changed: int, bands: tuple[int, ...], code: Co
 
     Args:
         path: The raster.
-        changed: When it was changed; another state of it is checked again.
-        bands: Its bands of red, green and blue.
+        changed: Time of its last change; another state of it is checked again.
+        bands: Numbers of the bands of red, green and blue.
         code: Colours of the classes.
 
     Returns:
