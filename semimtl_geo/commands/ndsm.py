@@ -12,6 +12,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument("dsm", type=Path, help="surface model, heights in metres")
     command.add_argument("--dtm", type=Path, help="terrain model; without it, ground is filtered")
+    command.add_argument(
+        "--holes",
+        type=float,
+        default=0.0,
+        help="width in metres up to which holes of the terrain model are filled, such as 100",
+    )
     command.add_argument("--out", type=output_path, required=True, help="file for the heights")
     command.add_argument(
         "--building", type=float, default=40.0, help="width of the widest building in metres"
@@ -26,6 +32,11 @@ def run(args: argparse.Namespace) -> None:
     with progress_bar(args.dsm.name, "blocks") as progress:
         print(
             heights_above_ground(
-                args.dsm, args.out, dtm=args.dtm, building=args.building, progress=progress
+                args.dsm,
+                args.out,
+                dtm=args.dtm,
+                holes=args.holes,
+                building=args.building,
+                progress=progress,
             )
         )

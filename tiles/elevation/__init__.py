@@ -5,6 +5,7 @@ May import the nouns at the root of ``tiles``, :mod:`tiles.reading` and :mod:`ti
 
 from __future__ import annotations
 
+from tiles.elevation.holes import FilledElevation
 from tiles.elevation.ndsm import heights_above_ground
 
-__all__ = ["heights_above_ground"]
+__all__ = ["FilledElevation", "heights_above_ground"]

@@ -2,46 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 
 import numpy as np
 import pyproj
+import rasterio
 
 from tiles.errors import InputError
-from tiles.reading.raster import Raster
-from tiles.types import Float64Array, Span
+from tiles.reading.source import Source
+from tiles.types import BandSelection, Float64Array, RasterName, Span
 
 # No ground on Earth lies outside; other values are undeclared nodata.
 LOWEST, HIGHEST = -1000.0, 9500.0
 
+METRES = ("", "m", "metre", "metres", "meter", "meters")
+"""Names of the metre as a unit of heights; a file without a unit counts as one in metres."""
 
-class Elevation(Raster):
+
+class Elevation(Source):
     """An elevation model opened for reading: one band of heights.
 
     Args:
-        path: Anything that GDAL reads.
+        rasters: One or more files that GDAL reads; several form one model.
+        bands: Number or name of the band, as a list; by default the only one except alpha.
+        scale: Metres per unit. None reads it and the offset from each file, whose unit must be the
+            metre.
+        nodata: Value that means unknown, in addition to the nodata that files declare.
+
+    Attributes:
+        vertical: Vertical CRS of the heights, if it is known.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        super().__init__(path)
+    def __init__(
+        self,
+        rasters: RasterName | Sequence[RasterName],
+        bands: BandSelection | None = None,
+        scale: float | None = None,
+        nodata: float | None = None,
+    ) -> None:
+        super().__init__(rasters, bands)
         try:
             if len(self.bands) != 1:
                 fault = f"has {len(self.bands)} bands, but heights are one"
                 raise InputError(self.name, fault, "give a file with the heights alone")
-            band = self.bands[0] - 1
-            self._scale, self._offset = self._file.scales[band], self._file.offsets[band]
-            self.vertical = self._vertical(self._file.units[band] or "")
+            self._scale, self._offset = 1.0, 0.0
+            names = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
+            units = band_units(names, self.bands[0])
+            self.vertical = self._vertical(units[2] if scale is None else "", scale is None)
+            self._scale, self._offset = units[:2] if scale is None else (scale, 0.0)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
+        self._nodata = nodata
+        if nodata is not None and self.dtype.kind == "f":  # the file holds it rounded
+            self._nodata = float(np.asarray(nodata).astype(self.dtype))
 
-    def _vertical(self, unit: str) -> pyproj.CRS | None:
+    def _vertical(self, unit: str, in_metres: bool) -> pyproj.CRS | None:
         """Return the vertical CRS if it is known; its unit must be the metre."""
         crs = pyproj.CRS.from_user_input(self.grid.crs)
         vertical = crs.sub_crs_list[-1] if crs.is_compound else None
-        units = [unit] + [axis.unit_name for axis in crs.axis_info[2:]]
+        units = [unit] + [axis.unit_name for axis in crs.axis_info[2:] if in_metres]
         for name in units:
-            if name.strip().lower() not in ("", "m", "metre", "metres", "meter", "meters"):
+            if name.strip().lower() not in METRES:
                 fault = f"its heights are in {name!r}"
                 raise InputError(self.name, fault, "convert them to metres")
         return vertical
@@ -55,8 +78,13 @@ class Elevation(Raster):
 
         Returns:
             float64 [H, W] in metres, NaN where unknown.
+
+        Raises:
+            InputError: If the file is damaged, or holds heights that are impossible.
         """
         values, known = self.read(rows, columns)
+        if self._nodata is not None:
+            known = known & (values[0] != self._nodata)
         made: Float64Array = values[0].astype(np.float64) * self._scale + self._offset
         known = known & np.isfinite(made)
         outside = known & ((made < LOWEST) | (made > HIGHEST))
@@ -66,3 +94,27 @@ class Elevation(Raster):
             raise InputError(self.name, fault, remedy)
         made[~known] = np.nan
         return made
+
+
+def band_units(names: Sequence[RasterName], band: int) -> tuple[float, float, str]:
+    """Read the coding of heights, which several files of one model must share.
+
+    Args:
+        names: The files.
+        band: Number of the band of heights.
+
+    Returns:
+        Scale, offset, and the name of the unit.
+
+    Raises:
+        InputError: If the files differ.
+    """
+    found: tuple[float, float, str] | None = None
+    for name in names:
+        with rasterio.open(name) as file:
+            units = file.scales[band - 1], file.offsets[band - 1], file.units[band - 1] or ""
+        if found is not None and units != found:
+            fault = f"its scale, offset and unit {units} are not those of {names[0]}, {found}"
+            raise InputError(str(name), fault, "convert the files to one coding")
+        found = units
+    return found or (1.0, 0.0, "")

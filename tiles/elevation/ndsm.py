@@ -12,6 +12,7 @@ import numpy as np
 import rasterio
 
 from tiles.elevation.ground import Ground, GroundFilter
+from tiles.elevation.holes import FilledElevation
 from tiles.elevation.model import Elevation
 from tiles.elevation.terrain import Terrain
 from tiles.errors import InputError, InvalidValueError
@@ -33,6 +34,7 @@ def heights_above_ground(
     out: str | PathLike[str],
     *,
     dtm: str | PathLike[str] | None = None,
+    holes: float = 0.0,
     building: float = 40.0,
     slope: float = 0.15,
     threshold: float = 0.5,
@@ -56,6 +58,9 @@ def heights_above_ground(
         dsm: Surface model of one band, anything that GDAL reads.
         out: The file to make, a Cloud Optimized GeoTIFF on the surface model's grid.
         dtm: Terrain model of one band. The settings of the filter have no meaning then.
+        holes: Width of the widest holes of the terrain model that are filled, in metres, as
+            :class:`tiles.elevation.FilledElevation` does: laser scanning leaves them under
+            buildings.
         building: Width of the widest building, in metres. Wider ones stay in the ground, and
             wider hilltops are safe from being taken for one.
         slope: Steepest ground, rise over run.
@@ -95,7 +100,9 @@ def heights_above_ground(
             below: Callable[[Span, Span], tuple[Float64Array, Float64Array | float]] = ground.at
         else:
             tags |= {"ELEVATION_METHOD": "DSM minus DTM, bilinear", "ELEVATION_DTM": Path(dtm).name}
-            terrain = Terrain(stack.enter_context(Elevation(dtm)), surface)
+            model = FilledElevation(stack.enter_context(Elevation(dtm)), holes)
+            tags |= {"ELEVATION_HOLES": f"{holes:g}"} if holes else {}
+            terrain = Terrain(model, surface)
             step = _steps(len(windows), progress)
 
             def below(rows: Span, columns: Span) -> tuple[Float64Array, Float64Array | float]:

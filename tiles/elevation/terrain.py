@@ -8,6 +8,7 @@ import numpy as np
 import pyproj
 from pyproj.exceptions import CRSError, ProjError
 
+from tiles.elevation.holes import FilledElevation
 from tiles.elevation.model import Elevation
 from tiles.errors import InputError
 from tiles.types import Float64Array, Span
@@ -31,7 +32,7 @@ class Terrain:
         dsm: The surface model.
     """
 
-    def __init__(self, dtm: Elevation, dsm: Elevation) -> None:
+    def __init__(self, dtm: Elevation | FilledElevation, dsm: Elevation) -> None:
         self._dtm, self._to = dtm, dsm.grid
         self._transformer: pyproj.Transformer | None = None
         heights = (dsm.vertical, dtm.vertical)

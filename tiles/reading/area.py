@@ -172,7 +172,7 @@ def read_area(path: RasterName, grid: PixelGrid) -> Area:
     shapes = frame.geometry.dropna().make_valid()
     if not _polygons(shapes):
         raise InputError(name, "has no polygons", "give a layer of polygons")
-    pixels = _to_pixels(shapes, grid).make_valid()
+    pixels = to_pixels(shapes, grid).make_valid()
     clipped = _polygons(pixels.intersection(shapely.box(0, 0, grid.width, grid.height)))
     if not clipped:
         raise NoOverlapError(name, "lies outside the raster", "give an area that overlaps it")
@@ -185,8 +185,16 @@ def _polygons(shapes: Any) -> list[Any]:
     return [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
 
 
-def _to_pixels(shapes: GeoSeries, grid: PixelGrid) -> GeoSeries:
-    """Transform shapes to pixels (column, row) of a grid."""
+def to_pixels(shapes: GeoSeries, grid: PixelGrid) -> GeoSeries:
+    """Transform shapes to pixels (column, row) of a grid.
+
+    Args:
+        shapes: Shapes in any CRS.
+        grid: The grid.
+
+    Returns:
+        The shapes, with their index; those that the grid's CRS cannot show are left out.
+    """
     grid_crs = pyproj.CRS.from_user_input(grid.crs)
     if shapes.crs != grid_crs:
         shapes = _near_with_vertices(shapes, grid, grid_crs).to_crs(grid_crs)

@@ -7,63 +7,64 @@ only if there is land cover:
 .. code-block:: yaml
 
     name: lyon                      # of the data set; by default the folder's name
+    match: name                     # or place: all files of a layer are laid over each image
     image:
+      files: image/*                # see below
       bands: [4, 1, 2]              # numbers or names, in the order to write; by default 1, 2, 3
-      names: [NIR, red, green]      # names to write for them
+      stack: [{files: irc/*, bands: [1]}]      # further files; their bands are written after these
+      names: [NIR, red, green, x]   # names to write for all bands
       white: 4095                   # value that becomes 255 in bytes; by default values are kept
-    classes:                        # 0, 1, ... in this order
+      gsd: 0.35                     # metres per pixel of images without any georeference
+    landcover:
+      files: landcover/*            # rasters, or polygons (GeoPackage, FlatGeobuf, shapefile, ...)
+      field: code                   # field of polygons with their values; by default, the value is
+      layer: cover                  # the name of the layer; by default all layers are read
+    classes:                        # 0, 1, ... in this order; where polygons overlap, the last one
       - {name: ground, color: [255, 255, 255], values: [1, 2]}   # values in label rasters of one
-      - {name: building, color: [0, 0, 255], values: [7]}        # band; in those of three bands,
-      - {name: tree, color: [0, 255, 0], values: [5]}            # the colour is the code
+      - {name: building, color: [0, 0, 255], values: [7, house]} # band, or of polygons; in those of
+      - {name: tree, color: [0, 255, 0], values: [5]}            # three bands, colour is the code
     unknown: [0, [0, 0, 0]]         # values or colours of pixels whose class is unknown
-    height: {scale: 0.01, offset: 0, nodata: 65535}    # metres per unit, metres at 0
+    height: {files: height/*, band: 1, scale: 0.01, offset: 0, nodata: 65535}  # metres per unit,
+                                    # metres at 0; or surface minus terrain:
+    # height: {surface: dsm/*, terrain: {files: dem/*, band: 2}, holes: 100}
     split: {train: 0.7, val: 0.1, test: 0.2, seed: 0}  # or lists: {train: [a, b], test: [c]}
     gsd: 0.2                        # metres to write; by default each image's own
     crs: EPSG:25832                 # CRS to write; by default each image's own, if in metres
+
+``*`` in ``files`` stands for any text within a part of a path, and the name of a scene is what it
+stands for in the last part: :mod:`semimtl_geo.prepare.own.patterns`. ``docs/data.md`` has examples.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import numpy as np
-import rasterio
-from rasterio import Affine
-
-from semimtl_geo.prepare.adapter import SPLITS, Item
+from semimtl_geo.prepare.adapter import Item
 from semimtl_geo.prepare.archive import RawFile, RawFolder
 from semimtl_geo.prepare.options import option
-from semimtl_geo.prepare.own.labels import ClassFile, HeightCheck, HeightFile, OverlapCheck
-from semimtl_geo.prepare.own.schema import (
-    EXAMPLE,
-    FolderSettings,
-    SplitSettings,
-    read_settings,
-)
+from semimtl_geo.prepare.own.checks import HeightCheck, OverlapCheck
+from semimtl_geo.prepare.own.class_polygons import ClassPolygons
+from semimtl_geo.prepare.own.class_rasters import ClassRasters
+from semimtl_geo.prepare.own.heights import HeightDifference, HeightRasters
+from semimtl_geo.prepare.own.images import ImageStack, target_grid
+from semimtl_geo.prepare.own.matching import Layers, match_files
+from semimtl_geo.prepare.own.patterns import is_polygons
+from semimtl_geo.prepare.own.schema import EXAMPLE, FolderSettings, read_settings
+from semimtl_geo.prepare.own.splits import assign_splits
+from semimtl_geo.prepare.own.unplaced import place
 from semimtl_geo.prepare.rasters.resampling import class_layers, value_layers
-from semimtl_geo.prepare.rasters.scene_writer import (
-    LAYERS,
-    REMARK,
-    write_height,
-    write_image,
-    write_landcover,
-)
+from semimtl_geo.prepare.rasters.scene_writer import REMARK, write_height, write_landcover
 from semimtl_geo.prepare.summary import describe_scenes
-from tiles.errors import InputError, InvalidValueError, MissingFileError
+from tiles.errors import InputError, InvalidValueError
 from tiles.grid import PixelGrid
-from tiles.reading.raster import Raster, all_known
-from tiles.reading.source import Source
-from tiles.types import BoolArray, ProgressCallback, Span
-
-SUFFIXES: Final = "tif|tiff|jp2|img|vrt|asc"
-
-MAX_SCALE_ERROR: Final = 0.05
-"""Largest relative difference between a unit of the CRS and a metre on the ground. Survey grids
-stay below it; Web Mercator, away from the equator, does not."""
+from tiles.reading.overlay import Overlay
+from tiles.types import ProgressCallback
 
 
 @dataclass
@@ -87,11 +88,14 @@ class Folder:
         metavar="FILE",
     )
     _settings: FolderSettings = field(default_factory=FolderSettings, init=False, repr=False)
+    _numbers: dict[str, int] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Content of the YAML file."""
-        return asdict(self._settings)
+        """Content of the YAML file; made-up places also depend on which scenes there are."""
+        names = "\n".join(self._numbers).encode()
+        scenes = {"scenes": hashlib.sha256(names).hexdigest()[:16]}
+        return asdict(self._settings) | (scenes if self._settings.image.gsd is not None else {})
 
     def plan(self, raw: RawFolder) -> list[Item]:
         """List one item per image.
@@ -101,27 +105,23 @@ class Folder:
         """
         file = self.config or raw.folder / "scenes.yaml"
         settings = self._settings = read_settings(file)
-        found = {layer: _layer_files(raw, layer) for layer in LAYERS}
-        if not found["image"]:
-            fault = "has no rasters in image/"
-            raise MissingFileError(raw.folder, fault, "put the orthophotos there, unzipped")
-        for layer in LAYERS[1:]:
-            for name, label in found[layer].items():
-                if name not in found["image"]:
-                    fault = f"has no orthophoto of its name in {raw.folder / 'image'}"
-                    raise InputError(label.file, fault, "rename or remove it")
-        if found["landcover"] and not settings.classes:
+        scenes = match_files(raw, settings)
+        self._numbers = {name: number for number, name in enumerate(scenes)}
+        if any("landcover" in layers for layers in scenes.values()) and not settings.classes:
             fault = "must list the classes, as there is land cover"
             raise InvalidValueError(file, fault, EXAMPLE)
         domain = settings.name or raw.folder.resolve().name
         items = []
-        for name, split in _assign_splits(file, settings, list(found["image"])).items():
-            files = {layer: found[layer][name] for layer in LAYERS if name in found[layer]}
+        for name, split in assign_splits(file, settings.split, list(scenes)).items():
+            layers = scenes[name]
             # A data set lists the images, so each is written after its labels.
-            targets = [
-                f"{split}/{layer}/{name}.tif" for layer in reversed(LAYERS) if layer in files
+            written = [
+                *(["height"] if {"height", "surface"} & layers.keys() else []),
+                *(["landcover"] if "landcover" in layers else []),
+                "image",
             ]
-            items.append(Item(domain, split, name, files, targets))
+            targets = [f"{split}/{layer}/{name}.tif" for layer in written]
+            items.append(Item(domain, split, name, _to_roles(layers), targets))
         return items
 
     def make(self, item: Item, files: Mapping[str, Path], folder: Path) -> None:
@@ -130,137 +130,115 @@ class Folder:
         Raises:
             InputError: If a file cannot be used.
         """
-        tags = {"SCENE": item.name}
-        targets = {layer: folder / item.split / layer / f"{item.name}.tif" for layer in files}
-        with Raster(files["image"], self._settings.image.bands) as image:
-            grid = _target_grid(files["image"], image, self._settings)
-            if "landcover" in files and not targets["landcover"].exists():
-                self._write_landcover(targets["landcover"], files["landcover"], grid, tags)
-            if "height" in files and not targets["height"].exists():
-                with HeightFile(files["height"], self._settings) as heights:
-                    layers = value_layers(heights.name, heights.grid, 1, heights.read_heights)
-                    check = HeightCheck(heights.name)
-                    write_height(targets["height"], layers, grid, tags, check)
-            if not targets["image"].exists():
-                self._write_image(targets["image"], files["image"], image, grid, tags)
+        targets = {Path(target).parts[1]: folder / target for target in item.targets}
+        missing = {layer: target for layer, target in targets.items() if not target.exists()}
+        settings, tags = self._settings, {"SCENE": item.name}
+        with self._placed(item, files) as paths:
+            stacks = [paths[name] for name in paths if name.startswith("stack")]
+            with ImageStack(paths["image"][0], stacks, settings.image) as images:
+                grid = target_grid(paths["image"][0], images.image, settings)
+                if "landcover" in missing:
+                    polygons = is_polygons(item.files["landcover:0"])
+                    write = self._write_polygons if polygons else self._write_class_rasters
+                    write(missing["landcover"], paths["landcover"], grid, tags)
+                if "height" in missing:
+                    self._write_height(missing["height"], paths, grid, tags)
+                if "image" in missing:
+                    images.write(missing["image"], grid, tags)
 
     def summary(self, folder: Path, progress: ProgressCallback) -> str:
         """Describe the scenes in Markdown."""
         return describe_scenes(folder, folder.name, [], progress)
 
-    def _write_landcover(
-        self, target: Path, path: Path, grid: PixelGrid, tags: Mapping[str, str]
-    ) -> None:
-        classes = self._settings.classes
-        with ClassFile(path, self._settings) as labels:
-            remark = {REMARK: labels.remark} if labels.remark else {}
-            write_landcover(
-                target,
-                class_layers(labels.name, labels.grid, len(classes), labels.read_classes),
-                grid,
-                [entry.name for entry in classes],
-                [entry.color for entry in classes],
-                {**tags, **remark},
-                OverlapCheck(labels.name),
+    @contextmanager
+    def _placed(self, item: Item, files: Mapping[str, Path]) -> Iterator[dict[str, list[Path]]]:
+        """Yield the files of a scene by layer, with a made-up place if they have none."""
+        paths = _from_roles(files)
+        gsd, number = self._settings.image.gsd, self._numbers[item.name]
+        if gsd is None:
+            yield paths
+            return
+        with TemporaryDirectory() as folder:
+            rasters = [path for role, path in files.items() if not is_polygons(item.files[role])]
+            placed = dict(
+                zip(
+                    rasters,
+                    place(rasters, number, gsd, self._settings.crs, Path(folder)),
+                    strict=True,
+                )
             )
+            originals = {str(made): str(path) for path, made in placed.items()}
+            try:
+                yield {
+                    layer: [placed.get(path, path) for path in each]
+                    for layer, each in paths.items()
+                }
+            except InputError as error:  # the user knows the original file
+                source = originals.get(error.source, error.source)
+                raise type(error)(source, error.fault, error.remedy) from error
 
-    def _write_image(
-        self, target: Path, path: Path, image: Raster, grid: PixelGrid, tags: Mapping[str, str]
+    def _write_class_rasters(
+        self, target: Path, paths: Sequence[Path], grid: PixelGrid, tags: Mapping[str, str]
     ) -> None:
-        with rasterio.open(path) as file:
-            all_pixels_known = all_known(file) and image.dtype.kind != "f"
-            stored = [file.descriptions[band - 1] or f"band {band}" for band in image.bands]
-        names: Sequence[str] = self._settings.image.names or stored
-        masked = not all_pixels_known or grid.crs != image.grid.crs
-        dtype, gain = image.dtype, 1.0
-        if self._settings.image.white is not None:
-            dtype, gain = np.dtype(np.uint8), 255 / self._settings.image.white
+        with ClassRasters(paths, self._settings) as labels:
+            remark = {REMARK: labels.remark} if labels.remark else {}
+            count = len(self._settings.classes)
+            layers = class_layers(labels.name, labels.grid, count, labels.read_classes)
+            self._write_landcover(target, labels.name, layers, grid, {**tags, **remark})
 
-        def read(rows: Span, columns: Span) -> tuple[Any, BoolArray]:
-            values, known = image.read(rows, columns)
-            return values if gain == 1 else values * np.float32(gain), known
+    def _write_polygons(
+        self, target: Path, paths: Sequence[Path], grid: PixelGrid, tags: Mapping[str, str]
+    ) -> None:
+        labels = ClassPolygons(paths, self._settings, grid)
+        count = len(self._settings.classes)
+        layers = class_layers(labels.name, grid, count, labels.read_classes)
+        self._write_landcover(target, labels.name, layers, grid, tags)
 
-        layers = value_layers(image.name, image.grid, len(image.bands), read)
-        write_image(target, layers, grid, dtype, names, masked, tags)
-
-
-def _layer_files(raw: RawFolder, layer: str) -> dict[str, RawFile]:
-    """Return the rasters of a layer by base name.
-
-    Rasters in archives are left out, as unzipping separates them from the files beside them.
-    """
-    found: dict[str, RawFile] = {}
-    for file, match in raw.match(rf"{layer}/([^/]+)\.(?:{SUFFIXES})"):
-        if file.member is not None or file.file.parent != raw.folder / layer:
-            continue
-        if match[1] in found:
-            fault = f"has the name of {found[match[1]].file}"
-            raise InputError(file.file, fault, "rename or remove one of them")
-        found[match[1]] = file
-    return dict(sorted(found.items()))
-
-
-def _assign_splits(file: Path, settings: FolderSettings, scenes: list[str]) -> dict[str, str]:
-    """Return the split of each scene, by lists or by shares."""
-    if settings.split.shares:
-        return _split_by_shares(settings.split, scenes)
-    listed = {scene: name for name, part in settings.split.names.items() for scene in part}
-    for scene in listed:
-        if scene not in scenes:
-            fault = f"its split names {scene}, but no scene has this name"
-            raise InvalidValueError(file, fault, "correct its name")
-    for scene in scenes:
-        if scene not in listed:
-            fault = f"its split leaves out scene {scene}"
-            remedy = "add it to train, val or test, or remove its files"
-            raise InvalidValueError(file, fault, remedy)
-    return {scene: listed[scene] for scene in scenes}
-
-
-def _split_by_shares(split: SplitSettings, scenes: list[str]) -> dict[str, str]:
-    """Return the split of each scene by shares.
-
-    Scenes are ordered by a hash of seed and name, so that most of them keep their split when a
-    scene is added.
-    """
-    order = sorted(
-        scenes, key=lambda name: hashlib.sha256(f"{split.seed}:{name}".encode()).digest()
-    )
-    ends, total = {}, 0.0
-    for name in SPLITS:
-        total += split.shares.get(name, 0.0)
-        ends[name] = round(total * len(order))
-    # Few scenes must not be rounded to none for training.
-    ends["train"] = max(ends["train"], 1 if split.shares.get("train") else 0)
-    starts = dict(zip(SPLITS, [0, *ends.values()], strict=False))
-    chosen = {scene: name for name in SPLITS for scene in order[starts[name] : ends[name]]}
-    return {scene: chosen[scene] for scene in scenes}
-
-
-def _target_grid(path: Path, image: Raster, settings: FolderSettings) -> PixelGrid:
-    """Return the grid to write on.
-
-    Raises:
-        InputError: If the unit of its CRS is not a metre on the ground, which training assumes.
-    """
-    if settings.crs is None:
-        grid = _north_up(image.grid_at(settings.gsd))
-    else:
-        with Source(path, settings.image.bands, settings.crs) as projected:
-            grid = _north_up(projected.grid_at(settings.gsd))
-    steps = abs(grid.transform.a), abs(grid.transform.e)
-    ratios = [step / size for step, size in zip(steps, grid.pixel_size, strict=True)]
-    if any(abs(ratio - 1) > MAX_SCALE_ERROR for ratio in ratios):
-        fault = (
-            f"would be written in {grid.crs.to_string()}, whose unit is not a metre on the ground"
+    def _write_landcover(
+        self, target: Path, name: str, layers: Overlay, grid: PixelGrid, tags: Mapping[str, str]
+    ) -> None:
+        write_landcover(
+            target,
+            layers,
+            grid,
+            [entry.name for entry in self._settings.classes],
+            [entry.color for entry in self._settings.classes],
+            tags,
+            OverlapCheck(name, required=self._settings.match == "name"),
         )
-        remedy = "give a projected one in scenes.yaml, such as crs: EPSG:25832"
-        raise InputError(image.name, fault, remedy)
-    return grid
+
+    def _write_height(
+        self,
+        target: Path,
+        paths: Mapping[str, Sequence[Path]],
+        grid: PixelGrid,
+        tags: Mapping[str, str],
+    ) -> None:
+        settings, required = self._settings.height, self._settings.match == "name"
+        heights: HeightDifference | HeightRasters
+        if settings.models:
+            with HeightDifference(paths["surface"], paths["terrain"], settings) as heights:
+                layers = value_layers(heights.name, heights.grid, 1, heights.read_heights)
+                check = HeightCheck(heights.name, required, heights.check_order)
+                write_height(target, layers, grid, tags, check)
+            return
+        with HeightRasters(paths["height"], settings) as heights:
+            layers = value_layers(heights.name, heights.grid, 1, heights.read_heights)
+            write_height(target, layers, grid, tags, HeightCheck(heights.name, required))
 
 
-def _north_up(grid: PixelGrid) -> PixelGrid:
-    """Return the grid of the same pixels whose first one is the north-western one."""
-    t, (west, _, _, north) = grid.transform, grid.bounds
-    transform = Affine(abs(t.a), 0, west, 0, -abs(t.e), north)
-    return PixelGrid(grid.crs, transform, grid.width, grid.height)
+def _to_roles(layers: Layers) -> dict[str, RawFile]:
+    """Return the files of a scene by role: the layer, and a number within it."""
+    return {
+        f"{layer}:{number}": file
+        for layer, files in layers.items()
+        for number, file in enumerate(files)
+    }
+
+
+def _from_roles(files: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """Return the files of a scene by layer."""
+    layers: dict[str, list[Path]] = {}
+    for role, path in files.items():
+        layers.setdefault(role.partition(":")[0], []).append(path)
+    return layers
