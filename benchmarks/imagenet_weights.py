@@ -1,7 +1,7 @@
-"""Make the ImageNet weights of MobileNetV2 that the package holds, from a file of 3.6 MB.
+r"""Make the ImageNet weights of MobileNetV2 that the package holds, from a file of 3.6 MB.
 
     pip install tflite
-    python benchmarks/imagenet_weights.py mobilenet_v2_1.0_224_quant.tflite FOLDER... \\
+    python benchmarks/imagenet_weights.py mobilenet_v2_1.0_224_quant.tflite FOLDER... \
         [--out semimtl_geo/networks/imagenet/mobilenet_v2.safetensors]
 
 The file is of github.com/google-coral/test_data (Apache License 2.0): MobileNetV2, trained on
