@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from segmentation_models_pytorch.losses import LovaszLoss
 from torch import Tensor
 
 
@@ -23,6 +24,25 @@ def cross_entropy(logits: Tensor, target: Tensor, unknown: int) -> Tensor:
     """
     total = F.cross_entropy(logits, target, ignore_index=unknown, reduction="sum")
     return total / (target != unknown).sum().clamp(min=1)
+
+
+def lovasz_softmax(logits: Tensor, target: Tensor, unknown: int) -> Tensor:
+    """Return the Lovász-Softmax loss (Berman et al., CVPR 2018) of known pixels.
+
+    It is a convex bound of 1 - IoU, averaged over the classes that the batch's labels hold.
+
+    Args:
+        logits: Class scores, ``[B, K, H, W]``.
+        target: Class indices, int64 ``[B, H, W]``.
+        unknown: Class index of unknown pixels.
+
+    Returns:
+        A scalar.
+    """
+    if not (target != unknown).any():
+        return logits.sum() * 0
+    loss: Tensor = LovaszLoss("multiclass", ignore_index=unknown)(logits.float(), target)
+    return loss
 
 
 def root_mean_square(prediction: Tensor, target: Tensor) -> Tensor:
