@@ -139,10 +139,10 @@ def introduce(plan: Plan, args: argparse.Namespace) -> list[str]:
         f"paper's systems, {len(args.seeds)} seeds, scored on {args.split} scenes. Planned for "
         f"{args.minutes:g} minutes, {args.lanes} runs side by side.",
         "",
-        "The labels were made by rules (docs/towns.md): buildings and trees are above 2.2 m and all "
-        "else is below 1 m by construction, which flatters the prior of what is recommended. Means "
-        "± deviations over seeds; mIoU is over impervious surfaces, buildings, low vegetation and "
-        "trees. Seeds tell nothing of other towns.",
+        "The labels were made by rules (docs/towns.md): buildings and trees are above 2.2 m and "
+        "all else is below 1 m by construction, which flatters the prior of what is recommended. "
+        "Means ± deviations over seeds; mIoU is over impervious surfaces, buildings, low "
+        "vegetation and trees. Seeds tell nothing of other towns.",
         "",
     ]
 

@@ -36,8 +36,8 @@ class Segmentation(Task):
     Attributes:
         classes: Class names; the index is the value in label rasters.
         colors: One colour (red, green, blue) per class, 0 to 255.
-        overlap: Weight of the Lovász-Softmax loss, a bound of 1 - mIoU, beside the cross entropy. It
-            counts all classes that a batch shows alike, however rare. The paper has none.
+        overlap: Weight of the Lovász-Softmax loss, a bound of 1 - mIoU, beside the cross entropy.
+            It counts all classes of a batch alike, however rare. The paper has none.
         minor: Names of classes that a second mIoU leaves out, such as clutter, or what only one
             domain has.
 

@@ -46,7 +46,9 @@ def write_data(scenario: str, root: Path) -> None:
     """Write the data of a scenario, through `prepare` where it has an adapter."""
     raw = root.with_name("raw")
     if scenario in ("cities", "towns"):
-        for folder in write_cities(root, scenes=1, size=96).values():
+        # The towns are read at 1 m.
+        size = 96 if scenario == "cities" else 160
+        for folder in write_cities(root, scenes=1, size=size).values():
             for file in (folder / "test").glob("*/*_001.tif"):  # one scene is enough
                 file.unlink()
         if scenario == "towns":

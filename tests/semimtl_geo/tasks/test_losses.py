@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semimtl_geo.tasks.losses import berhu, cross_entropy
+from semimtl_geo.tasks.losses import berhu, cross_entropy, lovasz_softmax
 
 
 def maps(*values: float) -> Tensor:
@@ -96,3 +96,24 @@ def test_a_batch_without_any_truth_does_no_harm() -> None:
         assert leaf.grad is not None
         assert torch.count_nonzero(leaf.grad) == 0
         assert leaf.grad.isfinite().all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 1, 2, 255])), min_size=1))
+def test_lovasz_softmax_is_one_minus_iou_of_certain_predictions(
+    pixels: list[tuple[int, int]],
+) -> None:
+    """The mean over the classes that the labels hold, counted here pixel by pixel."""
+    predicted, true = (torch.tensor(column).view(1, 1, -1) for column in zip(*pixels, strict=True))
+    logits = 100 * torch.nn.functional.one_hot(predicted, 3).permute(0, 3, 1, 2).float()
+    known = [(p, t) for p, t in pixels if t != 255]
+    expected = []
+    for number in {t for _, t in known}:
+        both = sum(p == t == number for p, t in known)
+        either = sum(number in pair for pair in known)
+        expected.append(1 - both / either)
+    loss = lovasz_softmax(logits.requires_grad_(), true, 255)
+    assert loss.item() == pytest.approx(sum(expected) / max(len(expected), 1), abs=1e-5)
+    loss.backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
