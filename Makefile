@@ -1,11 +1,12 @@
 # Every target sets up .venv by itself when the project's files ask for it.
 PYTHON ?= python3
 OUT ?= demo
+TOWNS ?= towns
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check benchmark benchmark-speed clean
+.PHONY: demo test check benchmark benchmark-towns benchmark-speed clean
 
 demo: $(STAMP)
 	$(BIN)/semimtl-geo demo --out $(OUT)
@@ -20,6 +21,9 @@ check: $(STAMP)
 
 benchmark: $(STAMP)
 	$(BIN)/python benchmarks/method.py
+
+benchmark-towns: $(STAMP)
+	$(BIN)/python benchmarks/towns.py --data $(TOWNS)
 
 benchmark-speed: $(STAMP)
 	for name in stitching memory networks seam step loader; do \

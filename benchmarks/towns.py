@@ -1,8 +1,8 @@
 """Does it work on orthophotos that nobody drew? The nine systems on two real towns, both ways.
 
-    python benchmarks/towns.py TOWNS [--minutes 115] [--seeds 0,1,2] [--split test] [--write]
+    python benchmarks/towns.py [--data towns] [--minutes 115] [--seeds 0,1,2] [--split test] [--write]
 
-TOWNS is a folder with eugene/ and versailles/, as docs/towns.md describes. Each town has land-cover
+--data is a folder with eugene/ and versailles/, as docs/towns.md describes. Each town has land-cover
 labels in one direction and heights in the other. Prints Markdown: the scores of
 
 - the paper's nine systems, trained for equally many iterations, which --minutes decides by a short
@@ -240,7 +240,7 @@ def shown(gap: Difference) -> str:
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("data", type=Path, metavar="TOWNS", help="folder of the towns")
+    parser.add_argument("--data", type=Path, default=Path("towns"), help="folder of the towns")
     parser.add_argument("--minutes", type=float, default=115, help="for everything")
     parser.add_argument("--seeds", type=numbers, default=(0, 1, 2))
     parser.add_argument("--split", choices=("test", "val"), default="test")
