@@ -1,9 +1,9 @@
 """Does it work on orthophotos that nobody drew? The nine systems on two real towns, both ways.
 
-    python benchmarks/towns.py [--data towns] [--minutes 115] [--seeds 0,1,2] [--split test] [--write]
+    python benchmarks/towns.py [--data towns] [--minutes 115] [--seeds 0,1,2] [--write]
 
---data is a folder with eugene/ and versailles/, as docs/towns.md describes. Each town has land-cover
-labels in one direction and heights in the other. Prints Markdown: the scores of
+--data is a folder with eugene/ and versailles/, as docs/towns.md describes. Each town has
+land-cover labels in one direction and heights in the other. Prints Markdown: the scores of
 
 - the paper's nine systems, trained for equally many iterations, which --minutes decides by a short
   measurement, and what configs/towns/ recommends and JTL for SemiMTL's time;

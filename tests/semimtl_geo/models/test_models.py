@@ -18,7 +18,7 @@ from tests.rasters import write
 from tiles.errors import InputError, MissingFileError
 
 ROOT = Path(__file__).parents[3]
-MEGABYTE = 1e6
+MEGABYTE = 2**20
 
 
 @pytest.mark.parametrize("name", model_names())
@@ -34,7 +34,7 @@ def test_a_packaged_model_is_small_and_says_what_it_is(name: str) -> None:
 def test_the_model_of_the_towns() -> None:
     card = Mapper.load("towns", device="cpu").card
     assert card.bands == ("red", "green", "blue")
-    assert card.gsd == 0.5
+    assert card.gsd == 1.0
     description = " ".join(str(card.description).replace("\\n", " ").split())
     assert all(scene.attribution.split(",")[0] in description for scene in sample_scenes())
 
