@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ def parse_shift(text: str) -> tuple[float, float]:
     """Parse metres eastward and northward.
 
     Raises:
-        InvalidValueError: If the text is not two numbers.
+        ArgumentTypeError: If the text is not two numbers, as argparse wants to be told.
 
     Example:
         >>> parse_shift("2,-0.5")
@@ -60,8 +61,8 @@ def parse_shift(text: str) -> tuple[float, float]:
     try:
         east, north = (float(part) for part in text.split(","))
     except ValueError as error:
-        fault = "must be two numbers"
-        raise InvalidValueError(f"--shift {text}", fault, "give metres, such as 2,-0.5") from error
+        message = f"{text} is not two numbers; give metres, such as 2,-0.5"
+        raise argparse.ArgumentTypeError(message) from error
     return east, north
 
 
@@ -79,7 +80,8 @@ class Points:
         crs: CRS to write, in metres; the points' own if None, or one in metres that is like it.
         points_crs: CRS of the points, for files that name none.
         val: Names of the scenes for validation.
-        test: Names of the scenes for testing. Without either, a fifth is.
+        test: Names of the scenes for testing. Without names of either, a tenth and a fifth of the
+            scenes are chosen by their names.
 
     Example:
         >>> Points(gsd=0.25).settings["shift"]
@@ -87,10 +89,12 @@ class Points:
     """
 
     gsd: float = option(0.5, "ground sampling distance in metres")
-    fill: float = option(100.0, "width in metres of the widest building, under which terrain is")
+    fill: float = option(
+        100.0, "width in metres of the widest building: terrain under it is interpolated"
+    )
     shift: tuple[float, float] = option(
         (0.0, 0.0),
-        "metres eastward and northward by which the laser is moved onto the image",
+        "metres by which the laser is moved onto the image; --shift=-2,1 if E is negative",
         parse=parse_shift,
         metavar="E,N",
     )
@@ -103,10 +107,10 @@ class Points:
     crs: str | None = option(None, "CRS to write, in metres, such as EPSG:2154", parse=str)
     points_crs: str | None = option(None, "CRS of the points if the files name none", parse=str)
     val: tuple[str, ...] = option(
-        (), "scenes for validation; a tenth if not given", parse=parse_names, metavar="NAMES"
+        (), "scenes for validation; a tenth without --test", parse=parse_names, metavar="NAMES"
     )
     test: tuple[str, ...] = option(
-        (), "scenes for testing; a fifth if not given", parse=parse_names, metavar="NAMES"
+        (), "scenes for testing; a fifth without --val", parse=parse_names, metavar="NAMES"
     )
     _survey: Survey | None = field(default=None, init=False, repr=False)
     _grids: dict[str, PixelGrid] = field(default_factory=dict, init=False, repr=False)
