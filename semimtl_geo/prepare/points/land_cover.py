@@ -170,10 +170,8 @@ def _are_trees(
     raised = heights > RAISED
     votes = ndimage.uniform_filter((raised & (score > 0)).astype(np.float64), 5)
     trees: BoolArray = raised & (votes > 0.5 * ndimage.uniform_filter(raised.astype(float), 5))
-    patches, _ = ndimage.label(raised & ~trees)
-    small = np.bincount(patches.ravel()) * gsd**2 < MIN_BUILDING
-    small[0] = False
-    return trees | small[patches]
+    flat = raised & ~trees
+    return trees | (flat & ~_large_patches(flat, MIN_BUILDING, gsd))
 
 
 def _roughness(heights: Float32Array) -> Float64Array:
@@ -213,10 +211,16 @@ def _is_level(terrain: Float32Array, gsd: float) -> BoolArray:
     range_ = ndimage.maximum_filter(filled, span) - ndimage.minimum_filter(filled, span)
     level = known & (range_ <= LEVEL * 2 * reach * gsd)
     level = ndimage.binary_dilation(level, iterations=reach) & known
-    patches, _ = ndimage.label(level)
-    large = np.bincount(patches.ravel()) * gsd**2 >= MIN_WATER
+    return _large_patches(level, MIN_WATER, gsd)
+
+
+def _large_patches(chosen: BoolArray, area: float, gsd: float) -> BoolArray:
+    """Return the chosen cells that lie in connected patches of at least an area in m²."""
+    patches, _ = ndimage.label(chosen)
+    large = np.bincount(patches.ravel()) * gsd**2 >= area
     large[0] = False
-    return large[patches]
+    found: BoolArray = large[patches]
+    return found
 
 
 def _spread(cells: Cells) -> UInt8Array:

@@ -11,6 +11,7 @@ import numpy as np
 import rasterio
 from rasterio.warp import transform_bounds
 
+from semimtl_geo.prepare.points.point_file import overlap
 from semimtl_geo.prepare.rasters.resampling import resampled, to_values, value_layers, windows
 from tiles.errors import InputError, InvalidValueError
 from tiles.grid import PixelGrid
@@ -76,7 +77,11 @@ class Orthophotos:
         Raises:
             InputError: If a file cannot be read, or its bands have no names.
         """
-        files = [file for file, own in self._grids.items() if _overlap(own, grid)]
+        files = [
+            file
+            for file, own in self._grids.items()
+            if overlap(transform_bounds(own.crs, grid.crs, *own.bounds), grid.bounds)
+        ]
         if not files:
             return None
         names, bands = self._bands_of(files[0])
@@ -120,9 +125,3 @@ def index_bands(names: Sequence[str]) -> dict[str, int]:
         fault = "must name red, without which ground cannot be told from vegetation"
         raise InvalidValueError(f"--bands {','.join(names)}", fault, "name all bands in order")
     return {name: list(names).index(name) for name in USED if name in names}
-
-
-def _overlap(one: PixelGrid, other: PixelGrid) -> bool:
-    west, south, east, north = other.bounds
-    left, bottom, right, top = transform_bounds(one.crs, other.crs, *one.bounds)
-    return bool(left < east and right > west and bottom < north and top > south)

@@ -35,6 +35,11 @@ Bounds = tuple[float, float, float, float]
 """West, south, east, north."""
 
 
+def overlap(one: Bounds, other: Bounds) -> bool:
+    """Return whether two extents in one CRS share an area."""
+    return one[0] < other[2] and one[2] > other[0] and one[1] < other[3] and one[3] > other[1]
+
+
 @dataclass(frozen=True)
 class Returns:
     """Laser returns, N of them.

@@ -27,7 +27,7 @@ from semimtl_geo.prepare.points.land_cover import (
     vegetation_threshold,
 )
 from semimtl_geo.prepare.points.picture import Orthophotos, Picture, index_bands
-from semimtl_geo.prepare.points.point_file import Bounds, PointFile
+from semimtl_geo.prepare.points.point_file import PointFile, overlap
 from semimtl_geo.prepare.points.registration import measure_offset
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
@@ -163,7 +163,7 @@ class Survey:
         reach = max(map(abs, self._shift))
         bounds = west - reach, south - reach, east + reach, north + reach
         crs = pyproj.CRS.from_user_input(grid.crs)
-        files = [file for file in self._files if _overlap(file.bounds_in(crs), bounds)]
+        files = [file for file in self._files if overlap(file.bounds_in(crs), bounds)]
         picture = self._orthophotos.read(grid)
         bands = files[0].bands if picture is None else ()
         if picture is None and any(file.bands != bands for file in files):
@@ -192,7 +192,3 @@ def _colors(file: PointFile, cells: Cells, gsd: float) -> Picture:
     return Picture(
         np.where(known, values, 0), known, file.bands, np.dtype(np.uint8), index_bands(file.bands)
     )
-
-
-def _overlap(one: Bounds, other: Bounds) -> bool:
-    return one[0] < other[2] and one[2] > other[0] and one[1] < other[3] and one[3] > other[1]
