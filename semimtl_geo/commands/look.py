@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If there are no scenes, or some cannot be right.
     """
-    from semimtl_geo.inspection import inspect_split
+    from semimtl_geo.inspection import inspect_split, refuse_faults
     from semimtl_geo.progress import Display
     from semimtl_geo.report.data_figure import data_figure, data_table
     from semimtl_geo.tasks import Depth, Segmentation
@@ -56,8 +56,4 @@ def run(args: argparse.Namespace) -> None:
     for remark in remarks:
         if not remark.finding.severe:
             print(remark)
-    faults = [remark for remark in remarks if remark.finding.severe]
-    if faults:
-        first, *others = faults
-        more = "".join(f"\n{remark}" for remark in others)
-        raise InputError(first.path, first.finding.fault, f"{first.finding.remedy}{more}")
+    refuse_faults([fault for inspection in found.values() for fault in inspection.faults])

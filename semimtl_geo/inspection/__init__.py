@@ -16,6 +16,7 @@ from semimtl_geo.inspection.split_inspection import (
     SplitInspection,
     check_for_training,
     inspect_split,
+    refuse_faults,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "SplitInspection",
     "check_for_training",
     "inspect_split",
+    "refuse_faults",
 ]

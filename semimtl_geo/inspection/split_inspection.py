@@ -154,11 +154,27 @@ def check_for_training(
         []
     """
     found = inspect_split(folder, tasks, bands, TRAINING_ROWS)
-    if found.faults:
-        first, *others = found.faults
+    refuse_faults(found.faults)
+    return list(found.remarks)
+
+
+def refuse_faults(faults: Sequence[Remark]) -> None:
+    """Raise one error that lists all faults, a line each; do nothing if there are none.
+
+    Args:
+        faults: Remarks on what cannot be right.
+
+    Raises:
+        InputError: If there is a fault.
+
+    Example:
+        >>> from semimtl_geo.tasks import Depth
+        >>> refuse_faults(inspect_split(Path("data/city_b/train"), [Depth()]).faults)
+    """
+    if faults:
+        first, *others = faults
         more = "".join(f"\n{remark}" for remark in others)
         raise InputError(first.path, first.finding.fault, f"{first.finding.remedy}{more}")
-    return list(found.remarks)
 
 
 def _common_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
