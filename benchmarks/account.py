@@ -1,4 +1,4 @@
-"""What is written of a comparison: its tables, what they say, and how far they go."""
+"""The report of a comparison: its tables, what they say, and how far the figures reach."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def account(
 
 
 def training_scenes(comparison: Comparison) -> str:
-    """What there is to learn from."""
+    """Return a sentence on the training scenes."""
     folder = next(iter(sorted(comparison.data.glob("*/train/image"))))
     files = sorted(folder.glob("*.tif"))
     with rasterio.open(files[0]) as scene:

@@ -53,11 +53,11 @@ class Plan:
     relative: Mapping[str, float] = field(default_factory=dict)
 
     def overrides(self) -> tuple[str, ...]:
-        """What training is told of every system."""
+        """Return the settings of training that all systems share."""
         return (*schedule(self.iterations), f"--trainer.precision={self.precision}")
 
     def in_equal_time(self, run: Run) -> Run:
-        """A variant that is trained for as long as SemiMTL."""
+        """Return the run, to be trained for as long as SemiMTL."""
         if run.variant is None:
             raise ValueError(f"{run.name} has the iterations of the paper's systems")
         iterations = max(1, round(self.iterations / self.relative[config_of(run)]))

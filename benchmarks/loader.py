@@ -53,14 +53,14 @@ THEIRS, SAME = "torchgeo", "torchgeo, our chips"
 
 
 class Images(RasterDataset):
-    """As torchgeo reads images."""
+    """Images, read by torchgeo's own data set."""
 
     filename_glob = "*.tif"
     is_image = True
 
 
 class Labels(RasterDataset):
-    """As torchgeo reads labels."""
+    """Labels, read by torchgeo's own data set."""
 
     filename_glob = "*.tif"
     is_image = False

@@ -1,4 +1,4 @@
-"""What every benchmark shares: a fresh process, peak memory, a table, and where it was made."""
+"""Shared parts of the benchmarks: fresh processes, peak memory, tables, and the machine's name."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def publish(title: str, lines: Sequence[str], name: str | None) -> None:
 
 
 def _without_out(args: Sequence[str]) -> list[str]:
-    """Where work was kept is nobody else's folder."""
+    """Return the arguments without --out: the folder means nothing on another machine."""
     args = list(args)
     for number, arg in enumerate(args):
         if arg == "--out" or arg.startswith("--out="):

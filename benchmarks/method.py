@@ -52,10 +52,10 @@ from semimtl_geo.synthetic import write_cities
 from tiles.errors import InputError
 
 VARIANTS = ["recommended"]
-"""Beyond the paper."""
+"""Configurations that go beyond the paper."""
 CONTROL = Variant("jtl_longer", LONGER)
 BOTH = ("jtl", METHOD)
-"""What has to be there whatever is asked for."""
+"""Systems that are trained whatever is asked for: the others are compared with them."""
 
 
 def method(args: argparse.Namespace) -> list[str]:

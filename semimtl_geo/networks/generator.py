@@ -59,7 +59,7 @@ class Generator(nn.Module):
         super().__init__()
         self.encoder = encoder
         channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]  # smp's, untyped
-        stride = int(encoder.output_stride)  # type: ignore[arg-type]
+        stride = int(encoder.output_stride)  # type: ignore[arg-type]  # smp's, untyped
         self.decoders = nn.ModuleDict(
             {
                 task.name: build_decoder(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,8 +120,7 @@ class PointFile:
         """Return the extent in another CRS."""
         if crs == self.crs:
             return self._bounds
-        transformer = pyproj.Transformer.from_crs(self.crs, crs, always_xy=True)
-        west, south, east, north = transformer.transform_bounds(*self._bounds)
+        west, south, east, north = _transformer(self.crs, crs).transform_bounds(*self._bounds)
         return west, south, east, north
 
     @cached_property
@@ -148,9 +147,7 @@ class PointFile:
         Raises:
             InputError: If the file is damaged.
         """
-        transformer = None
-        if crs != self.crs:
-            transformer = pyproj.Transformer.from_crs(self.crs, crs, always_xy=True)
+        transformer = None if crs == self.crs else _transformer(self.crs, crs)
         with self._open() as reader, self._errors():
             for chunk in reader.chunk_iterator(CHUNK):
                 x, y = np.asarray(chunk.x), np.asarray(chunk.y)
@@ -175,6 +172,11 @@ class PointFile:
             if colors is None
             else (colors / unit).astype(np.float32),
         )
+
+
+@cache  # creating a transformer takes longer than reading a header
+def _transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
 
 
 def _usable(chunk: Any) -> BoolArray:
