@@ -20,6 +20,7 @@ from semimtl_geo.commands import (
     map,  # noqa: A004 - the name of the subcommand
     ndsm,
     prepare,
+    random_towns,
     train,
 )
 from tiles.errors import InputError
@@ -32,6 +33,7 @@ COMMANDS: Final = {
     "map": (map, "Map orthophotos: land cover and heights as GeoTIFFs."),
     "export": (export, "Write a trained network to a small file to share, with its model card."),
     "cities": (cities, "Generate the embedded cities: scenes of two synthetic sensors."),
+    "random-towns": (random_towns, "Generate scenes with all labels to pretrain networks with."),
     "ndsm": (ndsm, "Compute heights above ground from a surface model."),
     "buildings": (buildings, "Extract buildings with heights from maps, as GeoPackage."),
     "demo": (demo, "Show the whole way in minutes: cities, training, maps, report."),

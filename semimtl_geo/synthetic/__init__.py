@@ -1,4 +1,7 @@
-"""Two synthetic cities, the embedded data: the same classes, but different towns and sensors.
+"""Synthetic places: two embedded cities, and random towns without end.
+
+The cities have the same classes, but different towns and sensors. Of the random towns each scene
+has another layout, season, sun and sensor: what a network learns on them carries to real towns.
 
 A scene is laid out first (``town``: streets, blocks, buildings, trees, cars) and painted and imaged
 then (``rendering``: materials, light, sensor). The same seed gives the same pixels.
@@ -8,15 +11,19 @@ May import :mod:`semimtl_geo.class_schemes` and the nouns at the root of ``tiles
 
 from __future__ import annotations
 
-from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
+from semimtl_geo.synthetic.scene import TOWN_CLASSES, SyntheticScene, make_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
 from semimtl_geo.synthetic.write import write_cities
+from semimtl_geo.synthetic.write_random import make_random_town, write_random_towns
 
 __all__ = [
     "CITY_A",
     "CITY_B",
+    "TOWN_CLASSES",
     "CityStyle",
     "SyntheticScene",
+    "make_random_town",
     "make_scene",
     "write_cities",
+    "write_random_towns",
 ]

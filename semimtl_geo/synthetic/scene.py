@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from semimtl_geo.class_schemes import ISPRS, ClassScheme
 from semimtl_geo.synthetic.rendering.canvas import Canvas
 from semimtl_geo.synthetic.rendering.painting import paint_objects
+from semimtl_geo.synthetic.rendering.palette import Palette
 from semimtl_geo.synthetic.rendering.sensor import take_image
 from semimtl_geo.synthetic.rendering.streets import paint_ground
 from semimtl_geo.synthetic.town.city_style import CityStyle
 from semimtl_geo.synthetic.town.layout import place_objects
-from tiles.types import Float32Array, UInt8Array
+from tiles.types import UNKNOWN_CLASS, Float32Array, UInt8Array
+
+TOWN_CLASSES: Final = ClassScheme(
+    names=(*ISPRS.names[:5], "water"), colors=(*ISPRS.colors[:5], (0, 112, 255))
+)
+"""Land cover of random towns: the classes of ISPRS, with water instead of clutter.
+
+Cars are unknown, as they are in labels that were made of laser points.
+"""
+
+# Scenes are painted with water as a seventh class.
+_ISPRS_VALUES: Final = np.array([0, 1, 2, 3, 4, 5, 5], np.uint8)
+_TOWN_VALUES: Final = np.array([0, 1, 2, 3, UNKNOWN_CLASS, UNKNOWN_CLASS, 5], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -20,8 +35,8 @@ class SyntheticScene:
     """Image, land cover and heights of one place.
 
     Attributes:
-        image: uint8 [3, H, W] in NIR, red and green.
-        landcover: uint8 [H, W], ISPRS classes.
+        image: uint8 [3, H, W] in NIR, red and green, or in the palette's bands.
+        landcover: uint8 [H, W], ISPRS classes; of a random town, :data:`TOWN_CLASSES`.
         height: float32 [H, W], height above ground in metres; exactly 0 on the ground.
 
     Example:
@@ -36,13 +51,19 @@ class SyntheticScene:
     height: Float32Array
 
 
-def make_scene(style: CityStyle, seed: int | np.random.SeedSequence, size: int) -> SyntheticScene:
+def make_scene(
+    style: CityStyle,
+    seed: int | np.random.SeedSequence,
+    size: int,
+    palette: Palette | None = None,
+) -> SyntheticScene:
     """Generate a scene.
 
     Args:
         style: The city.
         seed: Seed; the same seed gives the same scene.
         size: Edge of the scene in pixels.
+        palette: Colours of a random town; with it, classes are :data:`TOWN_CLASSES`.
 
     Returns:
         A scene of ``size`` x ``size`` pixels.
@@ -54,14 +75,15 @@ def make_scene(style: CityStyle, seed: int | np.random.SeedSequence, size: int) 
     """
     rng = np.random.default_rng(seed)
     margin = round(style.margin / style.gsd)
-    canvas = Canvas.blank(rng, size, style.gsd, margin)
+    canvas = Canvas.blank(rng, size, style.gsd, margin, palette)
     streets, objects = place_objects(style, rng, size * style.gsd)
     paint_ground(canvas, streets, style, rng)
     paint_objects(canvas, objects, rng)
     image = take_image(canvas, style, rng)
     inside = slice(margin, margin + size)
+    classes = _ISPRS_VALUES if palette is None else _TOWN_VALUES
     return SyntheticScene(
         image=np.ascontiguousarray(image[:, inside, inside]),
-        landcover=canvas.landcover[inside, inside].copy(),
+        landcover=classes[canvas.landcover[inside, inside]],
         height=canvas.height[inside, inside].copy(),
     )

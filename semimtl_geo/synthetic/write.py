@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import rasterio
 from rasterio.transform import Affine, from_origin
 
 from semimtl_geo.class_schemes import ISPRS
-from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
+from semimtl_geo.synthetic.scene import make_scene
+from semimtl_geo.synthetic.scene_files import make_folders, write_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
-from tiles.errors import InvalidValueError, input_errors
-from tiles.files import atomic_write, output_path
-from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, Float32Array, ProgressCallback, UInt8Array
+from tiles.errors import InvalidValueError
+from tiles.files import output_path
+from tiles.types import ProgressCallback
 
 CITIES: Final = (CITY_A, CITY_B)
 SPLITS: Final = ("train", "val", "test")
-LAYERS: Final = ("image", "landcover", "height")
 
 SCENES_PER_ROW: Final = 12
 
@@ -96,7 +94,7 @@ def write_cities(
         for index in range(count)
     ]
     folders = {style.name: out / style.name for style in CITIES}
-    _make_folders(out, folders)
+    make_folders(out, (folder / split for folder in folders.values() for split in SPLITS))
     extent = size * CITY_B.gsd
     for done, request in enumerate(requests, start=1):
         key = (request.city, request.split, request.index)
@@ -109,8 +107,15 @@ def write_cities(
             "SPAWN_KEY": " ".join(str(part) for part in key),
         }
         transform = scene_transform(request.style, request.split, request.index, extent)
-        _write_scene(
-            folders[request.style.name] / SPLITS[request.split], request, scene, transform, tags
+        write_scene(
+            folders[request.style.name] / SPLITS[request.split],
+            request.name,
+            scene,
+            crs=request.style.crs,
+            transform=transform,
+            bands=("NIR", "red", "green"),
+            classes=ISPRS,
+            tags=tags,
         )
         if progress is not None:
             progress(done, len(requests))
@@ -143,88 +148,3 @@ def scene_transform(style: CityStyle, split: int, index: int, extent: float) -> 
     step = math.ceil(extent + MIN_GAP)
     west, north = style.origin[0] + column * step, style.origin[1] - row * step
     return from_origin(west, north, style.gsd, style.gsd)
-
-
-def _make_folders(out: Path, folders: dict[str, Path]) -> None:
-    with input_errors(out, "cannot be created", "name a folder that you may write to"):
-        for folder in folders.values():
-            for split in SPLITS:
-                for layer in LAYERS:
-                    (folder / split / layer).mkdir(parents=True, exist_ok=True)
-
-
-def _write_scene(
-    folder: Path,
-    request: _SceneRequest,
-    scene: SyntheticScene,
-    transform: Affine,
-    tags: dict[str, str],
-) -> None:
-    shared = {"crs": request.style.crs, "transform": transform}
-
-    def describe_image(target: Any) -> None:
-        for band, name in enumerate(("NIR", "red", "green"), start=1):
-            target.set_band_description(band, name)
-
-    def describe_landcover(target: Any) -> None:
-        target.set_band_description(1, "land cover")
-        target.write_colormap(1, {value: (*rgb, 255) for value, rgb in enumerate(ISPRS.colors)})
-
-    def describe_height(target: Any) -> None:
-        target.set_band_description(1, "height above ground")
-        target.set_band_unit(1, "m")
-
-    file = f"{request.name}.tif"
-    _write(
-        folder / "image" / file, scene.image, {**shared, "photometric": "RGB"}, tags, describe_image
-    )
-    cover = scene.landcover[None]
-    _write(
-        folder / "landcover" / file,
-        cover,
-        {**shared, "nodata": UNKNOWN_CLASS},
-        tags,
-        describe_landcover,
-    )
-    above = scene.height[None]
-    profile = {**shared, "nodata": VALUE_NODATA, "predictor": 3}
-    _write(folder / "height" / file, above, profile, tags, describe_height)
-
-
-def _write(
-    path: Path,
-    bands: UInt8Array | Float32Array,
-    profile: dict[str, object],
-    tags: dict[str, str],
-    describe: Callable[[Any], None],
-) -> None:
-    """Write bands [C, H, W] as a GeoTIFF, whole or not at all.
-
-    Args:
-        path: The file.
-        bands: Values.
-        profile: Further settings of the file.
-        tags: Tags of the file.
-        describe: Function that sets descriptions, units and colours of the open file.
-    """
-    count, height, width = bands.shape
-    with (
-        atomic_write(path) as part,
-        rasterio.open(
-            part,
-            "w",
-            driver="GTiff",
-            count=count,
-            height=height,
-            width=width,
-            dtype=bands.dtype.name,
-            tiled=True,
-            blockxsize=256,
-            blockysize=256,
-            compress="deflate",
-            **profile,
-        ) as target,
-    ):
-        describe(target)
-        target.update_tags(**tags)
-        target.write(bands)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semimtl_geo.synthetic.rendering.noise import value_noise
+from semimtl_geo.synthetic.rendering.palette import Palette
 from semimtl_geo.synthetic.town.geometry import Rect
 from semimtl_geo.synthetic.town.materials import Material
 from tiles.types import Float32Array, UInt8Array
@@ -27,10 +28,11 @@ class Canvas:
         height: float32 [H, W], height above ground in metres.
         slope: float32 [2, H, W], derivatives of the height to the east and to the south, without
             the jumps at walls.
-        colour: float32 [3, H, W], reflectance in NIR, red and green.
+        colour: float32 [3, H, W], reflectance in NIR, red and green, or in the palette's bands.
         fine: float32 [H, W], noise of a few decimetres, within -1..1.
         clumps: float32 [H, W], noise of about a metre, within -1..1.
         patches: float32 [H, W], noise of many metres, within 0..1.
+        palette: Colours of the materials; None for their own.
     """
 
     gsd: float
@@ -43,9 +45,17 @@ class Canvas:
     fine: Float32Array
     clumps: Float32Array
     patches: Float32Array
+    palette: Palette | None = None
 
     @classmethod
-    def blank(cls, rng: np.random.Generator, size: int, gsd: float, margin: int) -> Canvas:
+    def blank(
+        cls,
+        rng: np.random.Generator,
+        size: int,
+        gsd: float,
+        margin: int,
+        palette: Palette | None = None,
+    ) -> Canvas:
         """Create a canvas on which nothing is painted.
 
         Args:
@@ -53,6 +63,7 @@ class Canvas:
             size: Edge of the scene in pixels.
             gsd: Edge of a pixel in metres.
             margin: Width of the margin on every side, in pixels.
+            palette: Colours of the materials; None for their own.
         """
         edge = size + 2 * margin
         shape = (edge, edge)
@@ -71,6 +82,7 @@ class Canvas:
             fine=value_noise(rng, shape, 0.3 / gsd),
             clumps=clumps,
             patches=patches,
+            palette=palette,
         )
 
     def window(self, rect: Rect, pad: float) -> tuple[Window, Float32Array, Float32Array] | None:
@@ -114,6 +126,8 @@ class Canvas:
 
     def reflectance(self, material: Material, window: Window) -> Float32Array:
         """Return the reflectance of a material with its texture, float32 [3, h, w]."""
+        if self.palette is not None:
+            material = self.palette.colour(material)
         mix = self.patches[window]
         grain = 1 + np.float32(material.grain) * self.fine[window]
         if material.clumps:

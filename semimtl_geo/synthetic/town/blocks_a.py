@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.objects import Roof
-from semimtl_geo.synthetic.town.site import CLUTTER, IMPERVIOUS, LOW, Site
+from semimtl_geo.synthetic.town.site import IMPERVIOUS, LOW, WATER, Site
 
 STOREY = 3.2
 PITCHED = (m.TILE_NEW, m.TILE_OLD, m.TILE_BROWN, m.SLATE)
@@ -180,7 +180,7 @@ def park(site: Site) -> None:
         site.objects.occupy(path)
     site.add_ground(site.rect(u, v, 0, 15, 15), m.GRAVEL, IMPERVIOUS, ragged=0.4)
     pond = site.rect(u + wide * 0.22, v - long * 0.24, 1, long * 0.36, wide * 0.32)
-    site.add_ground(pond, m.WATER, CLUTTER, ragged=2.0)
+    site.add_ground(pond, m.WATER, WATER, ragged=2.0)
     site.objects.occupy(pond)
     site.add_ground(
         site.rect(u - wide * 0.25, v + long * 0.25, 1, 14, 9), m.MEADOW, LOW, ragged=2.0

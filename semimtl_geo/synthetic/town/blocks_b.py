@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.objects import Roof
-from semimtl_geo.synthetic.town.site import CLUTTER, IMPERVIOUS, LOW, Site
+from semimtl_geo.synthetic.town.site import IMPERVIOUS, LOW, WATER, Site
 
 STOREY = 2.7
 TILES = (m.TILE_NEW, m.TILE_OLD, m.TILE_BROWN, m.SLATE)
@@ -187,6 +187,6 @@ def green(site: Site) -> None:
     else:
         pond = site.rect(u, v - long * 0.1, 1, long * 0.45, wide * 0.55)
         site.add_ground(pond.expanded(1.5), m.CROP, LOW, ragged=2.0)
-        site.add_ground(pond, m.WATER, CLUTTER, ragged=2.0)
+        site.add_ground(pond, m.WATER, WATER, ragged=2.0)
         site.objects.occupy(pond)
     site.add_trees(30, (1.4, 3.6), 0.2)

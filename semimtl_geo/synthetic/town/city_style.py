@@ -29,6 +29,7 @@ class CityStyle:
         parked: Share of kerb places with a parked car.
         block_types: Types of blocks (keys of :data:`.layout.BLOCKS`), each with its frequency.
         street_trees: Share of street-tree places that are planted.
+        growth: Factor of the trees' heights.
         sun_azimuth: Direction toward the sun, clockwise from north, in degrees.
         sun_elevation: Elevation of the sun above the horizon, in degrees.
         sun_jitter: Largest difference of both from scene to scene, in degrees.
@@ -72,6 +73,7 @@ class CityStyle:
     gamma: float
     blur: float
     noise: float
+    growth: float = 1.0
 
 
 CITY_A = CityStyle(

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from semimtl_geo.synthetic.town import blocks_a, blocks_b
+from semimtl_geo.synthetic.town import blocks_a, blocks_b, blocks_open
 from semimtl_geo.synthetic.town.city_style import CityStyle
 from semimtl_geo.synthetic.town.geometry import Rect
 from semimtl_geo.synthetic.town.materials import LAWN
@@ -30,6 +30,11 @@ BLOCKS: Final[dict[str, Callable[[Site], None]]] = {
     "rows": blocks_b.rows,
     "shops": blocks_b.shops,
     "green": blocks_b.green,
+    "woods": blocks_open.woods,
+    "field": blocks_open.field,
+    "car_park": blocks_open.car_park,
+    "river": blocks_open.river,
+    "works": blocks_open.works,
 }
 """Functions that build on a block, by the names that city styles use."""
 
@@ -53,7 +58,7 @@ def place_objects(
     weights = np.array([weight for _, weight in style.block_types])
     for block in streets.blocks:
         name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-        site = Site(objects, streets, block, rng)
+        site = Site(objects, streets, block, rng, style.growth)
         if _may_be_visible(site):
             BLOCKS[name](site)
     site = Site(objects, streets, Block(0.0, 0.0, 0.0, 0.0), rng)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 Bands = tuple[float, float, float]
+Kind = Literal["built", "grass", "leaves", "water"]
+"""What a surface consists of, which decides how seasons and places change its colour."""
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,14 @@ class Material:
         dark: Reflectance of the darkest patches.
         grain: Relative variation of the brightness from decimetre to decimetre.
         clumps: Relative variation of the brightness from metre to metre.
+        kind: What the surface consists of.
     """
 
     light: Bands
     dark: Bands
     grain: float = 0.08
     clumps: float = 0.0
+    kind: Kind = "built"
 
     def toned(self, factor: float) -> Material:
         """Return the same material, brighter or darker by a factor."""
@@ -42,13 +47,13 @@ KERB = plain(0.360, 0.340, 0.330)
 GRAVEL = Material((0.330, 0.290, 0.255), (0.265, 0.225, 0.195), 0.16, 0.06)
 MARKING = plain(0.560, 0.560, 0.560)
 
-LAWN = Material((0.500, 0.080, 0.110), (0.350, 0.150, 0.145), 0.12, 0.08)
-MEADOW = Material((0.460, 0.080, 0.110), (0.330, 0.160, 0.150), 0.16, 0.12)
-CROP = Material((0.430, 0.090, 0.110), (0.340, 0.150, 0.140), 0.10, 0.05)
+LAWN = Material((0.500, 0.080, 0.110), (0.350, 0.150, 0.145), 0.12, 0.08, "grass")
+MEADOW = Material((0.460, 0.080, 0.110), (0.330, 0.160, 0.150), 0.16, 0.12, "grass")
+CROP = Material((0.430, 0.090, 0.110), (0.340, 0.150, 0.140), 0.10, 0.05, "grass")
 
 SOIL = Material((0.340, 0.245, 0.175), (0.240, 0.165, 0.115), 0.14, 0.14)
 SAND = Material((0.470, 0.395, 0.320), (0.400, 0.330, 0.260), 0.08, 0.05)
-WATER = Material((0.028, 0.050, 0.075), (0.020, 0.038, 0.055), 0.06, 0.04)
+WATER = Material((0.028, 0.050, 0.075), (0.020, 0.038, 0.055), 0.06, 0.04, "water")
 POOL = Material((0.050, 0.220, 0.420), (0.040, 0.180, 0.370), 0.04, 0.05)
 
 TILE_NEW = Material((0.380, 0.265, 0.165), (0.320, 0.220, 0.140), 0.10, 0.05)
@@ -59,15 +64,15 @@ BITUMEN = Material((0.120, 0.113, 0.112), (0.085, 0.080, 0.080), 0.12, 0.10)
 PEBBLES = Material((0.335, 0.320, 0.305), (0.250, 0.240, 0.230), 0.12, 0.08)
 SHEET = Material((0.420, 0.420, 0.425), (0.330, 0.330, 0.335), 0.05, 0.04)
 COPPER = Material((0.290, 0.240, 0.310), (0.250, 0.200, 0.270), 0.06, 0.03)
-GREEN_ROOF = Material((0.330, 0.190, 0.160), (0.250, 0.200, 0.165), 0.16, 0.14)
+GREEN_ROOF = Material((0.330, 0.190, 0.160), (0.250, 0.200, 0.165), 0.16, 0.14, "grass")
 GLASS = plain(0.060, 0.070, 0.085, 0.03)
 SOLAR = plain(0.055, 0.050, 0.075, 0.04)
 CONCRETE = plain(0.330, 0.315, 0.305)
 
-BROADLEAF = Material((0.470, 0.048, 0.078), (0.390, 0.045, 0.068), 0.26, 0.18)
-LIGHTLEAF = Material((0.540, 0.075, 0.105), (0.470, 0.065, 0.090), 0.26, 0.18)
-CONIFER = Material((0.290, 0.036, 0.050), (0.230, 0.032, 0.044), 0.30, 0.16)
-HEDGE = Material((0.420, 0.050, 0.075), (0.350, 0.046, 0.070), 0.22, 0.16)
+BROADLEAF = Material((0.470, 0.048, 0.078), (0.390, 0.045, 0.068), 0.26, 0.18, "leaves")
+LIGHTLEAF = Material((0.540, 0.075, 0.105), (0.470, 0.065, 0.090), 0.26, 0.18, "leaves")
+CONIFER = Material((0.290, 0.036, 0.050), (0.230, 0.032, 0.044), 0.30, 0.16, "leaves")
+HEDGE = Material((0.420, 0.050, 0.075), (0.350, 0.046, 0.070), 0.22, 0.16, "leaves")
 
 CAR_PAINTS = (
     plain(0.62, 0.62, 0.62, 0.02),

@@ -23,7 +23,7 @@ from semimtl_geo.synthetic.town.objects import (
 )
 from semimtl_geo.synthetic.town.street_network import Block, StreetNetwork
 
-IMPERVIOUS, BUILDING, LOW, TREE, CLUTTER = 0, 1, 2, 3, 5
+IMPERVIOUS, BUILDING, LOW, TREE, CLUTTER, WATER = 0, 1, 2, 3, 5, 6
 Item = TypeVar("Item")
 
 
@@ -36,12 +36,14 @@ class Site:
         streets: The streets around the block.
         block: The ground to build on.
         rng: Source of randomness.
+        growth: Factor of the trees' heights.
     """
 
     objects: SceneObjects
     streets: StreetNetwork
     block: Block
     rng: np.random.Generator
+    growth: float = 1.0
 
     def rect(self, u: float, v: float, axis: int, length: float, width: float) -> Rect:
         """Return a rectangle at street coordinates in metres; its length follows u (0) or v (1)."""
@@ -170,7 +172,7 @@ class Site:
                 stem.x,
                 stem.y,
                 radius * (0.8 if pointed else 1.0),
-                radius * ratio + 0.8,
+                radius * ratio * self.growth + 0.8,
                 pointed,
                 leaf.toned(self.uniform(0.8, 1.15)),
             )

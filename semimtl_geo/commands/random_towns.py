@@ -1,0 +1,33 @@
+"""``semimtl-geo random-towns``: generate scenes with all labels to pretrain networks with."""
+
+from __future__ import annotations
+
+import argparse
+
+from tiles.files import output_path
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    command.add_argument("--out", type=output_path, required=True, help="folder for the scenes")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--scenes", type=int, default=240, help="training scenes of 160 m")
+    command.add_argument(
+        "--bands",
+        default="red,green,blue",
+        choices=("red,green,blue", "nir,red,green"),
+        help="bands of the images",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Generate the scenes and print their folder."""
+    from semimtl_geo.progress import progress_bar
+    from semimtl_geo.synthetic import write_random_towns
+
+    with progress_bar("random towns", "scenes") as progress:
+        print(
+            write_random_towns(
+                args.out, seed=args.seed, scenes=args.scenes, bands=args.bands, progress=progress
+            )
+        )
