@@ -131,8 +131,7 @@ class SemanticHeight(nn.Module):
             The task that is taught, and the loss in its unit, without any weight. None where both
             are labelled.
         """
-        logits = outputs[self.landcover.name]
-        heights = self.height.regress(outputs[self.height.name])[:, 0]
+        logits, output = outputs[self.landcover.name], outputs[self.height.name]
         classes, truth = labels.get(self.landcover.label), labels.get(self.height.label)
         if truth is not None:
             if self.prior.means:
@@ -142,10 +141,10 @@ class SemanticHeight(nn.Module):
                 self.remember(of_classes, truth)
             return (self.landcover, self.of_heights(logits, truth)) if classes is None else None
         if classes is None:
-            return self.height, self.between_predictions(logits, heights)
-        loss = self.of_classes(heights, classes)
+            return self.height, self.between_predictions(logits, output)
+        loss = self.of_classes(output, classes)
         if self.prior.means:
-            loss = loss + self.of_means(heights, classes)
+            loss = loss + self.of_means(self.height.regress(output)[:, 0], classes)
         return self.height, loss
 
     def possible(self, heights: Tensor) -> Tensor:
@@ -160,23 +159,25 @@ class SemanticHeight(nn.Module):
         metres, slack = heights[:, None], self.prior.tolerance
         return (metres >= self.low - slack) & (metres <= self.high + slack) & self.listed
 
-    def of_classes(self, heights: Tensor, classes: Tensor) -> Tensor:
-        """Return the distance of predicted heights from the range of their pixel's class.
+    def of_classes(self, output: Tensor, classes: Tensor) -> Tensor:
+        """Return how far predicted heights are outside of the range of their pixel's class.
 
         Args:
-            heights: Heights in the network's unit, ``[B, H, W]``.
+            output: The network's output for heights, ``[B, channels, H, W]``.
             classes: Labels, int64 ``[B, H, W]``.
 
         Returns:
-            The mean over labelled pixels of ``max(low - h, 0) + max(h - high, 0)``, divided by the
-            task's scale; a scalar.
+            The mean of the task's :meth:`~semimtl_geo.tasks.Depth.range_loss` over labelled pixels;
+            a scalar.
         """
         known = classes != UNKNOWN_CLASS
-        index = torch.where(known, classes, 0)
-        metres = heights * self.height.scale
-        low, high = self.low.flatten()[index], self.high.flatten()[index]
-        outside = torch.where(known, (low - metres).relu() + (metres - high).relu(), 0.0)
-        return outside.sum() / known.sum().clamp(min=1) / self.height.scale
+        index = torch.where(known, classes, 0)[:, None]
+        outside = self._outside(output).gather(1, index)[:, 0]
+        return torch.where(known, outside, 0.0).sum() / known.sum().clamp(min=1)
+
+    def _outside(self, output: Tensor) -> Tensor:
+        """Return the range loss for each class, ``[B, K, H, W]``."""
+        return self.height.range_loss(output, self.low.flatten(), self.high.flatten())
 
     @torch.no_grad()
     def shares(self, logits: Tensor, heights: Tensor) -> Tensor:
@@ -266,19 +267,17 @@ class SemanticHeight(nn.Module):
         of_listed = logits.masked_fill(~self.listed, -torch.inf).logsumexp(dim=1)
         return (of_listed - of_possible).sum() / counts.sum().clamp(min=1)
 
-    def between_predictions(self, logits: Tensor, heights: Tensor) -> Tensor:
-        """Return the expected distance of predicted heights from the ranges of predicted classes.
+    def between_predictions(self, logits: Tensor, output: Tensor) -> Tensor:
+        """Return how far predicted heights are outside of the ranges of predicted classes.
 
         Args:
             logits: Class scores, ``[B, K, H, W]``.
-            heights: Heights in the network's unit, ``[B, H, W]``.
+            output: The network's output for heights, ``[B, channels, H, W]``.
 
         Returns:
-            The mean over pixels of ``Σ p_c (max(low_c - h, 0) + max(h - high_c, 0))`` over the
-            classes of the prior, given that it is one of them, divided by the task's scale; a
-            scalar.
+            The mean over pixels of ``Σ p_c l_c``, where ``p_c`` is the probability of a class of
+            the prior, given that it is one of them, and ``l_c`` the task's
+            :meth:`~semimtl_geo.tasks.Depth.range_loss`; a scalar.
         """
-        metres = heights[:, None] * self.height.scale
-        outside = (self.low - metres).relu() + (metres - self.high).relu()
         given = logits.masked_fill(~self.listed, -torch.inf).softmax(dim=1)
-        return (given * outside).sum(dim=1).mean() / self.height.scale
+        return (given * self._outside(output)).sum(dim=1).mean()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ValueMap
 from tiles.maps.qgis import RAMP
 from tiles.types import UNKNOWN_CLASS, BoolArray, LabelKind
+
+SMALLEST_PROBABILITY: Final = 1e-12
+"""Probabilities below this count as this in logarithms."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,21 @@ class Depth(Task):
     def regress(self, output: Tensor) -> Tensor:
         """Return the values that an output stands for, divided by ``scale``; ``[B, 1, H, W]``."""
         return output
+
+    def range_loss(self, output: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """Return how far predictions are outside of ranges: a distance, divided by ``scale``.
+
+        Args:
+            output: The network's, ``[B, output_channels, H, W]``.
+            low: Lowest value of each of K ranges, ``[K]``, in ``unit``.
+            high: Highest value of each.
+
+        Returns:
+            ``[B, K, H, W]``; 0 inside.
+        """
+        values = self.regress(output) * self.scale
+        below, above = low.view(1, -1, 1, 1) - values, values - high.view(1, -1, 1, 1)
+        return (below.relu() + above.relu()) / self.scale
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the BerHu loss (section 3.4) of values divided by ``scale``."""
@@ -233,6 +251,18 @@ class BinnedDepth(Depth):
         """Return the expectation of the distribution, divided by ``scale``."""
         centers = torch.tensor(self.centers, device=output.device).view(1, -1, 1, 1) / self.scale
         return (output.float().softmax(dim=1) * centers).sum(dim=1, keepdim=True)
+
+    def range_loss(self, output: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """Return the negative logarithm of the probability that the value is in a range.
+
+        A bin is in a range if they overlap. The distance of the expectation would be too lenient:
+        a tenth of a chance of a tree on every lawn is a metre.
+        """
+        ends = torch.tensor((-torch.inf, *self.edges), device=output.device)
+        starts, stops = ends[:-1, None], ends[1:, None]
+        inside = ((stops > low) & (starts <= high)).to(torch.float32)
+        probabilities = torch.einsum("bnhw,nk->bkhw", output.float().softmax(dim=1), inside)
+        return -probabilities.clamp(min=SMALLEST_PROBABILITY, max=1.0).log()
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the cross entropy of the bins, plus the RMSE of the expectation."""

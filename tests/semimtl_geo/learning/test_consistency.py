@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from semimtl_geo.learning.consistency import Consistency, SemanticHeight
-from semimtl_geo.tasks import Depth, Segmentation
+from semimtl_geo.tasks import BinnedDepth, Depth, Segmentation
 from semimtl_geo.training.module import SemiMTL
 from tests.semimtl_geo.conftest import CLASSES, COLORS, make_batch, make_tasks
 from tests.semimtl_geo.training.test_module import TWO, fit
@@ -43,11 +43,31 @@ def test_classes_teach_heights() -> None:
     """
     heights = row(0.3, -0.1, 0.05, 0.7, 0.9, 0.8).requires_grad_()
     classes = torch.tensor([[[GROUND, GROUND, BUILDING, BUILDING, TREE, UNKNOWN]]])
-    taught = loss().of_classes(heights, classes)
+    taught = loss().of_classes(heights[:, None], classes)
     assert taught.item() == pytest.approx(0.11)
     taught.backward()
     assert heights.grad is not None
     assert heights.grad.flatten().tolist() == pytest.approx([0.2, -0.2, -0.2, 0, 0, 0])
+
+
+def test_classes_teach_bins() -> None:
+    """Bins of 0 to 1, 1 to 10 and 10 to 100 m: the first is ground, the others may be buildings.
+
+    The expectation of the second pixel, 4.6 m, would do for a building; 0.4 of it is on the ground.
+    """
+    tasks = [make_tasks()[0], BinnedDepth(bins=2, lowest=1.0, highest=100.0)]
+    output = logits_of((0.7, 0.2, 0.1), (0.4, 0.55, 0.05), (0.1, 0.8, 0.1), (0.2, 0.2, 0.6))
+    classes = torch.tensor([[[GROUND, BUILDING, TREE, UNKNOWN]]])
+    taught = PRIOR.build(tasks).of_classes(output, classes)
+    assert taught.item() == pytest.approx(-(math.log(0.7) + math.log(0.6)) / 3)
+    taught.backward()
+    assert output.grad is not None
+    # p_b - [b is in the range] p_b / P, over three pixels.
+    ground = [(0.7 - 1) / 3, 0.2 / 3, 0.1 / 3]
+    building = [0.4 / 3, (0.55 - 0.55 / 0.6) / 3, (0.05 - 0.05 / 0.6) / 3]
+    assert output.grad[0, :, 0, 0].tolist() == pytest.approx(ground, abs=1e-6)
+    assert output.grad[0, :, 0, 1].tolist() == pytest.approx(building, abs=1e-6)
+    assert output.grad[0, :, 0, 2:].abs().max() == pytest.approx(0, abs=1e-6)
 
 
 def test_heights_teach_classes() -> None:
@@ -114,7 +134,7 @@ def test_predictions_agree() -> None:
     """
     logits = logits_of((0.5, 0.3, 0.2), (0.25, 0.5, 0.25))
     heights = row(0.1, 0.4).requires_grad_()
-    taught = loss().between_predictions(logits, heights)
+    taught = loss().between_predictions(logits, heights[:, None])
     assert taught.item() == pytest.approx(0.7 / 6)
     taught.backward()
     assert heights.grad is not None
@@ -167,7 +187,7 @@ def test_where_both_are_labelled_the_labels_are_remembered() -> None:
 @pytest.mark.parametrize("labels", ["landcover", "height"])
 def test_unknown_labels_do_not_count(labels: str) -> None:
     logits = torch.randn(1, 3, 2, 2, requires_grad=True)
-    heights = torch.randn(1, 2, 2, requires_grad=True)
+    heights = torch.randn(1, 1, 2, 2, requires_grad=True)
     if labels == "landcover":
         taught = loss().of_classes(heights, torch.full((1, 2, 2), UNKNOWN))
     else:
@@ -191,7 +211,7 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
     landcover, height = outputs["landcover"], outputs["height"]
     classes, heights = make_tasks()
     prior = loss()
-    taught_heights = prior.of_classes(height[:2, 0], batch["a"]["landcover"])
+    taught_heights = prior.of_classes(height[:2], batch["a"]["landcover"])
     taught_classes = prior.of_heights(landcover[2:], batch["b"]["height"])
     total = classes.loss(landcover[:2], batch["a"]["landcover"]) + 0.4 * taught_classes
     total = total + 0.5 * (heights.loss(height[2:], batch["b"]["height"]) + 0.4 * taught_heights)
