@@ -22,7 +22,7 @@ def model_names() -> list[str]:
 
     Example:
         >>> model_names()
-        ['towns']
+        ['random_towns', 'towns']
     """
     return sorted(file.stem for file in _folder().glob(f"*{SUFFIX}"))
 

@@ -19,7 +19,7 @@ from semimtl_geo.networks.generator import Generator
 from semimtl_geo.networks.shared_file import FETCH, SUFFIX, read_shared_file
 from semimtl_geo.networks.weights import build_encoder, load_weights, read_state_dict
 from semimtl_geo.tasks import Task
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 
 KEY: Final = "semimtl_geo"
 """Where a Lightning checkpoint keeps the card."""
@@ -84,6 +84,18 @@ class ModelCard:
     discriminator_width: int = 0
     sources: int = 0
     description: ModelDescription | None = None
+
+    def check_normalisation(self) -> None:
+        """Check that every band has a mean and a standard deviation.
+
+        Raises:
+            InvalidValueError: If it has not.
+        """
+        count = len(self.bands)
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != count:
+                fault = f"must have one value per band, {count}, got {len(values)}"
+                raise InvalidValueError(f"model.{name}", fault, "give bands, mean and std together")
 
     def build_generator(self) -> Generator:
         """Build a generator with these settings."""

@@ -10,11 +10,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from tiles.errors import InvalidValueError
+
 GROUND_TRUTH: Final = 0
 """The output channel of ground truth; the channels after it are of predictions."""
 
 SMALLEST_INPUT: Final = 32
 """Smallest height and width of an input in pixels: five layers of stride 2 leave one cell."""
+
+
+def check_crop(crop: int) -> None:
+    """Check that crops of training are large enough for discriminators.
+
+    Raises:
+        InvalidValueError: If they are not.
+    """
+    if crop < SMALLEST_INPUT:
+        fault = f"must be >= {SMALLEST_INPUT} px for the discriminators, got {crop}"
+        raise InvalidValueError("data.crop", fault, "use a larger crop")
 
 
 class Discriminator(nn.Module):

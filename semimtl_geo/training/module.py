@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
@@ -24,15 +25,17 @@ from semimtl_geo.learning.distributed import (
 )
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.learning.systems import SystemName, find_system, supervise
+from semimtl_geo.models import find_model
 from semimtl_geo.networks.batchnorm import BatchNormMode, loses_by_sync
 from semimtl_geo.networks.checkpoint import KEY, ModelCard
-from semimtl_geo.networks.discriminator import SMALLEST_INPUT
+from semimtl_geo.networks.discriminator import check_crop
 from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.fine_tuning import start_from
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from semimtl_geo.training.logs import logs_now
 from semimtl_geo.training.optimizer_steps import AdversarialOptimisation
 from semimtl_geo.training.validation import ValidationScores
-from tiles.errors import InputError, InvalidValueError
+from tiles.errors import InputError
 
 Labels = Mapping[str, Tensor]
 Batch = Mapping[str, Labels]
@@ -71,9 +74,12 @@ class SemiMTL(AdversarialOptimisation):
         crop: Edge of a training crop in pixels; maps are predicted in tiles of this size.
         mean: Mean of images in 0..1, per band.
         std: Standard deviation of images in 0..1, per band.
+        start: A trained network to start from, instead of the encoder's weights: its file, or the
+            name of a model of the package.
 
     Raises:
-        InputError: If tasks, domains and system do not fit together.
+        InputError: If tasks, domains and system do not fit together, or the network to start from
+            has another encoder.
 
     Example:
         >>> model = SemiMTL(
@@ -102,12 +108,9 @@ class SemiMTL(AdversarialOptimisation):
         crop: int = 384,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
+        start: str | None = None,
     ) -> None:
         super().__init__()
-        for name, values in (("mean", mean), ("std", std)):
-            if len(values) != len(bands):
-                fault = f"must have one value per band, {len(bands)}, got {len(values)}"
-                raise InvalidValueError(f"model.{name}", fault, "give bands, mean and std together")
         supervision = supervise(system, tasks, domains)
         self.tasks = list(supervision.tasks)
         self.domains = list(supervision.domains)
@@ -115,9 +118,7 @@ class SemiMTL(AdversarialOptimisation):
         alignment = ALIGNMENTS[mode] if mode else None
         self.adversary = None
         if alignment:
-            if crop < SMALLEST_INPUT:
-                fault = f"must be >= {SMALLEST_INPUT} px for the discriminators, got {crop}"
-                raise InvalidValueError("data.crop", fault, "use a larger crop")
+            check_crop(crop)
             self.adversary = Adversary(
                 alignment, adversarial, supervision.domains, supervision.labelled
             )
@@ -129,7 +130,7 @@ class SemiMTL(AdversarialOptimisation):
             tasks=supervision.tasks,
             domains=supervision.domains,
             batchnorm=batchnorm,
-            encoder=encoder,
+            encoder=encoder if start is None else replace(encoder, weights=None),
             decoder_width=decoder_width,
             bands=tuple(bands),
             mean=tuple(mean),
@@ -139,7 +140,11 @@ class SemiMTL(AdversarialOptimisation):
             discriminator_width=discriminator_width,
             sources=alignment.source_count(len(self.domains)) if alignment else 0,
         )
+        self.card.check_normalisation()
         self.generator = self.card.build_generator()
+        self.start = start
+        if start is not None:
+            start_from(self.generator, find_model(start))
         self.discriminators = nn.ModuleDict(self.card.build_discriminators())
         self.consistency = consistency.build(self.tasks) if consistency else None
         self.unsyncable = loses_by_sync(self.generator)
@@ -214,8 +219,6 @@ class SemiMTL(AdversarialOptimisation):
         if self.trainer.training and self.seed is not None:
             reseed(self.seed, self.trainer.global_step, self.trainer.global_rank)
         return batch
-
-    # --- Algorithm 1 ---------------------------------------------------------------------------
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run one iteration of Algorithm 1.
@@ -292,8 +295,6 @@ class SemiMTL(AdversarialOptimisation):
         parts = {name: output.split([*map(len, images)]) for name, output in outputs.items()}
         for i, domain in enumerate(mini_batch):
             yield domain, {name: split[i] for name, split in parts.items()}
-
-    # --- Validation, on the labels that may be used --------------------------------------------
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Score the supervised tasks of one domain's validation chips."""

@@ -78,6 +78,7 @@ def _model_settings(model: SemiMTL) -> dict[str, Any]:
         "bands": card.bands,
         "mean": card.mean,
         "std": card.std,
+        "start": model.start,
     }
 
 

@@ -53,7 +53,9 @@ def test_a_file_takes_precedence_but_a_folder_does_not(
     with pytest.raises(InputError, match="towns: cannot be loaded safely"):
         Mapper.load("towns")
     Path("folder").mkdir()
-    with pytest.raises(InputError, match=r"folder: is a folder; .* of the package: towns"):
+    with pytest.raises(
+        InputError, match=r"folder: is a folder; .* of the package: random_towns, towns"
+    ):
         find_model("folder")
 
 
@@ -64,7 +66,8 @@ def test_other_names_are_refused_with_those_that_there_are(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="or the name of a model of the package: towns") as caught:
+    says = "or the name of a model of the package: random_towns, towns"
+    with pytest.raises(InputError, match=says) as caught:
         Mapper.load(name)
     assert isinstance(caught.value, MissingFileError) == bool(name)
 
@@ -87,7 +90,7 @@ def test_commands_take_the_name(
     assert main(["map", "--model", "village", "ortho.tif", "--out", "maps"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("village: no such file; ")
-    assert line.endswith("of the package: towns")
+    assert line.endswith("of the package: random_towns, towns")
 
 
 def test_all_files_are_packed() -> None:

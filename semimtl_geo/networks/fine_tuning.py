@@ -1,0 +1,57 @@
+"""Fine-tuning: a network that starts from the weights of a trained one."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from os import PathLike
+
+import torch
+from torch import Tensor, nn
+
+from semimtl_geo.networks.checkpoint import load_generator
+from tiles.errors import InputError
+
+_DOMAIN = re.compile(r"\.norms\.\d+\.")
+"""Part of the name of a tensor that belongs to BatchNorm with statistics per domain."""
+
+
+def start_from(network: nn.Module, path: str | PathLike[str]) -> list[str]:
+    """Copy the weights of a trained network into another one, wherever the layers are the same.
+
+    BatchNorm statistics of every domain become the mean over the domains of the trained network.
+    A decoder of another task, width or kind keeps the values that it has.
+
+    Args:
+        network: The network that is to be trained, a :class:`~semimtl_geo.networks.Generator`.
+        path: A checkpoint or a shared file, as for :func:`~semimtl_geo.networks.load_networks`.
+
+    Returns:
+        Names of the decoders that keep values of their own.
+
+    Raises:
+        InputError: If the file cannot be used, or its encoder is another one.
+
+    Example:
+        >>> from semimtl_geo.models import find_model
+        >>> card, network = load_generator(find_model("towns"))
+        >>> start_from(network, find_model("towns"))
+        []
+    """
+    card, trained = load_generator(path)
+    found: dict[str, list[Tensor]] = defaultdict(list)
+    for name, value in trained.state_dict().items():
+        found[_DOMAIN.sub(".", name)].append(value)
+    own, odd = network.state_dict(), []
+    for name, value in own.items():
+        values = found.get(_DOMAIN.sub(".", name), [])
+        if not values or values[0].shape != value.shape:
+            odd.append(name)
+            continue
+        # Domains share all but statistics, so the mean of the others is the value itself.
+        own[name] = torch.stack(values).double().mean(0).to(value.dtype)
+    if any(name.startswith("encoder.") for name in odd):
+        fault = f"has another encoder or other bands: {card.encoder.name}, {', '.join(card.bands)}"
+        raise InputError(path, fault, "set model.encoder and model.bands as in its model card")
+    network.load_state_dict(own)
+    return sorted({name.split(".")[1] for name in odd})
