@@ -114,9 +114,8 @@ def find_scenario(name: str, overrides: Sequence[str] = ()) -> Scenario:
         >>> towns = find_scenario("towns")
         >>> towns.hidden("eugene")
         ['height']
-        >>> reverse = [f"--config={towns.folder / 'reversed.yaml'}"]
-        >>> find_scenario("towns", reverse).hidden("eugene")
-        ['landcover']
+        >>> find_scenario("towns", ["--data.domains.eugene.supervised=[]"]).hidden("eugene")
+        ['landcover', 'height']
     """
     packaged = Path(str(resources.files("semimtl_geo.configs")))
     folder = packaged / name if name in packaged_scenarios() else Path(name)

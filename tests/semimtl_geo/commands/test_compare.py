@@ -1,4 +1,4 @@
-"""All scenarios at their smallest, one with all nine systems, and how a comparison goes on."""
+"""All scenarios at their smallest, each with some of the systems, and how a comparison goes on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from semimtl_geo.compare.runs import check_runs, train_run
 from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.compare.table import COLUMNS
-from semimtl_geo.learning.systems import SYSTEMS, system_names
+from semimtl_geo.learning.systems import SYSTEMS
 from tests.semimtl_geo.miniature import TINY, write_data
 from tiles.errors import InputError
 
@@ -47,17 +47,14 @@ def compare(*args: str) -> None:
     compare_command.run(parser.parse_args(["compare", *args]))
 
 
-SOME = ("stl_seg", "stl_depth", "semimtl")
-
-
 @pytest.mark.parametrize(
     ("name", "systems"),
     [
-        ("cities", system_names()),
-        ("cross_city", SOME),
-        ("cross_dataset", SOME),
-        ("cross_domain", SOME),
-        ("towns", SOME),
+        ("cities", ["stl_seg", "stl_depth", "da_seg", "semimtl_m3"]),
+        ("cross_city", ["stl_depth", "semimtl"]),
+        ("cross_dataset", ["stl_seg", "stl_depth"]),
+        ("cross_domain", ["stl_seg", "stl_depth"]),
+        ("towns", ["stl_seg", "stl_depth"]),
     ],
 )
 def test_scenario(

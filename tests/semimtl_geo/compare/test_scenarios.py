@@ -22,6 +22,10 @@ from tiles.settings import changed_settings
 BASE = "data: {domains: {a: {}}}\nmodel: {tasks: [{class_path: semimtl_geo.tasks.Depth}]}"
 
 OF_THE_PAPER = ("cross_city", "cross_dataset", "cross_domain")
+REVERSED = [
+    "--data.domains.eugene.supervised=[height]",
+    "--data.domains.versailles.supervised=[landcover]",
+]
 
 
 def test_what_is_packaged() -> None:
@@ -69,14 +73,19 @@ def test_the_papers_values(name: str) -> None:
     assert augmentation.from_above == (name == "cross_dataset")
 
 
-@pytest.mark.parametrize("name", ["cities", "towns"])
-def test_what_is_recommended(name: str) -> None:
-    """JTL and nothing else than the prior, whose classes exist."""
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("cities", ()), ("towns", ("model.start", "data.domains.random."))],
+)
+def test_what_is_recommended(name: str, more: tuple[str, ...]) -> None:
+    """JTL and nothing else than the prior, whose classes exist, and the random towns."""
     scenario = find_scenario(name)
     jtl, settings = (parse_settings(scenario.arguments(name)) for name in ("jtl", "recommended"))
     changed = changed_settings(jtl, settings)
     assert changed
-    assert all(name.startswith("model.consistency.") for name in changed)
+    allowed = ("model.consistency.", *more)
+    assert all(setting.startswith(allowed) for setting in changed)
+    assert all(any(setting.startswith(one) for setting in changed) for one in allowed)
     classes = settings["model"]["tasks"][0]["init_args"]["classes"]
     tasks = [Segmentation(classes=classes, colors=ISPRS.colors), Depth()]
     Consistency(settings["model"]["consistency"]["heights"]).build(tasks)
@@ -84,12 +93,15 @@ def test_what_is_recommended(name: str) -> None:
 
 def test_both_directions_of_the_towns_and_their_bound() -> None:
     towns = find_scenario("towns")
-    reverse = find_scenario("towns", [f"--config={towns.folder / 'reversed.yaml'}"])
+    reverse = find_scenario("towns", REVERSED)
     assert towns.supervised == {"eugene": ["landcover"], "versailles": ["height"]}
     assert reverse.supervised == {"eugene": ["height"], "versailles": ["landcover"]}
-    jtl, oracle = (parse_settings(towns.arguments(name)) for name in ("jtl", "oracle"))
-    both = {f"data.domains.{town}.supervised" for town in towns.supervised}
-    assert set(changed_settings(jtl, oracle)) == both
+    recommended = parse_settings([*towns.arguments("recommended"), *REVERSED])["data"]
+    oracle = parse_settings(towns.arguments("oracle"))["data"]
+    assert list(recommended["domains"]) == list(oracle["domains"])
+    supervised = [domain["supervised"] for domain in recommended["domains"].values()]
+    assert supervised == [["height"], ["landcover"], ["landcover", "height"]]
+    assert all(len(domain["supervised"]) == 2 for domain in oracle["domains"].values())
 
 
 def test_what_is_evaluated_on_what() -> None:
