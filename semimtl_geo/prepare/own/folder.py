@@ -56,10 +56,10 @@ from semimtl_geo.prepare.own.images import ImageStack, target_grid
 from semimtl_geo.prepare.own.matching import Layers, match_files
 from semimtl_geo.prepare.own.patterns import is_polygons
 from semimtl_geo.prepare.own.schema import EXAMPLE, FolderSettings, read_settings
-from semimtl_geo.prepare.own.splits import assign_splits
 from semimtl_geo.prepare.own.unplaced import place
 from semimtl_geo.prepare.rasters.resampling import class_layers, value_layers
 from semimtl_geo.prepare.rasters.scene_writer import REMARK, write_height, write_landcover
+from semimtl_geo.prepare.splits import assign_splits
 from semimtl_geo.prepare.summary import describe_scenes
 from tiles.errors import InputError, InvalidValueError
 from tiles.grid import PixelGrid

@@ -9,10 +9,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, StrictInt, StrictStr
 from pydantic.dataclasses import dataclass
 
-from semimtl_geo.prepare.adapter import SPLITS
+from semimtl_geo.prepare.splits import SplitSettings
 from tiles.settings import read_settings_file
 
-DEFAULT_SHARES: Final = {"train": 0.7, "val": 0.1, "test": 0.2}
 MAX_CLASSES: Final = 254
 EXAMPLE: Final = "see the example under 'Your own data' in README.md"
 
@@ -161,50 +160,6 @@ class HeightSettings:
             for name, model in given.items()
             if model is not None
         }
-
-
-@dataclass(frozen=True, config=NO_OTHERS)
-class SplitSettings:
-    """Names of the scenes of each split, or their share.
-
-    Attributes:
-        train: Names of the scenes for training, or their share.
-        val: Names of the scenes for validation, or their share.
-        test: Names of the scenes for testing, or their share.
-        seed: Seed of a split by shares.
-    """
-
-    train: tuple[StrictStr, ...] | Number | None = None
-    val: tuple[StrictStr, ...] | Number | None = None
-    test: tuple[StrictStr, ...] | Number | None = None
-    seed: StrictInt = 0
-
-    def __post_init__(self) -> None:
-        """Check that there are lists only, or shares that sum to 1."""
-        if self.names and self.shares:
-            raise ValueError("must be lists or shares, not both")
-        if twice := _first_duplicate([name for part in self.names.values() for name in part]):
-            raise ValueError(f"has {twice} twice")
-        shares = self.shares.values()
-        if shares and (min(shares) < 0 or abs(sum(shares) - 1) > 1e-6):
-            raise ValueError("must have shares that sum to 1")
-
-    @property
-    def given(self) -> dict[str, tuple[str, ...] | float]:
-        """Return what the file says of each split that it names."""
-        parts = {split: getattr(self, split) for split in SPLITS}
-        return {split: part for split, part in parts.items() if part is not None}
-
-    @property
-    def names(self) -> dict[str, tuple[str, ...]]:
-        """Return the names of the scenes of the splits that list them."""
-        return {split: part for split, part in self.given.items() if isinstance(part, tuple)}
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Return the shares of the splits; the default ones if nothing is given."""
-        given = self.given or DEFAULT_SHARES
-        return {split: part for split, part in given.items() if isinstance(part, int | float)}
 
 
 @dataclass(frozen=True, config=NO_OTHERS)

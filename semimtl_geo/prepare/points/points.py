@@ -17,8 +17,6 @@ from rasterio.crs import CRS
 from semimtl_geo.prepare.adapter import Item
 from semimtl_geo.prepare.archive import RawFile, RawFolder
 from semimtl_geo.prepare.options import option, options_of, parse_names
-from semimtl_geo.prepare.own.schema import SplitSettings
-from semimtl_geo.prepare.own.splits import assign_splits
 from semimtl_geo.prepare.points.land_cover import CLASSES
 from semimtl_geo.prepare.points.picture import Orthophotos
 from semimtl_geo.prepare.points.point_file import PointFile, metric_crs
@@ -31,6 +29,7 @@ from semimtl_geo.prepare.rasters.scene_writer import (
     write_image,
     write_landcover,
 )
+from semimtl_geo.prepare.splits import SplitSettings, assign_splits
 from semimtl_geo.prepare.summary import describe_scenes
 from tiles.errors import InputError, InvalidValueError, MissingFileError
 from tiles.grid import PixelGrid
@@ -43,9 +42,6 @@ RASTERS: Final = r"(?:.*/)?[^/]+\.(?:tif|tiff|jp2|img|vrt)"
 
 LARGEST: Final = 1000.0
 """Longest side of a scene in metres: larger files become several scenes, for bounded memory."""
-
-SHARES: Final = SplitSettings(train=0.7, val=0.1, test=0.2)
-"""Shares of the scenes in each split, unless names are given."""
 
 
 def parse_shift(text: str) -> tuple[float, float]:
@@ -209,7 +205,7 @@ class Points:
 
     def _assign_splits(self, folder: Path, names: Sequence[str]) -> dict[str, str]:
         if not (self.val or self.test):
-            return assign_splits(folder, SHARES, names)
+            return assign_splits(folder, SplitSettings(), names)
         for option_name, chosen in (("--val", self.val), ("--test", self.test)):
             if unknown := sorted(set(chosen) - set(names)):
                 fault = f"no scene has this name; there are {', '.join(names[:5])}"
