@@ -14,7 +14,7 @@ Prints a Markdown table, from one run in one precision with chips that lie in me
 - peak memory: the most that torch had allocated on the GPU.
 
 Without a GPU it says so and ends with 2; --device cpu runs it anyway, to see that it works:
---device cpu --encoder resnet18 --crop 64 --batch 2 --steps 2.
+--device cpu --precision 32-true --encoder resnet18 --crop 64 --batch 2 --steps 2.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SUPERVISED = {"a": ["landcover"], "b": ["height"]}
 WARM_UP = 5
 """Steps before the clock: cuDNN tries its algorithms."""
 BARE = "forward and backward"
-PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}
 
 Chips = dict[str, dict[str, Tensor]]
 
@@ -133,7 +133,8 @@ def forward_and_backward(chips: Chips, args: argparse.Namespace) -> float:
         model.generator.zero_grad()
         for k, data in enumerate(chips.values()):
             model.generator.use_domain(k)
-            with torch.autocast(args.device, PRECISIONS[args.precision]):
+            mixed = args.precision != "32-true"
+            with torch.autocast(args.device, PRECISIONS[args.precision], enabled=mixed):
                 outputs = model.generator(data["image"])
                 loss = torch.stack(
                     [
