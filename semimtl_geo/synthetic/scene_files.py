@@ -46,10 +46,10 @@ def write_scene(
     Args:
         folder: Folder of the split.
         name: Name of the scene.
-        scene: Its layers.
+        scene: The image, the land cover and the heights.
         crs: Coordinate reference system.
         transform: Transform from pixels to metres.
-        bands: Names of the image's bands.
+        bands: Names of the bands of the image.
         classes: Classes of the land cover.
         tags: Tags of the files.
     """

@@ -20,7 +20,6 @@ from tiles.types import ProgressCallback
 EXTENT: Final = 160.0
 """Edge of a scene, in metres."""
 SPLITS: Final = {"train": 0, "val": 1}
-VALIDATION_SCENES: Final = 8
 
 
 def make_random_town(
@@ -70,7 +69,7 @@ def write_random_towns(
     Args:
         out: Folder to write into; it is created if necessary.
         seed: Seed of all scenes.
-        scenes: Training scenes; 8 more are for validation.
+        scenes: Training scenes; a thirtieth, at least 2, is added for validation.
         bands: Bands of the images.
         progress: Called after each scene with the number of scenes done, and of scenes in all.
 
@@ -96,11 +95,12 @@ def write_random_towns(
         raise InvalidValueError("bands", f"{bands!r} cannot be rendered", f"use {known}")
     folder = out / "random"
     make_folders(out, (folder / split for split in SPLITS))
-    counts = {"train": scenes, "val": VALIDATION_SCENES}
+    counts = {"train": scenes, "val": max(2, scenes // 30)}
     requests = [(split, index) for split, count in counts.items() for index in range(count)]
     for done, (split, index) in enumerate(requests, start=1):
         key = (SPLITS[split], index)
-        style, scene = make_random_town(np.random.SeedSequence(entropy=seed, spawn_key=key), bands)
+        sequence = np.random.SeedSequence(entropy=seed, spawn_key=key)
+        style, scene = make_random_town(sequence, bands, EXTENT)
         write_scene(
             folder / split,
             f"random_{split}_{index:03d}",

@@ -19,7 +19,7 @@ class Material:
         dark: Reflectance of the darkest patches.
         grain: Relative variation of the brightness from decimetre to decimetre.
         clumps: Relative variation of the brightness from metre to metre.
-        kind: What the surface consists of.
+        kind: Substance of the surface.
     """
 
     light: Bands
