@@ -18,7 +18,7 @@ from tests.rasters import write
 from tiles.errors import InputError, MissingFileError
 
 ROOT = Path(__file__).parents[3]
-MEGABYTE = 2**20
+MEGABYTE = 10**6
 
 
 @pytest.mark.parametrize("name", model_names())
