@@ -79,7 +79,7 @@ class TrainedNetwork:
             >>> from semimtl_geo import Mapper
             >>> card = Mapper.load("towns").card
             >>> card.bands, card.gsd, card.domains
-            (('red', 'green', 'blue'), 1.0, ('eugene', 'versailles'))
+            (('red', 'green', 'blue'), 1.0, ('eugene', 'versailles', 'random'))
         """
         path = find_model(model)
         card, generator, discriminators = load_networks(path)

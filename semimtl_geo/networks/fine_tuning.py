@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import defaultdict
 from os import PathLike
 
@@ -16,18 +17,15 @@ _DOMAIN = re.compile(r"\.norms\.\d+\.")
 """Part of the name of a tensor that belongs to BatchNorm with statistics per domain."""
 
 
-def start_from(network: nn.Module, path: str | PathLike[str]) -> list[str]:
+def start_from(network: nn.Module, path: str | PathLike[str]) -> None:
     """Copy the weights of a trained network into another one, wherever the layers are the same.
 
     BatchNorm statistics of every domain become the mean over the domains of the trained network.
-    A decoder of another task, width or kind keeps the values that it has.
+    A decoder of another task, width or kind keeps the values that it has, which a warning says.
 
     Args:
         network: The network that is to be trained, a :class:`~semimtl_geo.networks.Generator`.
         path: A checkpoint or a shared file, as for :func:`~semimtl_geo.networks.load_networks`.
-
-    Returns:
-        Names of the decoders that keep values of their own.
 
     Raises:
         InputError: If the file cannot be used, or its encoder is another one.
@@ -36,7 +34,6 @@ def start_from(network: nn.Module, path: str | PathLike[str]) -> list[str]:
         >>> from semimtl_geo.models import find_model
         >>> card, network = load_generator(find_model("towns"))
         >>> start_from(network, find_model("towns"))
-        []
     """
     card, trained = load_generator(path)
     found: dict[str, list[Tensor]] = defaultdict(list)
@@ -54,4 +51,6 @@ def start_from(network: nn.Module, path: str | PathLike[str]) -> list[str]:
         fault = f"has another encoder or other bands: {card.encoder.name}, {', '.join(card.bands)}"
         raise InputError(path, fault, "set model.encoder and model.bands as in its model card")
     network.load_state_dict(own)
-    return sorted({name.split(".")[1] for name in odd})
+    if decoders := sorted({name.split(".")[1] for name in odd}):
+        missing = ", ".join(decoders)
+        warnings.warn(f"{path}: lacks decoders, which start from nothing: {missing}", stacklevel=2)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from semimtl_geo.synthetic.town.materials import Bands, Material
+from tiles.types import Float64Array
 
 BandNames = Literal["red,green,blue", "nir,red,green"]
 STRAW: Bands = (0.38, 0.27, 0.21)
@@ -60,7 +61,7 @@ class Palette:
             clumps=material.clumps * float(rng.uniform(0.5, 2.0)),
         )
 
-    def _in_bands(self, colour: np.ndarray, green: bool) -> np.ndarray:
+    def _in_bands(self, colour: Float64Array, green: bool) -> Float64Array:
         """Convert near infrared, red and green to the bands of the palette.
 
         Blue is extrapolated: built surfaces go on as from red to green, leaves absorb it.
@@ -77,6 +78,6 @@ class Palette:
         return np.array([red, green_band, blue])
 
 
-def _bands(values: np.ndarray) -> Bands:
+def _bands(values: Float64Array) -> Bands:
     first, second, third = (float(value) for value in np.clip(values, 0.005, 0.85))
     return first, second, third

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from semimtl_geo.synthetic.town.city_style import CityStyle, Range
+from tiles.types import Float64Array
 
-BLOCKS = {
+BLOCKS: Final = {
     "courtyard": 0.3,
     "slabs": 0.3,
     "villas": 0.5,
@@ -84,6 +87,6 @@ def random_style(rng: np.random.Generator, gsd: Range = (0.35, 0.6)) -> CityStyl
     )
 
 
-def _three(values: np.ndarray) -> tuple[float, float, float]:
+def _three(values: Float64Array) -> tuple[float, float, float]:
     first, second, third = (float(value) for value in values)
     return first, second, third
