@@ -75,12 +75,16 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("end", "more"),
-    [((2, -1), CONSISTENCY), ((-1, 6), ())],
+    ("end", "more", "stops"),
+    [((2, -1), CONSISTENCY, [(1, 2), (1, 3), (2, 5)]), ((-1, 6), (), [(2, 5)])],
     ids=["epochs and consistency", "steps"],
 )
 def test_wherever_it_is_interrupted(
-    run: Run, tmp_path: Path, end: tuple[int, int], more: tuple[str, ...]
+    run: Run,
+    tmp_path: Path,
+    end: tuple[int, int],
+    more: tuple[str, ...],
+    stops: list[tuple[int, int]],
 ) -> None:
     """Within an epoch, at its last iteration, between two, with and without a checkpoint there."""
     epochs, steps = end
@@ -92,7 +96,7 @@ def test_wherever_it_is_interrupted(
         f"--trainer.max_steps={steps}",
     ]
     whole = train([*args, f"--out={tmp_path / 'whole'}"])
-    for every, before in ((1, 2), (1, 3), (2, 5)):
+    for every, before in stops:
         out = tmp_path / f"{every}_{before}"
         again = [*args, f"--out={out}", f"--checkpoint.every={every}"]
         with pytest.raises(OSError, match="power"):
@@ -104,52 +108,36 @@ def test_wherever_it_is_interrupted(
         assert rows(out) == rows(tmp_path / "whole")
 
 
-def test_killed_processes_start_again(run: Run, tmp_path: Path) -> None:
+def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
     """Kill -9 at a random moment, and the same command once more: the same weights, bit for bit."""
-    commands = {
-        name: [
-            *run.args,
-            *more,
-            "--trainer.max_epochs=3",
-            "--data.iterations=5",
-            f"--data.workers={workers}",
-            f"--trainer.precision={precision}",
-            "--checkpoint.every=1",  # so that many a kill hits a checkpoint being written
-            f"--out={tmp_path / name}",
-        ]
-        for name, workers, precision, more in (
-            ("bf16", 0, "bf16-mixed", CONSISTENCY),
-            ("workers", 2, "32-true", ()),
-        )
-    }
-    processes = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", "semimtl_geo.cli", "train", *args],
-            start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        for name, args in commands.items()
-    }
-    kills: dict[str, float] = {}
+    out = tmp_path / "killed"
+    args = [
+        *run.args,
+        *CONSISTENCY,
+        "--trainer.max_epochs=3",
+        "--data.iterations=5",
+        "--data.workers=2",
+        "--checkpoint.every=1",  # so that many a kill hits a checkpoint being written
+        f"--out={out}",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "semimtl_geo.cli", "train", *args],
+        start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     try:
-        while len(kills) < len(processes) or time.monotonic() < max(kills.values()):
-            for name, process in processes.items():
-                if name not in kills and (tmp_path / name / "last.ckpt").exists():
-                    kills[name] = time.monotonic() + random.uniform(0.0, 1.0)  # noqa: S311
-                elif name in kills and time.monotonic() >= kills[name]:
-                    _kill(process)
-                assert name in kills or process.poll() is None
+        while not (out / "last.ckpt").exists():
+            assert process.poll() is None
             time.sleep(0.005)
+        time.sleep(random.uniform(0.0, 1.0))  # noqa: S311
     finally:
-        for process in processes.values():
-            _kill(process)
-    for name, args in commands.items():
-        if (last := tmp_path / name / "last.ckpt").exists():
-            print(f"{name}: killed after iteration {state(last)['global_step']}")
-        made = train(args)
-        assert_same(made, train([*args, f"--out={tmp_path / 'whole' / name}"]))
-        steps = [row["step"] for row in rows(tmp_path / name) if row["lr/generator"]]
-        assert len(steps) == len(set(steps))
+        _kill(process)
+    if (last := out / "last.ckpt").exists():
+        print(f"killed after iteration {state(last)['global_step']}")
+    made = train(args)
+    assert_same(made, train([*args, f"--out={tmp_path / 'whole'}"]))
+    steps = [row["step"] for row in rows(out) if row["lr/generator"]]
+    assert len(steps) == len(set(steps))
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
