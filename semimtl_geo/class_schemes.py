@@ -47,6 +47,14 @@ ISPRS: Final = ClassScheme(
 )
 """Land cover of the ISPRS 2D semantic labelling benchmark, Potsdam and Vaihingen."""
 
+TOWNS: Final = ClassScheme(
+    names=(*ISPRS.names[:5], "water"), colors=(*ISPRS.colors[:5], (0, 112, 255))
+)
+"""Land cover of real and random towns: the classes of ISPRS, with water instead of clutter.
+
+Nothing labels their cars: laser points rarely show them.
+"""
+
 CITYSCAPES: Final = ClassScheme(
     names=(
         "road",

@@ -11,7 +11,7 @@ May import :mod:`semimtl_geo.class_schemes` and the nouns at the root of ``tiles
 
 from __future__ import annotations
 
-from semimtl_geo.synthetic.scene import TOWN_CLASSES, SyntheticScene, make_scene
+from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
 from semimtl_geo.synthetic.write import write_cities
 from semimtl_geo.synthetic.write_random import make_random_town, write_random_towns
@@ -19,7 +19,6 @@ from semimtl_geo.synthetic.write_random import make_random_town, write_random_to
 __all__ = [
     "CITY_A",
     "CITY_B",
-    "TOWN_CLASSES",
     "CityStyle",
     "SyntheticScene",
     "make_random_town",

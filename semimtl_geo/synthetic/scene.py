@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from semimtl_geo.class_schemes import ISPRS, ClassScheme
 from semimtl_geo.synthetic.rendering.canvas import Canvas
 from semimtl_geo.synthetic.rendering.painting import paint_objects
 from semimtl_geo.synthetic.rendering.palette import Palette
@@ -16,14 +15,6 @@ from semimtl_geo.synthetic.rendering.streets import paint_ground
 from semimtl_geo.synthetic.town.city_style import CityStyle
 from semimtl_geo.synthetic.town.layout import place_objects
 from tiles.types import UNKNOWN_CLASS, Float32Array, UInt8Array
-
-TOWN_CLASSES: Final = ClassScheme(
-    names=(*ISPRS.names[:5], "water"), colors=(*ISPRS.colors[:5], (0, 112, 255))
-)
-"""Land cover of random towns: the classes of ISPRS, with water instead of clutter.
-
-Cars are unknown, as they are in labels that were made of laser points.
-"""
 
 # Scenes are painted with water as a seventh class.
 _ISPRS_VALUES: Final = np.array([0, 1, 2, 3, 4, 5, 5], np.uint8)
@@ -36,7 +27,7 @@ class SyntheticScene:
 
     Attributes:
         image: uint8 [3, H, W] in NIR, red and green, or in the palette's bands.
-        landcover: uint8 [H, W], ISPRS classes; of a random town, :data:`TOWN_CLASSES`.
+        landcover: uint8 [H, W], ISPRS classes; of a random town, those of ``TOWNS``.
         height: float32 [H, W], height above ground in metres; exactly 0 on the ground.
 
     Example:
@@ -63,7 +54,7 @@ def make_scene(
         style: The city.
         seed: Seed; the same seed gives the same scene.
         size: Edge of the scene in pixels.
-        palette: Colours of a random town; with it, classes are :data:`TOWN_CLASSES`.
+        palette: Colours of a random town; with it, classes are those of ``TOWNS``.
 
     Returns:
         A scene of ``size`` x ``size`` pixels.

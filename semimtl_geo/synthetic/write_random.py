@@ -7,8 +7,9 @@ from typing import Final, get_args
 
 import numpy as np
 
+from semimtl_geo.class_schemes import TOWNS
 from semimtl_geo.synthetic.rendering.palette import BandNames, Palette
-from semimtl_geo.synthetic.scene import TOWN_CLASSES, SyntheticScene, make_scene
+from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
 from semimtl_geo.synthetic.scene_files import make_folders, write_scene
 from semimtl_geo.synthetic.town.city_style import CityStyle
 from semimtl_geo.synthetic.town.random_style import random_style
@@ -36,7 +37,7 @@ def make_random_town(
         extent: Edge of the scene, in metres.
 
     Returns:
-        The style, and a scene with :data:`~semimtl_geo.synthetic.scene.TOWN_CLASSES`.
+        The style, and a scene with :data:`~semimtl_geo.class_schemes.TOWNS`.
 
     Example:
         >>> style, scene = make_random_town(0, extent=40.0)
@@ -108,7 +109,7 @@ def write_random_towns(
             crs=style.crs,
             transform=scene_transform(style, SPLITS[split], index, EXTENT),
             bands=bands.split(","),
-            classes=TOWN_CLASSES,
+            classes=TOWNS,
             tags={"SEED": str(seed), "SPAWN_KEY": " ".join(map(str, key))},
         )
         if progress is not None:

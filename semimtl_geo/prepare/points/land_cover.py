@@ -7,22 +7,12 @@ from typing import Final
 import numpy as np
 from scipy import ndimage, signal
 
+from semimtl_geo.class_schemes import TOWNS
 from semimtl_geo.prepare.points.cells import Cells
 from semimtl_geo.prepare.points.picture import Picture
-from tiles.types import UNKNOWN_CLASS, BoolArray, Color, Float32Array, Float64Array, UInt8Array
+from tiles.types import UNKNOWN_CLASS, BoolArray, Float32Array, Float64Array, UInt8Array
 
-CLASSES: Final[dict[str, Color]] = {
-    "impervious surfaces": (255, 255, 255),
-    "building": (0, 0, 255),
-    "low vegetation": (0, 255, 255),
-    "tree": (0, 255, 0),
-    "car": (255, 255, 0),
-    "water": (0, 112, 255),
-}
-"""Classes of the land cover and their colours: those of ISPRS with water instead of clutter. No
-rule finds cars, which the points rarely show."""
-
-IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, _, WATER = range(6)
+IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, _, WATER = range(len(TOWNS.names))
 
 VEGETATION_CODES: Final = (3, 4, 5)
 BUILDING_CODE: Final = 6
@@ -129,7 +119,7 @@ def classify(
         gsd: Width of a cell in metres.
 
     Returns:
-        Indices of :data:`CLASSES`, uint8 [H, W]; 255 where unknown.
+        Indices of :data:`~semimtl_geo.class_schemes.TOWNS`, uint8 [H, W]; 255 where unknown.
     """
     classes = np.full(heights.shape, UNKNOWN_CLASS, np.uint8)
     low = heights < LOW

@@ -14,10 +14,10 @@ import pyproj
 from rasterio import Affine
 from rasterio.crs import CRS
 
+from semimtl_geo.class_schemes import TOWNS
 from semimtl_geo.prepare.adapter import Item
 from semimtl_geo.prepare.archive import RawFile, RawFolder
 from semimtl_geo.prepare.options import option, options_of, parse_names
-from semimtl_geo.prepare.points.land_cover import CLASSES
 from semimtl_geo.prepare.points.picture import Orthophotos
 from semimtl_geo.prepare.points.point_file import PointFile, metric_crs
 from semimtl_geo.prepare.points.survey import Survey
@@ -174,10 +174,10 @@ class Points:
         tags = {"SCENE": item.name}
         write_landcover(
             targets["landcover"],
-            class_layers(item.name, grid, len(CLASSES), _reader(place.land_cover)),
+            class_layers(item.name, grid, len(TOWNS.names), _reader(place.land_cover)),
             grid,
-            list(CLASSES),
-            list(CLASSES.values()),
+            TOWNS.names,
+            TOWNS.colors,
             tags,
         )
         heights = place.heights[None], np.isfinite(place.heights)

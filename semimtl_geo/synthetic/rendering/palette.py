@@ -7,12 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from semimtl_geo.synthetic.town.materials import Bands, Material
+from semimtl_geo.synthetic.town.materials import Bands, Material, three
 from tiles.types import Float64Array
 
 BandNames = Literal["red,green,blue", "nir,red,green"]
 STRAW: Bands = (0.38, 0.27, 0.21)
 """Reflectance of dry grass in near infrared, red and green."""
+LIMITS = (0.005, 0.85)
+"""Lowest and highest reflectance of a surface."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Palette:
         dark = light + (dark - light) * rng.uniform(0.6, 1.5)
         return replace(
             material,
-            light=_bands(light),
-            dark=_bands(dark),
+            light=three(np.clip(light, *LIMITS)),
+            dark=three(np.clip(dark, *LIMITS)),
             grain=material.grain * float(rng.uniform(0.5, 1.6)),
             clumps=material.clumps * float(rng.uniform(0.5, 2.0)),
         )
@@ -76,8 +78,3 @@ class Palette:
             extrapolated = green_band + 0.8 * (green_band - red)
             blue = np.clip(extrapolated, 0.35 * green_band, 1.2 * green_band)
         return np.array([red, green_band, blue])
-
-
-def _bands(values: Float64Array) -> Bands:
-    first, second, third = (float(value) for value in np.clip(values, 0.005, 0.85))
-    return first, second, third

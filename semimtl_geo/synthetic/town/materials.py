@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Bands = tuple[float, float, float]
 Kind = Literal["built", "grass", "leaves", "water"]
 """What a surface consists of, which decides how seasons and places change its colour."""
+
+
+def three(values: Iterable[float]) -> Bands:
+    """Return three numbers of any kind as a tuple of floats."""
+    first, second, third = map(float, values)
+    return first, second, third
 
 
 @dataclass(frozen=True)

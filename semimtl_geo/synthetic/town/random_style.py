@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from semimtl_geo.synthetic.town.city_style import CityStyle, Range
-from tiles.types import Float64Array
+from semimtl_geo.synthetic.town.materials import three
 
 BLOCKS: Final = {
     "courtyard": 0.3,
@@ -77,16 +77,11 @@ def random_style(rng: np.random.Generator, gsd: Range = (0.35, 0.6)) -> CityStyl
         sun_azimuth=uniform(95, 265),
         sun_elevation=uniform(28, 66),
         sun_jitter=0.0,
-        sky=_three(sky),
+        sky=three(sky),
         mixing=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
-        gain=_three(gain),
-        haze=_three(haze),
+        gain=three(gain),
+        haze=three(haze),
         gamma=uniform(1.0, 1.8),
         blur=uniform(0.4, 1.1),
         noise=uniform(0, 4),
     )
-
-
-def _three(values: Float64Array) -> tuple[float, float, float]:
-    first, second, third = (float(value) for value in values)
-    return first, second, third

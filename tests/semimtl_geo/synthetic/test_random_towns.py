@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import rasterio
 
+from semimtl_geo.class_schemes import TOWNS
 from semimtl_geo.cli import main
 from semimtl_geo.synthetic import (
-    TOWN_CLASSES,
     SyntheticScene,
     make_random_town,
     write_random,
@@ -35,7 +35,7 @@ def values(landcover: int, layer: str, bands: str = "red,green,blue") -> np.ndar
 def test_all_classes_occur_and_heights_agree_with_them() -> None:
     found = np.concatenate([scene.landcover.ravel() for scene in some_scenes()])
     assert set(np.unique(found)) == {IMPERVIOUS, BUILDING, LOW, TREE, WATER, UNKNOWN}
-    assert TOWN_CLASSES.names[WATER] == "water"
+    assert TOWNS.names[WATER] == "water"
     assert (found == UNKNOWN).mean() < 0.1
     for flat in (IMPERVIOUS, LOW, WATER):
         assert (values(flat, "height") == 0).all()
