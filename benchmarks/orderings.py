@@ -20,7 +20,7 @@ from semimtl_geo.learning.systems import SYSTEMS
 JOINT = SYSTEMS["jtl"].title
 LONGER = f"{JOINT}, time of {SYSTEMS['semimtl'].title}"
 WANTED_CLASSES, WANTED_HEIGHTS = 3.0, 5.0
-"""What a recommended configuration shall be better: mIoU points, and percent of RMSE."""
+"""Wanted gains of a recommended configuration: mIoU points, and percent of RMSE."""
 
 Seeds = Mapping[int, Sequence[Row]]
 
@@ -59,7 +59,7 @@ class Measure:
         return self.between(seeds, method, method) is not None
 
     def show(self, found: Difference) -> str:
-        """As text, with its interval."""
+        """Return a difference as text, with its interval."""
         return shown(found, self.decimals)
 
 
@@ -132,7 +132,7 @@ def orderings(seeds: Seeds) -> list[str]:
 
 
 def controls(seeds: Seeds) -> list[str]:
-    """What remains of the paper's gains against the controls."""
+    """Return sentences on what remains of the paper's gains against the controls."""
     sentences = []
     for measure in (CLASSES, HEIGHTS):
         parts = []

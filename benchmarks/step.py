@@ -61,7 +61,7 @@ AROUND = ("data", "augmentation")
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained.
+    """Settings of a training that is timed.
 
     Attributes:
         encoder: Its name.
