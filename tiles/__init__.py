@@ -20,16 +20,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tiles.errors import InputError
     from tiles.grid import PixelGrid
-    from tiles.maps.layers import ClassMap, PercentMap, ValueMap
+    from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
     from tiles.mosaic import mosaic
 
-__all__ = ["ClassMap", "InputError", "PercentMap", "PixelGrid", "ValueMap", "mosaic"]
+__all__ = [
+    "ClassMap",
+    "InputError",
+    "PercentMap",
+    "PixelGrid",
+    "ProbabilityMap",
+    "ValueMap",
+    "mosaic",
+]
 
 _MODULES = {
     "InputError": "tiles.errors",
     "PixelGrid": "tiles.grid",
     "ClassMap": "tiles.maps.layers",
     "PercentMap": "tiles.maps.layers",
+    "ProbabilityMap": "tiles.maps.layers",
     "ValueMap": "tiles.maps.layers",
     "mosaic": "tiles.mosaic",
 }

@@ -8,7 +8,7 @@ package of the project.
 from __future__ import annotations
 
 from tiles.maps.cog import CloudOptimizedGeoTiff
-from tiles.maps.layers import ClassMap, Layer, PercentMap, ValueMap
+from tiles.maps.layers import ClassMap, Layer, PercentMap, ProbabilityMap, ValueMap
 from tiles.maps.map_format import MapFormat
 from tiles.maps.writer import MapWriter, check_target
 
@@ -19,6 +19,7 @@ __all__ = [
     "MapFormat",
     "MapWriter",
     "PercentMap",
+    "ProbabilityMap",
     "ValueMap",
     "check_target",
 ]

@@ -73,19 +73,20 @@ def _describe(pixels: Path, layer: Layer, grid: PixelGrid, tags: Mapping[str, st
         file.crs, file.transform, file.nodata = grid.crs, grid.transform, layer.nodata
         if (table := layer.colormap()) is not None:
             file.write_colormap(1, table)
-        file.set_band_description(1, layer.description or layer.name)
-        file.set_band_unit(1, layer.unit)
         file.update_tags(**tags)
-        file.update_tags(1, **_statistics(file, layer.nodata))
+        for band, description in enumerate(layer.descriptions, start=1):
+            file.set_band_description(band, description)
+            file.set_band_unit(band, layer.unit)
+            file.update_tags(band, **_statistics(file, band, layer.nodata))
 
 
-def _statistics(file: Any, nodata: float) -> dict[str, str]:
-    """Return the STATISTICS_* tags of the first band of an open raster."""
+def _statistics(file: Any, band: int, nodata: float) -> dict[str, str]:
+    """Return the STATISTICS_* tags of a band of an open raster."""
     statistics, stride = BandStatistics(), _BLOCKS_PER_READ * BLOCK
     for top in range(0, file.height, BLOCK):
         for left in range(0, file.width, stride):
             width, height = min(stride, file.width - left), min(BLOCK, file.height - top)
-            values = file.read(1, window=Window(left, top, width, height))
+            values = file.read(band, window=Window(left, top, width, height))
             for start in range(0, width, BLOCK):
                 block = values[:, start : start + BLOCK]
                 statistics.add(block[block != nodata])

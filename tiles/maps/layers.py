@@ -36,6 +36,7 @@ class ClassMap:
     dtype: ClassVar[str] = "uint8"
     nodata: ClassVar[float] = UNKNOWN_CLASS
     unit: ClassVar[str] = ""
+    of: ClassVar[str | None] = None
     overviews: ClassVar[str] = "MODE"
     # Differences between class numbers have no meaning and compress worse.
     predictor: ClassVar[str] = "NO"
@@ -55,9 +56,9 @@ class ClassMap:
         return len(self.classes)
 
     @property
-    def description(self) -> str:
-        """Description of the band."""
-        return self.name
+    def descriptions(self) -> Sequence[str]:
+        """Description of each band."""
+        return (self.name,)
 
     def style(self) -> str:
         """Return the text of the QGIS style."""
@@ -98,6 +99,7 @@ class ValueMap:
     high: float = 1.0
 
     dtype: ClassVar[str] = "float32"
+    of: ClassVar[str | None] = None
     overviews: ClassVar[str] = "AVERAGE"
     predictor: ClassVar[str] = "YES"
     channels: ClassVar[int] = 1
@@ -108,6 +110,11 @@ class ValueMap:
             fault = f"must have low < high and nodata exact in float32, got {self.low:g}, "
             fault += f"{self.high:g} and {self.nodata!r}"
             raise InvalidValueError(f"layer {self.name}", fault, "change the layer")
+
+    @property
+    def descriptions(self) -> Sequence[str]:
+        """Description of each band."""
+        return (self.description or self.name,)
 
     def style(self) -> str:
         """Return the text of the QGIS style."""
@@ -152,6 +159,11 @@ class PercentMap:
         """Channels that the network predicts: one, or none if it shows a class map's scores."""
         return 1 if self.of is None else 0
 
+    @property
+    def descriptions(self) -> Sequence[str]:
+        """Description of each band."""
+        return (self.description or self.name,)
+
     def style(self) -> str:
         """Return the text of the QGIS style."""
         return value_style(0, 100, self.unit)
@@ -165,8 +177,57 @@ class PercentMap:
         return None
 
 
-Layer = ClassMap | ValueMap | PercentMap
+@dataclass(frozen=True)
+class ProbabilityMap:
+    """A map of the probability of each class, in whole percent: a band per class.
+
+    Attributes:
+        name: Name of the layer.
+        of: Name of the class map whose scores it shows, which must be probabilities.
+        classes: Names of the classes of that map.
+
+    Example:
+        >>> layer = ProbabilityMap("probabilities", "landcover", ["road", "tree"])
+        >>> layer.channels, layer.descriptions
+        (0, ('road', 'tree'))
+    """
+
+    name: str
+    of: str
+    classes: Sequence[str]
+
+    channels: ClassVar[int] = 0
+    dtype: ClassVar[str] = "uint8"
+    nodata: ClassVar[float] = UNKNOWN_CLASS
+    unit: ClassVar[str] = "%"
+    overviews: ClassVar[str] = "AVERAGE"
+    predictor: ClassVar[str] = "YES"
+
+    @property
+    def descriptions(self) -> Sequence[str]:
+        """Description of each band: the name of its class."""
+        return tuple(self.classes)
+
+    def style(self) -> str:
+        """Return the text of the QGIS style, which shows the first band."""
+        return value_style(0, 100, self.unit)
+
+    def auxiliary(self) -> str | None:
+        """Return None: a map of this kind needs no auxiliary file."""
+        return None
+
+    def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
+        """Return None: the colour ramp is in the style."""
+        return None
+
+
+Layer = ClassMap | ValueMap | PercentMap | ProbabilityMap
 """Any kind of map."""
+
+
+def bands(layer: Layer) -> int:
+    """Return the number of bands of a map."""
+    return len(layer.descriptions)
 
 
 def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: torch.Tensor) -> None:
@@ -176,7 +237,8 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
         layer: The map.
         values: Scores, float32 [K, h, w].
         unknown: Mask of unknown pixels, bool [h, w].
-        target: Pixels [h, w] of the layer's type, which are overwritten.
+        target: Pixels of the layer's type, which are overwritten: [h, w], or [h, bands, w] of a
+            :class:`ProbabilityMap`.
 
     Raises:
         ValueError: If a known pixel has a score of NaN.
@@ -189,6 +251,12 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
         >>> target
         tensor([[  1, 255]], dtype=torch.uint8)
     """
+    if isinstance(layer, ProbabilityMap):
+        if bool((values.isnan() & ~unknown).any()):
+            raise ValueError(f"the network predicted NaN for layer {layer.of!r}")
+        percent = (100 * values).round_().clamp_(0, 100).masked_fill_(unknown, layer.nodata)
+        target.copy_(percent.movedim(0, 1))
+        return
     best = values[0].clone()
     if isinstance(layer, ClassMap):
         target.zero_()

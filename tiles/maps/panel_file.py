@@ -43,6 +43,7 @@ class PanelFile:
         dtype: Type of its pixels, uint8 or float32.
         settings: All that the pixels depend on; work of other settings is not continued. With
             None, no work is continued.
+        bands: Number of bands, which lie one after the other in each row.
 
     Attributes:
         history: Progress that the journal holds, in the order of time.
@@ -55,12 +56,14 @@ class PanelFile:
         shape: tuple[int, int],
         dtype: str,
         settings: Mapping[str, Any] | None = None,
+        bands: int = 1,
     ) -> None:
         self.history = list[PanelProgress]()
         self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
         self._pixels, self._journal = file.with_suffix(".pixels"), file.with_suffix(".journal")
         self._lock = file.with_suffix(".lock")
         self._settings = settings
+        self._bands = bands
 
     def __enter__(self) -> Self:
         with write_errors(self._path), ExitStack() as stack:
@@ -112,11 +115,11 @@ class PanelFile:
         """Write a window.
 
         Args:
-            values: Pixels [H, W].
+            values: Pixels [H, W]; of several bands [H, bands * W], all columns of the panel.
             row: Row of the panel at which the window begins.
             column: Column of the panel at which it begins.
         """
-        width = self._shape[1]
+        width = self._bands * self._shape[1]
         values = np.ascontiguousarray(values, self._dtype)
         # A window as wide as the panel is contiguous in the file.
         parts = [values] if values.shape[1] == width else list(values)
@@ -145,7 +148,7 @@ class PanelFile:
     def write_vrt(self) -> Path:
         """Write a virtual raster of the pixels and return its path."""
         path = self._pixels.with_suffix(".vrt")
-        write_raw_vrt(path, self._pixels, self._shape, self._dtype)
+        write_raw_vrt(path, self._pixels, self._shape, self._dtype, self._bands)
         return path
 
     def _write_errors(self) -> AbstractContextManager[None]:

@@ -33,6 +33,7 @@ class WorkFolder:
         panels: Columns of each panel; by default one panel has them all.
         settings: All that the pixels depend on. Work of other settings is dropped. With None, no
             work is continued or kept.
+        bands: Number of bands of the map.
 
     Attributes:
         path: The folder.
@@ -49,10 +50,11 @@ class WorkFolder:
         dtype: str,
         panels: Sequence[Span] | None = None,
         settings: Mapping[str, Any] | None = None,
+        bands: int = 1,
     ) -> None:
         self._map, self._shape, self._dtype = path, shape, np.dtype(dtype)
         self._panels = [(0, shape[1])] if panels is None else list(panels)
-        self._settings = settings
+        self._settings, self._bands = settings, bands
         self.path = _folder_of(path)
         self.finished = self.path / "finished"
         with self.write_errors(), ExitStack() as stack:
@@ -70,7 +72,7 @@ class WorkFolder:
         """Return the file of a panel; it can be sent to another process before it is opened."""
         start, stop = self._panels[number]
         file, shape = self.path / f"{number:05}", (self._shape[0], stop - start)
-        return PanelFile(self._map, file, shape, self._dtype.name, self._settings)
+        return PanelFile(self._map, file, shape, self._dtype.name, self._settings, self._bands)
 
     def write_vrt(self) -> Path:
         """Write a virtual raster of all pixels, without georeference, and return its path."""
@@ -78,7 +80,7 @@ class WorkFolder:
         if len(parts) == 1:
             return parts[0]
         path = self.path / "panels.vrt"
-        write_column_vrt(path, parts, self._panels, self._shape, self._dtype)
+        write_column_vrt(path, parts, self._panels, self._shape, self._dtype, self._bands)
         return path
 
     def discard(self) -> None:

@@ -13,7 +13,7 @@ from tiles.errors import InputError
 from tiles.files import check_writable
 from tiles.grid import PixelGrid
 from tiles.maps.cog import CloudOptimizedGeoTiff
-from tiles.maps.layers import Layer
+from tiles.maps.layers import Layer, bands
 from tiles.maps.map_format import MapFormat
 from tiles.maps.work_folder import WorkFolder
 from tiles.types import RasterName, Span
@@ -70,7 +70,7 @@ class MapWriter:
         self.path, self._layer, self._grid, self._tags = path, layer, grid, tags or {}
         self._format = map_format
         shape = grid.height, grid.width
-        self.work_folder = WorkFolder(path, shape, layer.dtype, panels, settings)
+        self.work_folder = WorkFolder(path, shape, layer.dtype, panels, settings, bands(layer))
         self._file, self._published = self.work_folder.finished / path.name, False
 
     def convert(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tiles.errors import InvalidValueError
 from tiles.files import output_path
-from tiles.maps.layers import ClassMap, Layer, PercentMap
+from tiles.maps.layers import ClassMap, Layer
 from tiles.maps.writer import check_target
 from tiles.types import Float32Array, RasterName
 
@@ -42,7 +42,7 @@ def check_layers(
         raise InvalidValueError("out", fault, "give each layer a name and a path of its own")
     classes = {layer.name for layer in every if isinstance(layer, ClassMap)}
     for layer in every:
-        if isinstance(layer, PercentMap) and layer.of not in {None, *classes}:
+        if layer.of not in {None, *classes}:
             fault = f"is of {layer.of!r}, which is no class map among the layers"
             raise InvalidValueError(f"layer {layer.name}", fault, "add that class map")
     return every, paths

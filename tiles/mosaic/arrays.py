@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tiles.grid import PixelGrid
-from tiles.maps.layers import Layer
+from tiles.maps.layers import Layer, bands
 from tiles.maps.panel_store import PanelProgress
+from tiles.mosaic.batches import PixelSource
 from tiles.mosaic.networks import Network
 from tiles.mosaic.panels import MosaicJob, WorkerContext, map_panel
 from tiles.mosaic.tiling import TilingPlan
@@ -104,7 +105,7 @@ def read_window(plan: TilingPlan) -> tuple[Span, Span]:
 
 
 def map_window(
-    source: ArraySource,
+    source: PixelSource,
     plan: TilingPlan,
     network: Network,
     layers: Sequence[Layer],
@@ -114,7 +115,7 @@ def map_window(
     """Map the window of a plan; a pixel is the same in every window that holds it.
 
     Args:
-        source: The image, or the part that :func:`read_window` names.
+        source: The image, or the part that :func:`read_window` names; or an open raster.
         plan: Tiles of the whole image, and a window that lies in one panel.
         network: The network, as for :func:`tiles.mosaic.mosaic`.
         layers: The maps.
@@ -122,10 +123,13 @@ def map_window(
         batch_size: Largest number of tiles per batch.
 
     Returns:
-        Pixels of the window by layer name, nodata where they are unknown.
+        Pixels of the window by layer name, nodata where they are unknown: [H, W], or
+        [bands, H, W] of a map of several bands.
     """
-    shape = plan.map_grid.height, plan.map_grid.width
-    maps = {layer.name: np.empty(shape, layer.dtype) for layer in layers}
+    height, width = plan.map_grid.height, plan.map_grid.width
+    maps: dict[str, npt.NDArray[Any]] = {
+        layer.name: np.empty((height, bands(layer) * width), layer.dtype) for layer in layers
+    }
     job = MosaicJob(
         rasters=(),
         bands=None,
@@ -140,6 +144,10 @@ def map_window(
     )
     with ThreadPoolExecutor(1) as reader:
         map_panel(job, 0, WorkerContext(source, reader), network)
+    for layer in layers:
+        if bands(layer) > 1:
+            rows = maps[layer.name].reshape(height, bands(layer), width)
+            maps[layer.name] = rows.transpose(1, 0, 2)
     return maps
 
 

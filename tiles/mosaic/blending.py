@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tiles.maps.layers import Layer, PercentMap, encode
+from tiles.maps.layers import Layer, ProbabilityMap, bands, encode
 from tiles.maps.panel_store import PanelProgress, PanelStore
 from tiles.mosaic.batches import RowBlock
 from tiles.mosaic.tiling import Panel, TilingPlan
@@ -86,7 +86,8 @@ class RollingBlend:
             layer.name: torch.zeros(layer.channels, *size) for layer in layers if layer.channels
         }
         self._blocks: dict[str, npt.NDArray[Any]] = {
-            layer.name: np.empty((plan.block, self._width), layer.dtype) for layer in layers
+            layer.name: np.empty((plan.block, bands(layer) * self._width), layer.dtype)
+            for layer in layers
         }
         self._known, self._network_known = KnownRows(), KnownRows()
         self._row = progress.tile[0]  # Row of tiles that is being added.
@@ -170,10 +171,13 @@ class RollingBlend:
             if not known.any():
                 target[rows] = layer.nodata
             else:
-                name = (layer.of if isinstance(layer, PercentMap) else None) or layer.name
+                name = layer.of or layer.name
                 if name not in values:
                     values[name] = self._on_target(self._sums[name], start, stop)
-                encode(layer, values[name], unknown, torch.from_numpy(target[rows]))
+                pixels = torch.from_numpy(target[rows])
+                if isinstance(layer, ProbabilityMap):
+                    pixels = pixels.view(stop - start, bands(layer), self._width)
+                encode(layer, values[name], unknown, pixels)
         if stop == min(first + self._plan.block, self._end):
             for layer in self._layers:
                 target = self._blocks[layer.name][: stop - first]

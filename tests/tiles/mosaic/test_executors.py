@@ -19,7 +19,7 @@ import torch
 
 from tests.rasters import write
 from tiles.errors import InputError
-from tiles.maps.layers import ClassMap, PercentMap, ValueMap
+from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
 from tiles.mosaic.executors import _work_remotely
 from tiles.mosaic.mosaicker import mosaic
 
@@ -28,6 +28,7 @@ LAYERS = [
     ValueMap("value", unit="m", high=255),
     ClassMap("class", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (200, 0, 0))),
     PercentMap("sure", of="class"),
+    ProbabilityMap("odds", "class", ("a", "b", "c")),
 ]
 OPTIONS: dict[str, Any] = {
     "tile": 128, "overlap": 48, "panel": 512, "batch_size": 3, "resume": "small",

@@ -22,7 +22,7 @@ from rio_cogeo.cogeo import cog_validate
 
 import tiles.mosaic.blending
 from tiles.grid import tile_starts
-from tiles.maps.layers import ClassMap, PercentMap, ValueMap
+from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
 from tiles.mosaic.mosaicker import mosaic
 from tiles.mosaic.windows import cosine_window
 
@@ -404,7 +404,8 @@ def test_percentages(tmp_path: Path) -> None:
     def predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"class": images / images.sum(1, keepdim=True), "true": images[:, 1:2] / 255}
 
-    layers = [CLASSES, PercentMap("sure", of="class"), PercentMap("true")]
+    odds = ProbabilityMap("odds", "class", CLASSES.classes)
+    layers = [CLASSES, PercentMap("sure", of="class"), PercentMap("true"), odds]
     out = {layer.name: tmp_path / f"{layer.name}.tif" for layer in layers}
     mosaic(raster, predict, layers, out, tile=16)
     known = values.any(axis=0)
@@ -416,6 +417,12 @@ def test_percentages(tmp_path: Path) -> None:
         assert cog_validate(out[name], strict=True)[0]
         with rasterio.open(out[name]) as file:
             assert (file.units, file.nodata) == (("%",), 255)
+    assert cog_validate(out["odds"], strict=True)[0]
+    with rasterio.open(out["odds"]) as file:
+        assert (file.units, file.descriptions) == (("%",) * 3, tuple(CLASSES.classes))
+        percent = file.read()
+    assert (percent[:, ~known] == 255).all()
+    assert np.abs(percent - 100 * shares)[:, known].max() <= 0.5 + 1e-3
 
 
 def test_percentages_of_nothing(tmp_path: Path) -> None:

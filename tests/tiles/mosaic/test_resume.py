@@ -28,7 +28,7 @@ import tiles.maps.panel_file
 import tiles.mosaic.mosaicker
 from tests.rasters import write
 from tiles.errors import InputError
-from tiles.maps.layers import ClassMap, PercentMap, ValueMap
+from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
 from tiles.maps.panel_file import PanelFile
 from tiles.maps.panel_store import PanelProgress, resume
 from tiles.maps.work_folder import WorkFolder
@@ -38,7 +38,12 @@ from tiles.mosaic.mosaicker import mosaic
 ROOT = Path(__file__).parents[3]
 VALUE = ValueMap("value", unit="m", high=255)
 CLASSES = ClassMap("class", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (200, 0, 0)))
-LAYERS = [VALUE, CLASSES, PercentMap("sure", of="class")]
+LAYERS = [
+    VALUE,
+    CLASSES,
+    PercentMap("sure", of="class"),
+    ProbabilityMap("odds", "class", CLASSES.classes),
+]
 OPTIONS: dict[str, Any] = {
     "tile": 64, "overlap": 24, "panel": 256, "batch_size": 3, "resume": "moody",
 }  # fmt: skip
@@ -102,7 +107,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, byt
     image, out = picture(where / "image.tif"), folder(where / "out")
     run(image, out)
     made = contents(out)
-    assert len(made) == 7
+    assert len(made) == 9
     return image, made
 
 
