@@ -36,8 +36,8 @@ from measuring import afresh, made_on, make_parser, publish, say, table
 from rasters import write_dense
 
 from semimtl_geo.mapping.predictor import Predictor
-from semimtl_geo.networks.checkpoint import ModelCard
 from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.tasks import Depth, Segmentation
 from tiles.grid import tile_starts
 from tiles.mosaic.mosaicker import mosaic

@@ -13,20 +13,20 @@ from rasterio.windows import Window
 BLOCK = 512
 
 
-def create(path: Path, size: int, **options: Any) -> Any:
+def create(path: Path, size: int, gsd: float = 0.1, **options: Any) -> Any:
     """A tiled GeoTIFF of uint8, open for writing."""
     return rasterio.open(
         path, "w", driver="GTiff", width=size, height=size, dtype="uint8",
-        crs="EPSG:32632", transform=from_origin(4e5, 5.5e6, 0.1, 0.1),
+        crs="EPSG:32632", transform=from_origin(4e5, 5.5e6, gsd, gsd),
         tiled=True, blockxsize=BLOCK, blockysize=BLOCK, **options,
     )  # fmt: skip
 
 
-def write_dense(path: Path, size: int) -> None:
+def write_dense(path: Path, size: int, gsd: float = 0.1) -> None:
     """An orthophoto of smooth waves and noise."""
     draws = np.random.default_rng(0)
     rows, columns = np.mgrid[:BLOCK, :size]
-    with create(path, size, count=3) as file:
+    with create(path, size, gsd, count=3) as file:
         for top in range(0, size, BLOCK):
             height = min(BLOCK, size - top)
             waves = np.stack(

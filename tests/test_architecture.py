@@ -46,7 +46,8 @@ ALLOWED: Final[dict[str, set[str]]] = {
     "semimtl_geo.data": LEARNING | {"semimtl_geo.streetview", "tiles.datasets"},
     "semimtl_geo.inspection": {"semimtl_geo.tasks", "tiles.reading", "tiles.datasets"},
     "semimtl_geo.training": LEARNING
-    | {f"semimtl_geo.{room}" for room in ("data", "inspection", "models")},
+    | {f"semimtl_geo.{room}" for room in ("data", "inspection", "mapping", "models")}
+    | {"tiles.datasets"},
     "semimtl_geo.mapping": TILES
     | {f"semimtl_geo.{room}" for room in ("tasks", "networks", "models", "streetview")},
     "semimtl_geo.compare": BELOW_COMPARE,

@@ -79,6 +79,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--bands", type=band_list, help="band numbers or names, such as 4,1,2 or nir,red,green"
     )
     command.add_argument(
+        "--white",
+        type=float,
+        help="value that stands for 1, such as 4095 for 12 bits in 16; else that of the model "
+        "card, or the largest of the type",
+    )
+    command.add_argument(
         "--confidence", action="store_true", help="also write the classes' probability in percent"
     )
     command.add_argument(
@@ -86,8 +92,24 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write how far the discriminators take the maps for ground truth, in percent",
     )
+    command.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="also write the probability of each class in percent, a band per class",
+    )
     command.add_argument("--preview", action="store_true", help="also write a preview (PNG)")
-    command.add_argument("--tile", type=int, help="tile edge in the network's pixels")
+    command.add_argument(
+        "--tile", type=int, help="tile edge in the network's pixels; else that of the model card"
+    )
+    command.add_argument(
+        "--overlap", type=int, help="pixels that tiles share at least; else those of the model card"
+    )
+    command.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        default="auto",
+        help="precision of prediction; by default what is measured fastest on this machine",
+    )
     where = command.add_mutually_exclusive_group()
     where.add_argument(
         "--devices", type=_devices, help="predict on these, a process on each: cuda:0,cuda:1"
@@ -110,7 +132,8 @@ def run(args: argparse.Namespace) -> None:
                 raise InputError(_preview(args.out, name), "is a folder", "remove or rename it")
     from semimtl_geo.mapping.mapper import Mapper
 
-    mapper = Mapper.load(args.model, args.devices[0] if args.devices else None)
+    device = args.devices[0] if args.devices else None
+    mapper = Mapper.load(args.model, device, args.precision)
     if args.domain is not None:
         mapper = mapper.for_domain(args.domain)
     report = _Report(places, mapper.card.tasks, args.out if args.preview else None)
@@ -122,9 +145,12 @@ def run(args: argparse.Namespace) -> None:
             area=args.area,
             crs=args.crs,
             grid=args.grid,
+            white=args.white,
             confidence=args.confidence,
             plausibility=args.plausibility,
+            probabilities=args.probabilities,
             tile=args.tile,
+            overlap=args.overlap,
             devices=args.devices,
             client=client,
             progress=report.show,
@@ -161,6 +187,7 @@ class _Report(Closeable):
         files = map_files(maps)
         print(f"bands: {maps.attrs['bands']}")
         print(maps.attrs["comment"])
+        print(maps.attrs["prediction"])
         for file in files.values():
             print(file)
         if self._previews is not None:
@@ -179,17 +206,17 @@ class _Report(Closeable):
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print warnings of coarse rasters as one line each, without the place in the code."""
-    from semimtl_geo.mapping.places import CoarseRasterWarning
+    """Print warnings of rasters as one line each, without the place in the code."""
+    from semimtl_geo.mapping.places import RasterWarning
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", CoarseRasterWarning)
+        warnings.simplefilter("always", RasterWarning)
         show = warnings.showwarning
 
         def print_line(
             message: Warning | str, category: type[Warning], *args: Any, **keywords: Any
         ) -> None:
-            if issubclass(category, CoarseRasterWarning):
+            if issubclass(category, RasterWarning):
                 print(message, file=sys.stderr)
             else:
                 show(message, category, *args, **keywords)

@@ -74,7 +74,13 @@ def _score(
     if not known and (card.batchnorm == "per_domain" or len(card.domains) == 1):
         # With a single domain, every mode of BatchNorm has statistics per domain.
         plain = replace(card, batchnorm="per_domain")
-        free = Mapper(plain, mapper.generator, source=mapper.source, device=str(mapper.device))
+        free = Mapper(
+            plain,
+            mapper.generator,
+            source=mapper.source,
+            device=mapper.device,
+            precision=mapper.precision,
+        )
         variants.append((title + REESTIMATED, free, None))
     seed = f", seed {run.seed}" if len(comparison.seeds) > 1 else ""
     rows = []

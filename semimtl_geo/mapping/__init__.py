@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from semimtl_geo.mapping.dataset import map_files, open_maps
     from semimtl_geo.mapping.evaluation import evaluate
     from semimtl_geo.mapping.mapper import Mapper
-    from semimtl_geo.mapping.places import CoarseRasterWarning
+    from semimtl_geo.mapping.places import CoarseRasterWarning, DarkRasterWarning
 
-__all__ = ["CoarseRasterWarning", "Mapper", "evaluate", "map_files", "open_maps"]
+__all__ = [
+    "CoarseRasterWarning",
+    "DarkRasterWarning",
+    "Mapper",
+    "evaluate",
+    "map_files",
+    "open_maps",
+]
 
 _MODULES = {
     "CoarseRasterWarning": "semimtl_geo.mapping.places",
+    "DarkRasterWarning": "semimtl_geo.mapping.places",
     "Mapper": "semimtl_geo.mapping.mapper",
     "evaluate": "semimtl_geo.mapping.evaluation",
     "map_files": "semimtl_geo.mapping.dataset",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from semimtl_geo.mapping.images import Image
 from semimtl_geo.mapping.input_bands import find_input
-from semimtl_geo.networks.checkpoint import ModelCard
+from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError
 from tiles.mosaic.tile_sample import sample_source, sample_tiles
 from tiles.types import BandSelection, RasterName
@@ -23,6 +23,7 @@ def sample_crops(
     bands: BandSelection | None = None,
     crs: str | None = None,
     area: RasterName | None = None,
+    white: float | None = None,
 ) -> Iterator[Tensor]:
     """Read crops from all over some orthophotos, about `SAMPLE_CROPS` in all.
 
@@ -32,6 +33,7 @@ def sample_crops(
         bands: Bands that the network wants, as for :meth:`semimtl_geo.mapping.Mapper.map`.
         crs: Coordinate reference system to read in; by default that of each raster.
         area: A file of polygons; crops that do not touch them are left out.
+        white: Value that stands for 1; by default as for :func:`find_input`.
 
     Yields:
         Images float32 ``[B, bands, H, W]`` in 0..1.
@@ -41,7 +43,7 @@ def sample_crops(
     """
     found = False
     for raster in rasters:
-        numbers, scale = find_input([raster], card, bands)
+        numbers, scale = find_input([raster], card, bands, white)
         for batch in sample_tiles(
             raster,
             tile=card.crop,

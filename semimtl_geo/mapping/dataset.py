@@ -20,6 +20,9 @@ from tiles.vectors.class_raster import category_names
 FILE: Final = "file"
 """Attribute of a variable that names the file of its map."""
 
+CLASS: Final = "class"
+"""Dimension of a variable with a band per class, whose coordinates are the classes' names."""
+
 CHUNK: Final = 2048
 """Edge of a chunk in pixels; a multiple of the edge of the files' blocks, which is 512."""
 
@@ -32,7 +35,8 @@ def open_maps(files: Mapping[str, str | PathLike[str]]) -> xarray.Dataset:
             variables shall have.
 
     Returns:
-        Variables ``[y, x]`` in dask chunks of 2048 px. Classes are uint8 with ``flag_values`` and
+        Variables ``[y, x]`` in dask chunks of 2048 px; of probabilities of classes
+        ``[class, y, x]``. Classes are uint8 with ``flag_values`` and
         ``flag_meanings``, 255 where unknown; values are float32 with ``units``, NaN where unknown.
         The attribute ``file`` of a variable is the path of its map, which :func:`map_files`
         returns; the attribute ``files`` of the data set holds all paths, one per line. The other
@@ -86,15 +90,23 @@ def _open(file: Path) -> tuple[xarray.DataArray, dict[str, str]]:
     with input_errors(file, "cannot be read as a map", "map the raster again", RasterioError):
         with rasterio.open(file) as source:
             provenance = provenance_attributes(source.tags())
+            names, several = source.descriptions, source.count > 1
+            if several and not (set(source.units) == {"%"} and all(names)):
+                raise InputError(file, "is not a map: it has several bands", "name a map")
         # Masking makes real numbers of integers, so that unknown ones can be NaN; classes stay.
         opened = rioxarray.open_rasterio(
             file, chunks={"x": CHUNK, "y": CHUNK}, masked=classes is None
         )
-    if not isinstance(opened, xarray.DataArray) or opened.sizes.get("band") != 1:
-        raise InputError(file, "is not a map: it has several bands", "name a map")
-    variable = opened.squeeze("band", drop=True).rio.write_coordinate_system()
-    names = ("long_name",) if classes is not None else ("long_name", "units")
-    attrs = {key: variable.attrs[key] for key in names if key in variable.attrs}
+    if not isinstance(opened, xarray.DataArray):
+        raise InputError(file, "is not a map: its bands differ", "name a map")
+    if several:
+        opened = opened.rename(band=CLASS).assign_coords({CLASS: list(names)})
+        opened.attrs |= {"long_name": "probability of each class", "units": "%"}
+    else:
+        opened = opened.squeeze("band", drop=True)
+    variable = opened.rio.write_coordinate_system()
+    kept = ("long_name",) if classes is not None else ("long_name", "units")
+    attrs = {key: variable.attrs[key] for key in kept if key in variable.attrs}
     if classes is not None:
         attrs |= class_attributes(classes, variable.attrs["_FillValue"])
     variable.attrs = attrs | {FILE: str(file)}
@@ -130,4 +142,7 @@ def provenance_attributes(tags: Mapping[str, str]) -> dict[str, str]:
         attrs["bands"] = found["BANDS"]
     if "STATISTICS" in found:
         attrs["comment"] = f"BatchNorm statistics: {found['STATISTICS']}"
+    if "PRECISION" in found:
+        tiles = f"tiles of {found['TILE']} px that overlap by {found['OVERLAP']} px"
+        attrs["prediction"] = f"{tiles}, {found['PRECISION']}"
     return attrs

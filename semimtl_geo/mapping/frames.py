@@ -83,7 +83,13 @@ def map_frame(mapper: Mapper, image: Path, out: Path, bands: Sequence[int]) -> d
         InputError: If the frame cannot be read, or a file cannot be written.
     """
     pixels = np.moveaxis(read_image(image)[..., [number - 1 for number in bands]], -1, 0)
-    predict = Predictor(mapper.card, mapper.generator, device=mapper.device, scale=255.0)
+    predict = Predictor(
+        mapper.card,
+        mapper.generator,
+        device=mapper.device,
+        scale=255.0,
+        precision=mapper.precision_on(),
+    )
     predictions = predict(torch.from_numpy(np.ascontiguousarray(pixels)).float()[None])
     files = {}
     for task in mapper.card.tasks:

@@ -13,8 +13,8 @@ import xarray
 from rasterio.enums import ColorInterp
 from rioxarray.exceptions import RioXarrayError
 
-from semimtl_geo.mapping.input_bands import check_bands
-from semimtl_geo.networks.checkpoint import ModelCard
+from semimtl_geo.mapping.input_bands import check_bands, white_of
+from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
 from tiles.mosaic.arrays import ArraySource
@@ -50,7 +50,7 @@ def read_image(
     image: xarray.DataArray,
     card: ModelCard,
     bands: BandSelection | None = None,
-    scale: float | None = None,
+    white: float | None = None,
     chunk: int = 2048,
 ) -> Image:
     """Look at an image without computing its pixels.
@@ -59,7 +59,7 @@ def read_image(
         image: Array ``[band, y, x]`` with a coordinate reference system, numpy or dask.
         card: Settings of the network.
         bands: Numbers or names of the bands that the network wants; see :func:`find_image_bands`.
-        scale: The value that stands for 1; by default see :func:`full_scale`.
+        white: The value that stands for 1; by default see :func:`full_scale`.
         chunk: Edge of the chunks of an image that is not in chunks yet.
 
     Raises:
@@ -96,25 +96,30 @@ def read_image(
         if others[0] not in coordinate.dims and key != others[0]
     }
     return Image(
-        source, full_scale(image) if scale is None else scale, kept, (rows, columns), tuple(numbers)
+        source,
+        full_scale(image, card) if white is None else white,
+        kept,
+        (rows, columns),
+        tuple(numbers),
     )
 
 
-def full_scale(image: xarray.DataArray) -> float:
+def full_scale(image: xarray.DataArray, card: ModelCard) -> float:
     """Return the value of an image that stands for 1.
 
     Args:
         image: The image. Integers that rioxarray has masked are real numbers now, but their
             encoding still names the type in the file.
+        card: Settings of the network.
 
     Returns:
-        The largest value of integers; 1 for real numbers.
+        The value, see :func:`semimtl_geo.mapping.input_bands.white_of`.
     """
     dtype, encoding = image.dtype, image.encoding
     as_stored = encoding.get("scale_factor", 1) == 1 and encoding.get("add_offset", 0) == 0
     if dtype.kind == "f" and as_stored:
         dtype = np.dtype(encoding.get("rasterio_dtype", dtype))
-    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    return white_of(dtype, card)
 
 
 def find_image_bands(

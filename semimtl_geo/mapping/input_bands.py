@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
-from semimtl_geo.networks.checkpoint import ModelCard
-from tiles.errors import InputError
+from semimtl_geo.networks.model_card import ModelCard
+from tiles.errors import InputError, InvalidValueError
 from tiles.reading.band_names import band_numbers, find_bands
 from tiles.types import BandSelection, RasterName
 
 
 def find_input(
-    rasters: Sequence[RasterName], card: ModelCard, bands: BandSelection | None = None
+    rasters: Sequence[RasterName],
+    card: ModelCard,
+    bands: BandSelection | None = None,
+    white: float | None = None,
 ) -> tuple[list[int] | None, float]:
     """Find the bands to read, and the value that stands for 1.
 
@@ -25,18 +30,23 @@ def find_input(
         card: Settings of the network.
         bands: Bands that the network wants, in its order. If None, those that the file describes by
             the network's names, or all bands but alpha if there are just as many.
+        white: Value that stands for 1; by default see :func:`white_of`.
 
     Returns:
         Band numbers, or None if the first raster cannot be opened (the function that reads it says
-        why); and the largest value of its type, or 1 for real numbers.
+        why); and the value that stands for 1.
 
     Raises:
-        InputError: If the network's bands are not in a raster, or the rasters differ in them.
+        InputError: If the network's bands are not in a raster, the rasters differ in them, or white
+            is not positive.
     """
+    if white is not None and not 0 < white < math.inf:
+        fault = f"must be a positive number, got {white:g}"
+        raise InvalidValueError("white", fault, "give the value that stands for 1, such as 4095")
     first, *others = rasters
-    found = _find_in_one(first, card, bands)
+    found = _find_in_one(first, card, bands, white)
     for other in others:
-        numbers, scale = _find_in_one(other, card, bands)
+        numbers, scale = _find_in_one(other, card, bands, white)
         if (numbers, scale) != found and None not in (numbers, found[0]):
             fault = f"has its bands in another order, or of another type, than {first}"
             raise InputError(other, fault, "map the two apart, or convert one of them")
@@ -44,7 +54,7 @@ def find_input(
 
 
 def _find_in_one(
-    raster: RasterName, card: ModelCard, bands: BandSelection | None
+    raster: RasterName, card: ModelCard, bands: BandSelection | None, white: float | None
 ) -> tuple[list[int] | None, float]:
     wanted = card.bands
     try:
@@ -60,7 +70,25 @@ def _find_in_one(
         return None, 1.0
     check_bands(str(raster), numbers, len(dtypes), wanted, "--bands 4,1,2")
     dtype = np.dtype(dtypes[numbers[0] - 1])
-    return numbers, float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+    return numbers, white_of(dtype, card) if white is None else white
+
+
+def white_of(dtype: np.dtype[Any], card: ModelCard) -> float:
+    """Return the value that stands for 1 in an image.
+
+    Args:
+        dtype: Type of the image's values.
+        card: Settings of the network.
+
+    Returns:
+        1 for real numbers; the card's white for integers of more than 8 bits, if it has one; and
+        the largest value of the type otherwise.
+    """
+    if dtype.kind not in "iu":
+        return 1.0
+    if dtype.itemsize > 1 and card.white is not None:
+        return card.white
+    return float(np.iinfo(dtype).max)
 
 
 def check_bands(

@@ -16,15 +16,15 @@ from dask.delayed import delayed
 from torch import Tensor
 
 from semimtl_geo.mapping.adaptation import sample_image_crops
-from semimtl_geo.mapping.dataset import class_attributes, provenance_attributes
+from semimtl_geo.mapping.dataset import CLASS, class_attributes, provenance_attributes
 from semimtl_geo.mapping.images import Image
 from semimtl_geo.mapping.places import warn_if_coarse
 from semimtl_geo.mapping.predictor import Predictor, map_layers
-from semimtl_geo.mapping.settings import MapSettings
+from semimtl_geo.mapping.settings import MapSettings, Tiling
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.errors import InvalidValueError
 from tiles.grid import BLOCK, PixelGrid
-from tiles.maps.layers import ClassMap, Layer
+from tiles.maps.layers import ClassMap, Layer, ProbabilityMap, bands
 from tiles.mosaic.arrays import ArraySource, map_window, read_window
 from tiles.mosaic.tiling import TilingPlan
 from tiles.types import Span
@@ -50,17 +50,20 @@ def map_image(
     Raises:
         InputError: If the image cannot be mapped so.
     """
-    card, tile = network.card, settings.tile_size(network.card)
+    card, tiling = network.card, settings.tiling(network.card)
     if settings.plausibility:
-        network.check_plausibility(tile)
+        network.check_plausibility(tiling.tile)
     if chunk < 1:
         raise InvalidValueError("chunk", f"must be > 0 px, got {chunk}", "give pixels")
     warn_if_coarse(image.source.name, image.source.grid, card.gsd, stacklevel=4)
     if network.needs_statistics:
         network = network.with_statistics_of(sample_image_crops(image, card), "the image")
-    layers = map_layers(card.tasks, settings.confidence, settings.plausibility)
+    layers = map_layers(
+        card.tasks, settings.confidence, settings.plausibility, settings.probabilities
+    )
     judges = network.discriminators if settings.plausibility else None
-    predictor = Predictor(card, network.generator, judges, network.device, image.scale)
+    precision = network.precision_on()
+    predictor = Predictor(card, network.generator, judges, network.device, image.scale, precision)
     fill = [value * image.scale for value in card.mean]
     grid, work = image.source.grid, image.source.grid_at(card.gsd)
     # With names of its own, so that dask does not look at the weights to make one.
@@ -69,8 +72,8 @@ def map_image(
     rows = [
         [
             _delayed_chunk(
-                image.source, (grid, work, tile, chunk, (span_rows, span_columns)),
-                predict, layers, fill, settings.batch_size, threads,
+                image.source, (grid, work, tiling, chunk, (span_rows, span_columns)),
+                predict, layers, fill, threads,
             )
             for span_columns in _spans(grid.width, chunk)
         ]
@@ -81,20 +84,28 @@ def map_image(
         blocks = [[chunks[layer.name] for chunks in row] for row in rows]
         pixels = da.block(blocks)  # type: ignore[no-untyped-call]  # dask's
         variables[layer.name] = _variable(layer, pixels, image)
-    tags = network.tags([image.source.name], image.bands, settings)
+    tags = network.tags([image.source.name], image.bands, settings, precision)
     return xarray.Dataset(variables, attrs=provenance_attributes(tags))
 
 
 def _variable(layer: Layer, pixels: da.Array, image: Image) -> xarray.DataArray:
     """Return a map with the attributes that it has if it is written and opened."""
-    attrs: dict[str, Any] = {"long_name": layer.description}
+    attrs: dict[str, Any] = {"long_name": layer.name}
+    dims: tuple[str, ...] = image.dims
+    coords: dict[str, Any] = dict(image.coords)
     encoding: dict[str, Any] = {}
     if isinstance(layer, ClassMap):
         attrs |= class_attributes(layer.classes, layer.nodata)
     else:
         attrs["units"] = layer.unit
         encoding = {"_FillValue": layer.nodata, "dtype": layer.dtype}
-    plain = xarray.DataArray(pixels, image.coords, image.dims, attrs=attrs)
+    if isinstance(layer, ProbabilityMap):
+        dims = (CLASS, *dims)
+        coords[CLASS] = list(layer.classes)
+        attrs["long_name"] = "probability of each class"
+    elif not isinstance(layer, ClassMap):
+        attrs["long_name"] = layer.descriptions[0]
+    plain = xarray.DataArray(pixels, coords, dims, attrs=attrs)
     placed = plain.rio.write_crs(image.source.grid.crs)
     placed = placed.rio.write_transform(image.source.grid.transform)
     variable: xarray.DataArray = placed.rio.write_coordinate_system()
@@ -102,8 +113,8 @@ def _variable(layer: Layer, pixels: da.Array, image: Image) -> xarray.DataArray:
     return variable
 
 
-Window = tuple[PixelGrid, PixelGrid, int, int, tuple[Span, Span]]
-"""Grids of image and network, edges of tiles and chunks, and rows and columns of a chunk."""
+Window = tuple[PixelGrid, PixelGrid, Tiling, int, tuple[Span, Span]]
+"""Grids of image and network, tiles, edge of a chunk, and rows and columns of a chunk."""
 
 
 def _spans(length: int, chunk: int) -> list[Span]:
@@ -111,8 +122,8 @@ def _spans(length: int, chunk: int) -> list[Span]:
 
 
 def _plan(window: Window) -> TilingPlan:
-    grid, work, tile, chunk, spans = window
-    return TilingPlan(grid, work, tile, tile // 2, chunk, BLOCK, grid, spans)
+    grid, work, tiling, chunk, spans = window
+    return TilingPlan(grid, work, tiling.tile, tiling.overlap, chunk, BLOCK, grid, spans)
 
 
 def _delayed_chunk(
@@ -121,20 +132,21 @@ def _delayed_chunk(
     predict: Any,
     layers: Sequence[Layer],
     fill: Sequence[float],
-    batch_size: int,
     threads: int,
 ) -> dict[str, da.Array]:
     """Return one chunk of each map."""
     rows, columns = read_window(_plan(window))
     values = source.values[:, slice(*rows), slice(*columns)]
-    settings = (window, layers, fill, batch_size, threads)
+    settings = (window, layers, fill, threads)
     maps = delayed(_map_chunk, pure=False, traverse=False)(
         values, source.name, source.nodata, (rows[0], columns[0]), predict, settings
     )
-    shape = tuple(stop - start for start, stop in window[-1])
+    height, width = (stop - start for start, stop in window[-1])
     return {
         layer.name: da.from_delayed(  # type: ignore[no-untyped-call]  # dask's
-            maps[layer.name], shape, _dtype(layer)
+            maps[layer.name],
+            (bands(layer), height, width) if bands(layer) > 1 else (height, width),
+            _dtype(layer),
         )
         for layer in layers
     }
@@ -151,10 +163,10 @@ def _map_chunk(
     nodata: float | None,
     origin: tuple[int, int],
     predictor: Predictor,
-    settings: tuple[Window, Sequence[Layer], Sequence[float], int, int],
+    settings: tuple[Window, Sequence[Layer], Sequence[float], int],
 ) -> dict[str, npt.NDArray[Any]]:
     """Compute one chunk of each map."""
-    window, layers, fill, batch_size, threads = settings
+    window, layers, fill, threads = settings
     torch.set_num_threads(threads)  # with another number convolutions round differently
     source = ArraySource(name, window[0], values, nodata, origin)
 
@@ -162,6 +174,7 @@ def _map_chunk(
         with _PREDICTING:
             return predictor(images)
 
+    batch_size = window[2].batch_size
     maps = map_window(source, _plan(window), predict, layers, fill, batch_size)
     for layer in layers:
         if not isinstance(layer, ClassMap):

@@ -54,18 +54,26 @@ def map_places(
         The maps by the name of the place.
     """
     if settings.plausibility:
-        network.check_plausibility(settings.tile_size(network.card))
+        network.check_plausibility(settings.tiling(network.card).tile)
     predict_on = [check_device(device) for device in devices or ()]
     inspected = inspect_places(
-        places, network.card, settings.bands, settings.crs, stacklevel=stacklevel + 1
+        places,
+        network.card,
+        settings.bands,
+        settings.crs,
+        settings.white,
+        stacklevel=stacklevel + 1,
     )
-    layers = map_layers(network.card.tasks, settings.confidence, settings.plausibility)
+    layers = map_layers(
+        network.card.tasks, settings.confidence, settings.plausibility, settings.probabilities
+    )
     files = check_not_overwritten(inspected, out, [layer.name for layer in layers])
     groups = [inspected]
     if statistics == "each" and network.needs_statistics:
         groups = [[place] for place in inspected]
     elif statistics not in ("joint", "each"):
         network = network.for_domain(statistics)
+    precision = network.precision_on(predict_on[0] if predict_on else None, client)
     made: dict[str, xarray.Dataset] = {}
     for group in groups:
         chosen = _with_statistics(network, group, settings)
@@ -75,11 +83,12 @@ def map_places(
         # On a cluster, each worker needs a device of its own.
         own = [None] if client is not None else [network.device]
         predictors = [
-            Predictor(network.card, chosen.generator, judges, device)
+            Predictor(network.card, chosen.generator, judges, device, precision=precision)
             for device in predict_on or own
         ]
         requests = [
-            make_request(chosen, place, layers, files[place.name], settings) for place in group
+            make_request(chosen, place, layers, files[place.name], settings, precision)
+            for place in group
         ]
         # Closed at once if `finished` fails, so that no other process works on.
         with closing(write_all(requests, predictors, client, progress)) as written:
@@ -98,4 +107,4 @@ def _with_statistics(
     if not network.needs_statistics:
         return network
     rasters = [raster for place in places for raster in place.rasters]
-    return network.adapt(rasters, settings.bands, settings.crs, settings.area)
+    return network.adapt(rasters, settings.bands, settings.crs, settings.area, settings.white)

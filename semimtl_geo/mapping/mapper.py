@@ -51,10 +51,13 @@ class Mapper(TrainedNetwork):
         area: RasterName | None = None,
         crs: str | None = None,
         grid: Literal["source", "network"] = "source",
+        white: float | None = None,
         confidence: bool = False,
         plausibility: bool = False,
+        probabilities: bool = False,
         tile: int | None = None,
-        batch_size: int = 8,
+        overlap: int | None = None,
+        batch_size: int | None = None,
         devices: Sequence[str] | None = None,
         client: Client | None = None,
         progress: ProgressCallback | None = None,
@@ -75,13 +78,19 @@ class Mapper(TrainedNetwork):
             area: A file of polygons; only pixels inside them are mapped.
             crs: Map in this coordinate reference system; by default in the raster's.
             grid: Map on the raster's own grid, or on the grid that the network sees.
+            white: The raster's value that stands for 1, such as 4095 for 12 bits in 16. By default
+                that of the model card for more than 8 bits, or the largest value of the type.
             confidence: Write ``<name>_<task>_confidence.tif`` for tasks of classes, too: the
                 highest probability in percent.
             plausibility: Write ``<name>_<task>_plausibility.tif``, too: the probability, in
                 percent, at which the task's discriminator takes its map for ground truth.
-            tile: Edge of a tile in the network's pixels; by default twice that of its training
-                crops. Tiles overlap by half.
-            batch_size: Tiles predicted at once.
+            probabilities: Write ``<name>_<task>_probabilities.tif`` for tasks of classes, too: the
+                probability of each class in percent, a band per class.
+            tile: Edge of a tile in the network's pixels; by default that of the model card, or
+                that of its training crops.
+            overlap: Pixels that neighbouring tiles share at least; by default those of the model
+                card, or half a tile.
+            batch_size: Tiles predicted at once; by default as many as have half a million pixels.
             devices: Predict on these, such as ``["cuda:0", "cuda:1"]``, in one process for each.
                 Scripts then need ``if __name__ == "__main__":``.
             client: Predict on the workers of a dask cluster instead, each on its first GPU or CPU.
@@ -96,6 +105,7 @@ class Mapper(TrainedNetwork):
 
         Warns:
             CoarseRasterWarning: If the raster is too coarse for the network to map it well.
+            DarkRasterWarning: If the raster seems to have fewer bits than its type.
 
         Example:
             >>> from semimtl_geo.mapping import Mapper, map_files
@@ -112,12 +122,15 @@ class Mapper(TrainedNetwork):
             output_path(out),
             MapSettings(
                 tile=tile,
+                overlap=overlap,
                 bands=bands,
                 area=area,
                 crs=crs,
                 grid=grid,
+                white=white,
                 confidence=confidence,
                 plausibility=plausibility,
+                probabilities=probabilities,
                 batch_size=batch_size,
             ),
             devices=devices,
@@ -172,6 +185,7 @@ class Mapper(TrainedNetwork):
 
         Warns:
             CoarseRasterWarning: If a raster is too coarse for the network to map it well.
+            DarkRasterWarning: If a raster seems to have fewer bits than its type.
 
         Example:
             >>> from semimtl_geo import Mapper
@@ -199,11 +213,13 @@ class Mapper(TrainedNetwork):
         *,
         domain: str | None = None,
         bands: BandSelection | None = None,
-        scale: float | None = None,
+        white: float | None = None,
         confidence: bool = False,
         plausibility: bool = False,
+        probabilities: bool = False,
         tile: int | None = None,
-        batch_size: int = 8,
+        overlap: int | None = None,
+        batch_size: int | None = None,
         chunk: int = CHUNK,
     ) -> xarray.Dataset:
         """Map an image that xarray holds, lazily and on its own grid.
@@ -224,14 +240,19 @@ class Mapper(TrainedNetwork):
             bands: Numbers from 1, or names, of the bands that the network wants, in its order. By
                 default those that the coordinate ``band`` or the attribute ``long_name`` calls by
                 these names, or all bands if there are just as many.
-            scale: The image's value that stands for 1; by default the largest value of its type,
-                also of integers that rioxarray has masked, or 1 for real numbers.
+            white: The image's value that stands for 1; by default that of the model card for
+                integers of more than 8 bits, or the largest value of the type, also of integers
+                that rioxarray has masked, or 1 for real numbers.
             confidence: If True, also return the highest probability of classes in percent.
             plausibility: If True, also return the probability, in percent, at which the
                 discriminators take the maps for ground truth.
-            tile: Edge of a tile in the network's pixels; by default twice that of its training
-                crops. Tiles overlap by half.
-            batch_size: Tiles predicted at once.
+            probabilities: If True, also return the probability of each class in percent,
+                ``[class, y, x]``.
+            tile: Edge of a tile in the network's pixels; by default that of the model card, or
+                that of its training crops.
+            overlap: Pixels that neighbouring tiles share at least; by default those of the model
+                card, or half a tile.
+            batch_size: Tiles predicted at once; by default as many as have half a million pixels.
             chunk: Edge of a chunk of the maps in pixels. Tiles on its border are predicted for
                 each chunk that they touch.
 
@@ -255,7 +276,12 @@ class Mapper(TrainedNetwork):
             dtype('float32')
         """
         options = MapSettings(
-            confidence=confidence, plausibility=plausibility, tile=tile, batch_size=batch_size
+            confidence=confidence,
+            plausibility=plausibility,
+            probabilities=probabilities,
+            tile=tile,
+            overlap=overlap,
+            batch_size=batch_size,
         )
         mapper = self if domain is None else self.for_domain(domain)
-        return map_image(mapper, read_image(image, self.card, bands, scale, chunk), options, chunk)
+        return map_image(mapper, read_image(image, self.card, bands, white, chunk), options, chunk)

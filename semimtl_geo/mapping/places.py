@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+import numpy as np
+
 from semimtl_geo.mapping.input_bands import find_input
-from semimtl_geo.networks.checkpoint import ModelCard
+from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError
-from tiles.grid import PixelGrid
+from tiles.grid import BLOCK, PixelGrid
 from tiles.reading.source import Source
 from tiles.types import BandSelection, RasterName
 
@@ -18,7 +21,27 @@ COARSE_FACTOR = 2.0
 """Warn of rasters whose pixels are more than this many times as large as the network's."""
 
 
-class CoarseRasterWarning(UserWarning):
+DARK_SHARE = 1 / 8
+"""Warn of integers that are nowhere larger than this share of the value that stands for 1."""
+
+SAMPLES = 8
+"""Windows along each axis that are read to see how bright a raster is."""
+
+
+class RasterWarning(UserWarning):
+    """Category of warnings that a raster is not what the network was trained on."""
+
+
+class DarkRasterWarning(RasterWarning):
+    """Category of the warning that a raster seems to have fewer bits than its type.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("error", DarkRasterWarning)  # refuse such rasters
+    """
+
+
+class CoarseRasterWarning(RasterWarning):
     """Category of the warning that a raster is too coarse for the network to map it well.
 
     Example:
@@ -51,6 +74,7 @@ def inspect_places(
     card: ModelCard,
     bands: BandSelection | None = None,
     crs: str | None = None,
+    white: float | None = None,
     stacklevel: int = 2,
 ) -> list[Place]:
     """Look at all rasters before the first is worked on.
@@ -60,6 +84,7 @@ def inspect_places(
         card: Settings of the network.
         bands: Bands that the network wants, see :func:`find_input`.
         crs: Coordinate reference system to read the rasters in.
+        white: Value that stands for 1, see :func:`find_input`.
         stacklevel: Line that warnings name, counted as by :func:`warnings.warn`: 2 is the caller's.
 
     Returns:
@@ -70,10 +95,12 @@ def inspect_places(
     """
     inspected = []
     for name, rasters in places.items():
-        numbers, scale = find_input(rasters, card, bands)
+        numbers, scale = find_input(rasters, card, bands, white)
         with Source(rasters, numbers, crs) as source:
             source.grid_at(card.gsd)  # raises an error if its pixels have no size in metres
             warn_if_coarse(source.name, source.grid, card.gsd, stacklevel + 1)
+            if white is None:
+                warn_if_dark(source, scale, stacklevel + 1)
             place = Place(name, tuple(rasters), tuple(source.bands), scale, source.grid.width)
         inspected.append(place)
     return inspected
@@ -95,6 +122,35 @@ def warn_if_coarse(name: str, grid: PixelGrid, gsd: float | None, stacklevel: in
         "maps of so coarse an image are a guess"
     )
     warnings.warn(text, CoarseRasterWarning, stacklevel=stacklevel)
+
+
+def warn_if_dark(source: Source, white: float, stacklevel: int = 2) -> None:
+    """Issue a :class:`DarkRasterWarning` for integers of more than 8 bits that are all small.
+
+    Args:
+        source: The rasters of a place, of which some windows are read.
+        white: Value that stands for 1.
+        stacklevel: Line that the warning names, as above.
+    """
+    if np.dtype(source.dtype).kind not in "iu" or np.dtype(source.dtype).itemsize == 1:
+        return
+    brightest = 0.0
+    for row, column in product(range(SAMPLES), repeat=2):
+        windows = []
+        for number, length in ((row, source.grid.height), (column, source.grid.width)):
+            start = max(0, (2 * number + 1) * length // (2 * SAMPLES) - BLOCK // 16)
+            windows.append((start, min(length, start + BLOCK // 8)))
+        values, known = source.read(windows[0], windows[1])
+        if known.any():
+            brightest = max(brightest, float(values[:, known].max()))
+    if 0 < brightest <= DARK_SHARE * white:
+        bits = int(brightest).bit_length()
+        text = (
+            f"{source.name}: its values seem to have {bits} bits: none of those looked at exceeds "
+            f"{brightest:.0f}, but {white:.0f} counts as white; if the map is poor, give the value "
+            f"of white, such as --white {2**bits - 1}"
+        )
+        warnings.warn(text, DarkRasterWarning, stacklevel=stacklevel)
 
 
 def check_not_overwritten(

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from semimtl_geo.mapping.precision import Precision, autocast
 from semimtl_geo.networks.batchnorm import DomainBatchNorm
-from semimtl_geo.networks.checkpoint import ModelCard
 from semimtl_geo.networks.discriminator import GROUND_TRUTH, Discriminator
 from semimtl_geo.networks.generator import Generator
+from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.tasks import Task
 from tiles.errors import InvalidValueError
-from tiles.maps.layers import ClassMap, Layer, PercentMap
+from tiles.maps.layers import ClassMap, Layer, PercentMap, ProbabilityMap
 
 PLAUSIBILITY = "{}_plausibility"
 """Name of the layer that says how plausible a task's map is."""
@@ -37,6 +38,7 @@ class Predictor:
         device: Device that predicts; if None, the first GPU of the machine of the process that
             calls, or its CPU.
         scale: Value in the raster that stands for 1.
+        precision: Precision of the networks' layers; what is returned is float32.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class Predictor:
         discriminators: Mapping[str, Discriminator] | None = None,
         device: str | torch.device | None = None,
         scale: float = 1.0,
+        precision: Precision = "float32",
     ) -> None:
-        self.card, self.scale = card, scale
+        self.card, self.scale, self.precision = card, scale, precision
         self.device = None if device is None else torch.device(device)
         self._networks = nn.ModuleDict(
             {"generator": generator, "discriminators": nn.ModuleDict(dict(discriminators or {}))}
@@ -65,8 +68,8 @@ class Predictor:
             discriminators also, by ``<task>_plausibility``, the probability ``[B, 1, H, W]`` that
             the task's discriminator takes the prediction for ground truth.
         """
-        device = self.to_device().device
-        with torch.inference_mode():
+        device = check_device(self.to_device().device)
+        with torch.inference_mode(), autocast(device.type, self.precision):
             images = images.to(device, non_blocking=True) / self.scale
             outputs = self._networks["generator"](images)
             predictions = {task.name: task.estimate(outputs[task.name]) for task in self.card.tasks}
@@ -76,7 +79,8 @@ class Predictor:
                         task.discriminator_input(outputs[task.name])
                     )
                     truth = slice(GROUND_TRUTH, GROUND_TRUTH + 1)
-                    predictions[PLAUSIBILITY.format(task.name)] = logits.softmax(dim=1)[:, truth]
+                    odds = logits.float().softmax(dim=1)
+                    predictions[PLAUSIBILITY.format(task.name)] = odds[:, truth]
         return predictions
 
     @property
@@ -117,6 +121,7 @@ class Predictor:
             "domain": next((layer.active for layer in layers), 0),
             "device": None if self.device is None else str(self.device),
             "scale": self.scale,
+            "precision": self.precision,
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -129,26 +134,37 @@ def _rebuild(state: Mapping[str, Any]) -> Predictor:
     generator = card.build_generator()
     generator.use_domain(state["domain"])
     discriminators = card.build_discriminators() if state["plausibility"] else {}
-    predictor = Predictor(card, generator, discriminators, state["device"], state["scale"])
+    predictor = Predictor(
+        card, generator, discriminators, state["device"], state["scale"], state["precision"]
+    )
     weights = torch.load(io.BytesIO(state["weights"]), map_location="cpu", weights_only=True)
     predictor._networks.load_state_dict(weights)
     predictor._networks.eval()
     return predictor
 
 
-def map_layers(tasks: Sequence[Task], confidence: bool, plausibility: bool) -> list[Layer]:
+def map_layers(
+    tasks: Sequence[Task], confidence: bool, plausibility: bool, probabilities: bool = False
+) -> list[Layer]:
     """Return the maps of tasks, and maps of how far these are to be trusted.
 
     Args:
         tasks: The tasks.
         confidence: Add the highest probability for tasks of classes.
         plausibility: Add the plausibility that a :class:`Predictor` with discriminators predicts.
+        probabilities: Add the probability of each class for tasks of classes.
     """
     layers = [task.layer() for task in tasks]
     further: list[Layer] = []
     if confidence:
         further += [
             PercentMap(f"{layer.name}_confidence", f"confidence in {layer.name}", layer.name)
+            for layer in layers
+            if isinstance(layer, ClassMap)
+        ]
+    if probabilities:
+        further += [
+            ProbabilityMap(f"{layer.name}_probabilities", layer.name, layer.classes)
             for layer in layers
             if isinstance(layer, ClassMap)
         ]

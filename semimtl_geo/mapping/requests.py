@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semimtl_geo.mapping.places import Place
+from semimtl_geo.mapping.precision import Precision
 from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.mapping.trained_network import TrainedNetwork
@@ -73,6 +74,7 @@ def make_request(
     layers: Sequence[Layer],
     files: Mapping[str, Path],
     settings: MapSettings,
+    precision: Precision,
 ) -> MapRequest:
     """Return the request for the maps of one place.
 
@@ -82,20 +84,21 @@ def make_request(
         layers: The maps.
         files: File of each map, by its name.
         settings: Settings of mapping.
+        precision: Precision that the maps are predicted in.
     """
-    card, tile = network.card, settings.tile_size(network.card)
+    card, tiling = network.card, settings.tiling(network.card)
     arguments = {
-        "tile": tile,
-        "overlap": tile // 2,
-        "batch_size": settings.batch_size,
+        "tile": tiling.tile,
+        "overlap": tiling.overlap,
+        "batch_size": tiling.batch_size,
         "gsd": card.gsd,
         "crs": settings.crs,
         "grid": settings.grid,
         "bands": place.bands,
         "area": settings.area,
         "fill": [value * place.scale for value in card.mean],
-        "tags": network.tags(place.rasters, place.bands, settings),
-        "resume": network.fingerprint(),
+        "tags": network.tags(place.rasters, place.bands, settings, precision),
+        "resume": f"{network.fingerprint()} in {precision}",
     }
     return MapRequest(place, layers, files, arguments)
 

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
-from semimtl_geo.networks.checkpoint import ModelCard
+from semimtl_geo.networks.model_card import ModelCard
 from tiles.types import BandSelection, RasterName
+
+BATCH_PIXELS: Final = 2**19
+"""Pixels of a batch, of which the number of tiles in it follows."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles that a map is predicted in.
+
+    Attributes:
+        tile: Edge of a tile in the network's pixels.
+        overlap: Pixels that neighbouring tiles share.
+        batch_size: Tiles predicted at once.
+    """
+
+    tile: int
+    overlap: int
+    batch_size: int
 
 
 class MapOptions(TypedDict, total=False):
@@ -16,10 +34,13 @@ class MapOptions(TypedDict, total=False):
     area: RasterName | None
     crs: str | None
     grid: Literal["source", "network"]
+    white: float | None
     confidence: bool
     plausibility: bool
+    probabilities: bool
     tile: int | None
-    batch_size: int
+    overlap: int | None
+    batch_size: int | None
 
 
 @dataclass(frozen=True)
@@ -30,11 +51,25 @@ class MapSettings:
     area: RasterName | None = None
     crs: str | None = None
     grid: Literal["source", "network"] = "source"
+    white: float | None = None
     confidence: bool = False
     plausibility: bool = False
+    probabilities: bool = False
     tile: int | None = None
-    batch_size: int = 8
+    overlap: int | None = None
+    batch_size: int | None = None
 
-    def tile_size(self, card: ModelCard) -> int:
-        """Return the edge of a tile, which by default is twice that of the training crops."""
-        return 2 * card.crop if self.tile is None else self.tile
+    def tiling(self, card: ModelCard) -> Tiling:
+        """Return the tiles: those that were asked for, or else those of the model card.
+
+        A card without measured tiles gives those of training crops, which overlap by half.
+        """
+        tile = self.tile
+        if tile is None:
+            tile = card.crop if card.tile is None else card.tile
+        overlap, batch_size = self.overlap, self.batch_size
+        if overlap is None:
+            overlap = tile // 2 if card.overlap is None else min(card.overlap, tile // 2)
+        if batch_size is None:
+            batch_size = max(1, BATCH_PIXELS // max(tile, 1) ** 2)
+        return Tiling(tile, overlap, batch_size)

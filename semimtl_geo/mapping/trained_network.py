@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,21 @@ import torch
 from torch import Tensor
 
 from semimtl_geo.mapping.adaptation import SAMPLE_CROPS, sample_crops
+from semimtl_geo.mapping.precision import (
+    Precision,
+    check_precision,
+    fastest_precision,
+    fastest_precision_here,
+)
 from semimtl_geo.mapping.predictor import Predictor, check_device
 from semimtl_geo.mapping.provenance import make_tags
 from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.models import find_model
 from semimtl_geo.networks.batchnorm import reestimate
-from semimtl_geo.networks.checkpoint import ModelCard, fingerprint, load_networks
+from semimtl_geo.networks.checkpoint import fingerprint, load_networks
 from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
 from semimtl_geo.networks.generator import Generator
+from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError, InvalidValueError
 from tiles.types import BandSelection, RasterName
 
@@ -37,6 +44,8 @@ class TrainedNetwork:
         source: Origin of the network, for the tags of maps
             (:mod:`semimtl_geo.mapping.provenance`).
         device: Device that predicts; the first GPU, or the CPU, if None.
+        precision: Precision that maps are predicted in. ``auto`` is bfloat16 (float16 on a GPU
+            without it) where that is measured faster on this machine.
 
     Attributes:
         statistics: Origin of the BatchNorm statistics in words. None if they are those of
@@ -50,6 +59,7 @@ class TrainedNetwork:
         discriminators: Mapping[str, Discriminator] | None = None,
         source: Mapping[str, str] | None = None,
         device: str | torch.device | None = None,
+        precision: Precision = "auto",
     ) -> None:
         self.card = card
         self.device = check_device(device)
@@ -59,10 +69,16 @@ class TrainedNetwork:
             for name, discriminator in (discriminators or {}).items()
         }
         self.source = source or {}
+        self.precision: Precision = check_precision(precision)
         self.statistics: str | None = None
 
     @classmethod
-    def load(cls, model: str | PathLike[str], device: str | None = None) -> Self:
+    def load(
+        cls,
+        model: str | PathLike[str],
+        device: str | None = None,
+        precision: Precision = "auto",
+    ) -> Self:
         """Read a trained network; no code in the file is run.
 
         Args:
@@ -71,6 +87,7 @@ class TrainedNetwork:
                 package, such as ``towns``. A file of that name in the current folder takes
                 precedence.
             device: Device that predicts; the first GPU, or the CPU, if None.
+            precision: Precision that maps are predicted in, as above.
 
         Raises:
             InputError: If the file is missing, unsafe or not a network of semimtl-geo.
@@ -88,7 +105,7 @@ class TrainedNetwork:
             "MODEL_SHA256": fingerprint(path),
             "SYSTEM": card.system,
         }
-        return cls(card, generator, discriminators, source, device)
+        return cls(card, generator, discriminators, source, device, precision)
 
     @property
     def needs_statistics(self) -> bool:
@@ -121,6 +138,7 @@ class TrainedNetwork:
         bands: BandSelection | None = None,
         crs: str | None = None,
         area: RasterName | None = None,
+        white: float | None = None,
     ) -> Self:
         """Return the network with BatchNorm statistics re-estimated on orthophotos.
 
@@ -131,6 +149,8 @@ class TrainedNetwork:
             bands: Bands that the network wants, as for :meth:`semimtl_geo.mapping.Mapper.map`.
             crs: Coordinate reference system to read in; by default that of each raster.
             area: A file of polygons; only what they touch is looked at.
+            white: The rasters' value that stands for 1, as for
+                :meth:`semimtl_geo.mapping.Mapper.map`.
 
         Returns:
             A copy; this object stays as it is.
@@ -141,7 +161,8 @@ class TrainedNetwork:
         paths = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
         some = paths[:: -(-len(paths) // SAMPLE_CROPS)]
         origin = "the raster" if len(some) == 1 else f"{len(some)} rasters"
-        return self.with_statistics_of(sample_crops(some, self.card, bands, crs, area), origin)
+        crops = sample_crops(some, self.card, bands, crs, area, white)
+        return self.with_statistics_of(crops, origin)
 
     def with_statistics_of(self, batches: Iterable[Tensor], origin: str) -> Self:
         """Return the network with BatchNorm statistics re-estimated on images, without labels.
@@ -175,7 +196,10 @@ class TrainedNetwork:
             remedy = "choose with for_domain, or adapt to an orthophoto"
             raise InputError(self.source.get("MODEL", "network"), fault, remedy)
         batch = torch.from_numpy(np.array(images, np.float32))
-        answer = Predictor(self.card, self.generator, device=self.device)(batch)
+        predict = Predictor(
+            self.card, self.generator, device=self.device, precision=self.precision_on()
+        )
+        answer = predict(batch)
         return {name: values.float().cpu().numpy() for name, values in answer.items()}
 
     def fingerprint(self) -> str:
@@ -190,10 +214,30 @@ class TrainedNetwork:
 
     def _copy(self) -> Self:
         generator = copy.deepcopy(self.generator)
-        return type(self)(self.card, generator, self.discriminators, self.source, self.device)
+        return type(self)(
+            self.card, generator, self.discriminators, self.source, self.device, self.precision
+        )
+
+    def precision_on(self, device: torch.device | None = None, client: Any = None) -> Precision:
+        """Return the precision that maps are predicted in, which ``auto`` measures.
+
+        Args:
+            device: Device that predicts; by default that of the network.
+            client: The ``distributed.Client`` of a cluster, one of whose workers measures.
+        """
+        if self.precision != "auto":
+            return self.precision
+        if client is not None:
+            measured: Precision = client.submit(fastest_precision_here, pure=False).result()
+            return measured
+        return fastest_precision(str(device or self.device))
 
     def tags(
-        self, rasters: Sequence[RasterName], bands: Sequence[int], settings: MapSettings
+        self,
+        rasters: Sequence[RasterName],
+        bands: Sequence[int],
+        settings: MapSettings,
+        precision: Precision,
     ) -> dict[str, str]:
         """Return the tags of maps, see :mod:`semimtl_geo.mapping.provenance`.
 
@@ -201,17 +245,19 @@ class TrainedNetwork:
             rasters: The rasters to map.
             bands: Numbers of the bands that the network wants, in its order.
             settings: Settings of mapping.
+            precision: Precision that maps are predicted in.
         """
-        tile = settings.tile_size(self.card)
+        tiling = settings.tiling(self.card)
         return make_tags(
             self.source,
             rasters,
             dict(zip(self.card.bands, bands, strict=True)),
             statistics=self.statistics or "averages over training",
             gsd="as it is" if self.card.gsd is None else self.card.gsd,
-            tile=tile,
-            overlap=tile // 2,
-            batch_size=settings.batch_size,
+            tile=tiling.tile,
+            overlap=tiling.overlap,
+            batch_size=tiling.batch_size,
+            precision=precision,
             grid=settings.grid,
             crs=settings.crs or "source",
             area=None if settings.area is None else Path(settings.area).name,

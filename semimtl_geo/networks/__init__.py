@@ -6,11 +6,12 @@ May import :mod:`semimtl_geo.tasks` and the nouns at the root of ``tiles``.
 from __future__ import annotations
 
 from semimtl_geo.networks.batchnorm import BatchNormMode, DomainBatchNorm, reestimate
-from semimtl_geo.networks.checkpoint import ModelCard, load_networks
+from semimtl_geo.networks.checkpoint import load_networks
 from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.discriminator import Discriminator
 from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.generator import Generator
+from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.networks.sharing import save_model
 
 __all__ = [

@@ -1,34 +1,27 @@
-"""Model cards: all that mapping needs to know of a network, as plain values that load safely."""
+"""Reading trained networks with their model cards from files, without running code in them."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from semimtl_geo import tasks as task_module
-from semimtl_geo.networks.batchnorm import BatchNormMode
+import torch
+
 from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.discriminator import Discriminator
-from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.generator import Generator
+from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.networks.shared_file import FETCH, SUFFIX, read_shared_file
-from semimtl_geo.networks.weights import build_encoder, load_weights, read_state_dict
-from semimtl_geo.tasks import Task
-from tiles.errors import InputError, InvalidValueError
+from semimtl_geo.networks.weights import load_weights, read_state_dict
+from tiles.errors import InputError
+from tiles.files import atomic_write, write_errors
 
 KEY: Final = "semimtl_geo"
 """Where a Lightning checkpoint keeps the card."""
-
-FORMAT: Final = 1
-
-LARGEST: Final = 8192
-"""Bound of widths and crops; larger ones would exhaust the memory before the weights are read."""
-
 
 # What an impossible card, or weights that do not fit it, make the networks' libraries raise.
 _IMPOSSIBLE = (
@@ -41,166 +34,6 @@ _IMPOSSIBLE = (
     TypeError,
     ValueError,
 )
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """The settings of a trained network.
-
-    Attributes:
-        system: The system it was trained by.
-        tasks: Tasks that the network predicts (classes, scales, units).
-        domains: The training domains' names, in the order that numbers them.
-        batchnorm: Statistics of BatchNorm: shared, or one set per domain.
-        encoder: The shared encoder.
-        decoder_width: Channels inside the decoders.
-        bands: Names of the bands it wants.
-        mean: Normalisation of images in 0..1, per band.
-        std: Normalisation, per band.
-        gsd: Ground sampling distance in metres that it was trained at, if any.
-        crop: Edge of its training crops in pixels.
-        discriminator_width: Channels of a discriminator's first layer.
-        sources: Classes that each discriminator tells apart; 0: there are no discriminators.
-        description: Data, licences, scores and limits of a model that was shared; else None.
-
-    Example:
-        >>> card, generator, discriminators = load_networks("semimtl.ckpt")
-        >>> card: ModelCard
-        >>> card.system, card.domains, [task.name for task in card.tasks]
-        ('semimtl', ('city_a', 'city_b'), ['landcover', 'height'])
-    """
-
-    system: str
-    tasks: tuple[Task, ...]
-    domains: tuple[str, ...]
-    batchnorm: BatchNormMode
-    encoder: Encoder
-    decoder_width: int
-    bands: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    gsd: float | None
-    crop: int
-    discriminator_width: int = 0
-    sources: int = 0
-    description: ModelDescription | None = None
-
-    def check_normalisation(self) -> None:
-        """Check that every band has a mean and a standard deviation.
-
-        Raises:
-            InvalidValueError: If it has not.
-        """
-        count = len(self.bands)
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != count:
-                fault = f"must have one value per band, {count}, got {len(values)}"
-                raise InvalidValueError(f"model.{name}", fault, "give bands, mean and std together")
-
-    def build_generator(self) -> Generator:
-        """Build a generator with these settings."""
-        return Generator(
-            self.tasks,
-            domains=len(self.domains),
-            batchnorm=self.batchnorm,
-            encoder=build_encoder(self.encoder, len(self.bands)),
-            mean=self.mean,
-            std=self.std,
-            width=self.decoder_width,
-        )
-
-    def build_discriminators(self) -> dict[str, Discriminator]:
-        """Build a discriminator per task, by its name; none if the system has none."""
-        if not self.sources:
-            return {}
-        return {
-            task.name: Discriminator(task.channels, self.sources, self.discriminator_width)
-            for task in self.tasks
-        }
-
-    def to_plain(self) -> dict[str, Any]:
-        """Return the settings as numbers, strings, lists and dictionaries."""
-        return {
-            "format": FORMAT,
-            "system": self.system,
-            "tasks": [task.settings() for task in self.tasks],
-            "domains": list(self.domains),
-            "batchnorm": self.batchnorm,
-            "encoder": {
-                "name": self.encoder.name,
-                "output_stride": self.encoder.output_stride,
-                "options": dict(self.encoder.options),
-            },
-            "decoder_width": self.decoder_width,
-            "bands": list(self.bands),
-            "mean": [float(value) for value in self.mean],
-            "std": [float(value) for value in self.std],
-            "gsd": self.gsd,
-            "crop": self.crop,
-            "discriminator_width": self.discriminator_width,
-            "sources": self.sources,
-        }
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> ModelCard:
-        """Undo :meth:`to_plain`; the encoder then starts from no weights.
-
-        Raises:
-            KeyError: If an entry is missing.
-            TypeError: If one is of another kind.
-            ValueError: If the format is of a later version, or a value is impossible.
-        """
-        if plain["format"] != FORMAT:
-            raise ValueError(f"format {plain['format']}, this version reads {FORMAT}")
-        card = cls(
-            system=str(plain["system"]),
-            tasks=tuple(task_module.from_settings(task) for task in plain["tasks"]),
-            domains=tuple(plain["domains"]),
-            batchnorm=plain["batchnorm"],
-            encoder=replace(Encoder(**plain["encoder"]), weights=None),
-            decoder_width=int(plain["decoder_width"]),
-            bands=tuple(plain["bands"]),
-            mean=tuple(float(value) for value in plain["mean"]),
-            std=tuple(float(value) for value in plain["std"]),
-            gsd=None if plain["gsd"] is None else float(plain["gsd"]),
-            crop=int(plain["crop"]),
-            # Absent in early checkpoints of this format, whose discriminators nobody could use.
-            discriminator_width=int(plain.get("discriminator_width", 0)),
-            sources=int(plain.get("sources", 0)),
-        )
-        card._check()
-        return card
-
-    def _check(self) -> None:
-        """Refuse what would read other files, exhaust the memory, or give maps of no meaning."""
-        for name, value in self.encoder.options.items():
-            if name.startswith("pretrained") or name in ("checkpoint_path", "cache_dir"):
-                raise ValueError(f"the encoder's option {name} reads another file")
-            if any(abs(number) > LARGEST for number in _numbers(value)):
-                raise ValueError(f"the encoder's option {name} is larger than {LARGEST}")
-        sizes = {"decoder_width": self.decoder_width, "crop": self.crop}
-        sizes |= {f"channels of {task.name}": task.output_channels for task in self.tasks}
-        if self.sources:
-            sizes |= {"sources": self.sources, "discriminator_width": self.discriminator_width}
-        for task in self.tasks:
-            names, scale = [task.name, *task.class_colors], task.full_scale
-            names += [ramp.unit for ramp in task.legend().ramps]
-            if not all(isinstance(name, str) and name.isprintable() for name in names):
-                raise ValueError("a task has a name, class or unit that is no text")
-            channels = [value for color in task.class_colors.values() for value in color]
-            if any(not isinstance(value, int) or not 0 <= value <= 255 for value in channels):
-                raise ValueError(f"a class of {task.name} has no colour of 0 to 255")
-            if scale is not None and not 0 < scale < math.inf:
-                raise ValueError(f"the scale {scale} of {task.name} is not usable")
-        for name, size in sizes.items():
-            if not 0 < size <= LARGEST:
-                raise ValueError(f"{name} {size} is not between 1 and {LARGEST}")
-        if self.gsd is not None and not 0 < self.gsd < math.inf:
-            raise ValueError(f"gsd {self.gsd} is no distance")
-        if not len(self.mean) == len(self.std) == len(self.bands) > 0:
-            raise ValueError("mean and std do not have a value per band")
-        if not all(map(math.isfinite, self.mean)) or not all(0 < s < math.inf for s in self.std):
-            raise ValueError("mean or std is not usable")
 
 
 def load_networks(
@@ -261,19 +94,27 @@ def _read_shared(path: Path) -> _Content:
     return card, {f"generator.{name}": value for name, value in weights.items()}, texts
 
 
+def update_card(path: str | PathLike[str], **entries: float | None) -> None:
+    """Change entries of the model card in a checkpoint.
+
+    Args:
+        path: A checkpoint written by training.
+        **entries: Values by the names of the card's attributes.
+
+    Raises:
+        InputError: If the checkpoint cannot be read or written.
+    """
+    path = Path(path)
+    content = dict(read_state_dict(path))
+    content[KEY] = {**content[KEY], **entries}
+    with write_errors(path), atomic_write(path) as part:
+        torch.save(content, part)
+
+
 def load_generator(path: str | PathLike[str]) -> tuple[ModelCard, Generator]:
     """Read a trained generator; see :func:`load_networks`."""
     card, generator, _ = load_networks(path)
     return card, generator
-
-
-def _numbers(value: Any) -> Iterator[float]:
-    """Return the numbers in nested lists."""
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _numbers(item)
-    elif isinstance(value, int | float):
-        yield value
 
 
 def _below(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,33 +9,13 @@ from typing import Final
 import torch.nn.functional as F
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
 from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
-from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
 from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDecoder
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 from torch import Tensor, nn
 
+from semimtl_geo.networks.pyramid import PyramidDecoder
 from tiles.errors import InputError, InvalidValueError
-
-
-class PyramidDecoder(nn.Module):
-    """Pyramid pooling on the deepest features (PSPNet), then one score per class.
-
-    Args:
-        in_channels: Channels of the deepest features.
-        out_channels: Classes.
-        width: Channels between.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, width: int) -> None:
-        super().__init__()
-        self.pyramid = PSPDecoder([in_channels], out_channels=width)
-        self.head = nn.Conv2d(width, out_channels, kernel_size=3, padding=1)
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Decode the last of the features ``[B, in_channels, h, w]``, at their resolution."""
-        scores: Tensor = self.head(self.pyramid([features[-1]]))
-        return scores
 
 
 class UpsamplingDecoder(nn.Module):

@@ -12,6 +12,10 @@ from torch import nn
 from semimtl_geo.networks.pretrained import IMAGENET, PACKAGED
 from tiles.errors import InputError
 
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's images in 0..1, per band."""
+
 REMEDY: Final = "use a name of segmentation_models_pytorch, or tu- and a name of timm"
 
 

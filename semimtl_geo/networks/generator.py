@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from semimtl_geo.networks.batchnorm import BatchNormMode, split_by_domain, use_domain
 from semimtl_geo.networks.decoders import SkipDecoder, build_decoder
+from semimtl_geo.networks.pyramid import PyramidDecoder
 from semimtl_geo.tasks import Task
 
 SKIP_MULTIPLE: Final = 32
@@ -31,6 +32,8 @@ class Generator(nn.Module):
         mean: Mean per band of images in 0..1; its length is the number of bands.
         std: Standard deviation per band.
         width: Channels inside the decoders; PSPNet's is 512.
+        context: Edge in pixels of the windows that pyramid pooling averages over; None: the whole
+            image.
 
     Example:
         >>> from semimtl_geo.networks import Encoder
@@ -55,6 +58,7 @@ class Generator(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         width: int = 512,
+        context: int | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -68,6 +72,10 @@ class Generator(nn.Module):
                 for task in tasks
             }
         )
+        if context is not None:
+            for decoder in self.decoders.values():
+                if isinstance(decoder, PyramidDecoder):
+                    decoder.window = max(1, context // stride)
         skips = any(isinstance(decoder, SkipDecoder) for decoder in self.decoders.values())
         self.multiple = SKIP_MULTIPLE if skips else 1
         per_band = (1, len(mean), 1, 1)

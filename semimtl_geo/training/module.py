@@ -27,10 +27,12 @@ from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.learning.systems import SystemName, find_system, supervise
 from semimtl_geo.models import find_model
 from semimtl_geo.networks.batchnorm import BatchNormMode, loses_by_sync
-from semimtl_geo.networks.checkpoint import KEY, ModelCard
+from semimtl_geo.networks.checkpoint import KEY
 from semimtl_geo.networks.discriminator import check_crop
-from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.encoder import IMAGENET_MEAN, IMAGENET_STD, Encoder
 from semimtl_geo.networks.fine_tuning import start_from
+from semimtl_geo.networks.model_card import ModelCard
+from semimtl_geo.networks.pyramid import Pooling
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from semimtl_geo.training.logs import logs_now
 from semimtl_geo.training.optimizer_steps import AdversarialOptimisation
@@ -46,9 +48,6 @@ OPTIMIZED: Final = ("generator", "discriminators")
 
 SEED: Final = "semimtl_geo_seed"
 """Key of the seed of the run in a checkpoint."""
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class SemiMTL(AdversarialOptimisation):
@@ -71,7 +70,8 @@ class SemiMTL(AdversarialOptimisation):
         discriminator_width: Channels of a discriminator's first layer.
         bands: Names of the image's bands.
         gsd: Ground sampling distance in metres; None for street views.
-        crop: Edge of a training crop in pixels; maps are predicted in tiles of this size.
+        crop: Edge of a training crop in pixels.
+        pooling: Context of pyramid pooling: windows of a crop's size, or (the paper) the image.
         mean: Mean of images in 0..1, per band.
         std: Standard deviation of images in 0..1, per band.
         start: A trained network to start from, instead of the encoder's weights: its file, or the
@@ -106,6 +106,7 @@ class SemiMTL(AdversarialOptimisation):
         bands: Sequence[str] = ("NIR", "red", "green"),
         gsd: float | None = None,
         crop: int = 384,
+        pooling: Pooling = "crop",
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         start: str | None = None,
@@ -137,10 +138,10 @@ class SemiMTL(AdversarialOptimisation):
             std=tuple(std),
             gsd=gsd,
             crop=crop,
+            pooling=pooling,
             discriminator_width=discriminator_width,
             sources=alignment.source_count(len(self.domains)) if alignment else 0,
         )
-        self.card.check_normalisation()
         self.generator = self.card.build_generator()
         self.start = start
         if start is not None:

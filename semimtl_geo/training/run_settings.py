@@ -73,6 +73,7 @@ def _model_settings(model: SemiMTL) -> dict[str, Any]:
         "adversarial": asdict(model.adversarial),
         "optimisation": asdict(model.optimisation),
         "consistency": None if model.consistency is None else asdict(model.consistency.prior),
+        "pooling": card.pooling,
         "decoder_width": card.decoder_width,
         "discriminator_width": card.discriminator_width,
         "bands": card.bands,

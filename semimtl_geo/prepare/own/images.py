@@ -20,7 +20,7 @@ from tiles.grid import PixelGrid
 from tiles.reading.overlay import Overlay
 from tiles.reading.raster import Raster, all_known
 from tiles.reading.source import Source
-from tiles.types import BoolArray, Float32Array, Span
+from tiles.types import WHITE_TAG, BoolArray, Float32Array, Span
 
 MAX_SCALE_ERROR: Final = 0.05
 """Largest relative difference between a unit of the CRS and a metre on the ground. Survey grids
@@ -83,6 +83,7 @@ class ImageStack(Closeable):
         dtype, gain = self.image.dtype, 1.0
         if settings.white is not None:
             dtype, gain = np.dtype(np.uint8), 255 / settings.white
+            tags = {**tags, WHITE_TAG: f"{settings.white:g}"}
         layers = [_layers(part, gain) for part in self._parts]
         whole = layers[0] if len(layers) == 1 else _stacked(layers, grid)
         masked = not self._all_known or grid.crs != self.image.grid.crs

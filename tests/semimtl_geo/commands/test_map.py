@@ -64,7 +64,7 @@ def test_merge_makes_one_map(work: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert run("net.ckpt 0.tif 1.tif --merge town --domain b --plausibility --preview") == 0
     layers = ("landcover", "height", "landcover_plausibility", "height_plausibility")
     want = [f"maps/town_{layer}.tif" for layer in layers]
-    assert capsys.readouterr().out.splitlines()[2:] == [*want, "maps/town_preview.png"]
+    assert capsys.readouterr().out.splitlines()[3:] == [*want, "maps/town_preview.png"]
     assert all(read(path).shape == (40, 100) for path in want)
 
 

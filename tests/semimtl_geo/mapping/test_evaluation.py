@@ -23,7 +23,7 @@ Scores = dict[str, float]
 
 @pytest.fixture
 def mapper(run: Run) -> Mapper:
-    return Mapper.load(run.checkpoint, device="cpu")
+    return Mapper.load(run.checkpoint, "cpu", "float32")
 
 
 def score(task: Any, made: Path, truth: Path) -> Scores:

@@ -80,7 +80,7 @@ def checkpoint(streets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def mapper(checkpoint: Path) -> Mapper:
     torch.set_num_threads(1)
-    return Mapper.load(checkpoint, device="cpu")
+    return Mapper.load(checkpoint, "cpu", "float32")
 
 
 def test_training_on_frames(checkpoint: Path) -> None:

@@ -26,7 +26,7 @@ HEIGHT, WIDTH = 151, 203
 @pytest.fixture(scope="module")
 def mapper(run: Run) -> Mapper:
     """Its heights raised by 10 m: after two iterations they might all be cut off at the ground."""
-    loaded = Mapper.load(run.checkpoint, device="cpu")
+    loaded = Mapper.load(run.checkpoint, "cpu", "float32")
     loaded.generator.state_dict()["decoders.height.regression.bias"] += 0.5
     return loaded
 
@@ -177,7 +177,7 @@ def test_the_value_that_stands_for_one(mapper: Mapper) -> None:
         ((pixels / 255).astype(np.float32), None),
         (pixels.astype(np.float32), 255.0),
     ):
-        made = mapper.predict(georeferenced(same), domain="city_a", scale=scale)
+        made = mapper.predict(georeferenced(same), domain="city_a", white=scale)
         np.testing.assert_allclose(made["height"], want, rtol=1e-3, atol=1e-3)
 
 

@@ -21,7 +21,7 @@ COUNT = 3
 
 @pytest.fixture(scope="module")
 def mapper(run: Run) -> Mapper:
-    return Mapper.load(run.checkpoint, device="cpu")
+    return Mapper.load(run.checkpoint, "cpu", "float32")
 
 
 @pytest.fixture(scope="module")

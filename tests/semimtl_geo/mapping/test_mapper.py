@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,19 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import rioxarray
 import shapely
 import torch
 import torch.nn.functional as F
 import xarray
 from rasterio.enums import ColorInterp
 
+from semimtl_geo.mapping import DarkRasterWarning
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.mapping.predictor import Predictor
-from semimtl_geo.networks.checkpoint import KEY, ModelCard
+from semimtl_geo.networks.checkpoint import KEY
+from semimtl_geo.networks.model_card import ModelCard
+from semimtl_geo.tasks import Segmentation
 from semimtl_geo.training.module import SemiMTL
 from tests.rasters import NORTH, WEST, noise, write
 from tests.semimtl_geo.conftest import CROP, Run
@@ -30,7 +36,7 @@ from tiles.mosaic.mosaicker import mosaic
 @pytest.fixture
 def mapper(run: Run) -> Mapper:
     """Its heights raised by 10 m: after two iterations they might all be cut off at the ground."""
-    loaded = Mapper.load(run.checkpoint, device="cpu")
+    loaded = Mapper.load(run.checkpoint, "cpu", "float32")
     state = loaded.generator.state_dict()
     state["decoders.height.regression.bias"] += 0.5
     return loaded
@@ -85,8 +91,9 @@ def test_a_map_is_what_the_network_says(run: Run, tmp_path: Path) -> None:
     """One tile, forwarded here by hand from the file's weights with city B's statistics."""
     size = 2 * CROP
     image = smooth(size, size)
-    mapper = Mapper.load(run.checkpoint, device="cpu")
-    made = mapper.map(write(tmp_path / "a.tif", image, gsd=0.27), tmp_path, domain="city_b")
+    mapper = Mapper.load(run.checkpoint, "cpu", "float32")
+    raster = write(tmp_path / "a.tif", image, gsd=0.27)
+    made = mapper.map(raster, tmp_path, domain="city_b", tile=size)
     assert made.attrs["comment"] == "BatchNorm statistics: of the training domain city_b"
 
     content = torch.load(run.checkpoint, weights_only=True)
@@ -287,7 +294,9 @@ def test_tags_say_what_decided_over_the_pixels(mapper: Mapper, tmp_path: Path) -
     raster = write(tmp_path / "a.tif", smooth(80, 90), gsd=0.15)
     area = write_area(tmp_path / "fields.geojson", 0.15, 10, 20, 50, 70)
     settings: dict[str, Any] = {"grid": "network", "crs": "EPSG:25833", "area": area}
-    made = mapper.map(raster, tmp_path / "m", domain="city_a", tile=48, batch_size=2, **settings)
+    settings |= {"tile": 48, "overlap": 20, "batch_size": 2}
+    made = mapper.map(raster, tmp_path / "m", domain="city_a", **settings)
+    assert made.attrs["prediction"] == "tiles of 48 px that overlap by 20 px, float32"
     with rasterio.open(files(made)["landcover"]) as file:
         tags = {key: value for key, value in file.tags().items() if key.startswith("SEMIMTL")}
     assert {key.removeprefix("SEMIMTL_"): value for key, value in tags.items()} == {
@@ -300,8 +309,9 @@ def test_tags_say_what_decided_over_the_pixels(mapper: Mapper, tmp_path: Path) -
         "STATISTICS": "of the training domain city_a",
         "GSD": "0.27",
         "TILE": "48",
-        "OVERLAP": "24",
+        "OVERLAP": "20",
         "BATCH_SIZE": "2",
+        "PRECISION": "float32",
         "GRID": "network",
         "CRS": "EPSG:25833",
         "AREA": "fields.geojson",
@@ -405,10 +415,10 @@ def test_plausibility_is_what_the_discriminators_say(run: Run, tmp_path: Path) -
     for name in ("landcover", "height"):
         content["state_dict"][f"discriminators.{name}.layers.8.weight"] *= 100
     torch.save(content, tmp_path / "sharp.ckpt")
-    mapper = Mapper.load(tmp_path / "sharp.ckpt", device="cpu").for_domain("city_a")
+    mapper = Mapper.load(tmp_path / "sharp.ckpt", "cpu", "float32").for_domain("city_a")
     raster = write(tmp_path / "a.tif", image, gsd=0.27)
-    made = mapper.map(raster, tmp_path, plausibility=True)
-    again = mapper.map(raster, tmp_path / "again", plausibility=True)
+    made = mapper.map(raster, tmp_path, plausibility=True, tile=size)
+    again = mapper.map(raster, tmp_path / "again", plausibility=True, tile=size)
     with torch.no_grad():
         outputs = mapper.generator(torch.from_numpy(image)[None].float() / 255)
     shown = {"landcover": outputs["landcover"].softmax(dim=1), "height": 4 * outputs["height"]}
@@ -429,10 +439,10 @@ def test_a_network_without_discriminators_cannot_judge(
 ) -> None:
     raster = write(tmp_path / "a.tif", smooth(40, 40), gsd=0.27)
     model = make_model(system="jtl")
-    mapper = Mapper(model.card, model.generator, device="cpu")
+    mapper = Mapper(model.card, model.generator, device="cpu", precision="float32")
     with pytest.raises(InputError, match=r"has no discriminators .*\(jtl\)"):
         mapper.map(raster, tmp_path / "maps", plausibility=True)
-    mapper = Mapper.load(run.checkpoint, device="cpu")
+    mapper = Mapper.load(run.checkpoint, "cpu", "float32")
     with pytest.raises(InputError, match="must be larger for a discriminator, got 31 px"):
         mapper.map(raster, tmp_path / "maps", plausibility=True, tile=31)
     assert not (tmp_path / "maps").exists()
@@ -466,3 +476,58 @@ def test_devices_and_clusters(
         with pytest.raises(InputError, match=f"device {device}: is not a device of this machine"):
             mapper.map(raster, tmp_path / "x", devices=[device])
     assert not (tmp_path / "x").exists()
+
+
+def test_twelve_bits_in_sixteen(mapper: Mapper, tmp_path: Path) -> None:
+    """The same picture in bytes, and in integers of which 4080 is white."""
+    image = smooth(80, 80)
+    mapper = mapper.for_domain("city_a")
+    want = mapper.map(write(tmp_path / "a.tif", image, gsd=0.27), tmp_path / "bytes").height
+    raster = write(tmp_path / "b.tif", image.astype(np.uint16) * 16, gsd=0.27)
+    with pytest.warns(DarkRasterWarning, match="seem to have 12 bits: .* --white 4095"):
+        dark = mapper.map(raster, tmp_path / "dark").height
+    assert not np.allclose(dark, want, atol=0.01)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DarkRasterWarning)
+        made = mapper.map(raster, tmp_path / "white", white=4080).height
+        np.testing.assert_allclose(made, want, atol=1e-4)
+        # As of a network whose training scenes were prepared so.
+        mapper.card = replace(mapper.card, white=4080.0)
+        np.testing.assert_array_equal(mapper.map(raster, tmp_path / "card").height, made)
+    with pytest.raises(InputError, match="white: must be a positive number, got 0"):
+        mapper.map(raster, tmp_path / "none", white=0)
+
+
+def test_probabilities_of_classes(mapper: Mapper, tmp_path: Path) -> None:
+    """A band per class, in two panels and in memory, against softmax by hand."""
+    size = 2 * CROP
+    image = smooth(size, size)
+    image[:, :9] = 0
+    raster = write(tmp_path / "a.tif", image, gsd=0.27, nodata=0)
+    mapper = mapper.for_domain("city_b")
+    maps = mapper.map(raster, tmp_path, tile=size, probabilities=True, confidence=True)
+    task = mapper.card.tasks[0]
+    assert isinstance(task, Segmentation)
+    made = maps.landcover_probabilities
+    assert list(made["class"].values) == list(task.classes)
+    with rasterio.open(files(maps)["landcover_probabilities"]) as file:
+        assert file.descriptions == tuple(task.classes)
+        assert (set(file.dtypes), set(file.units), file.nodata) == ({"uint8"}, {"%"}, 255)
+        assert file.tags(3)["STATISTICS_MAXIMUM"] == f"{float(made[2].max()):g}"
+        percent = file.read()
+    known = maps.height.notnull().to_numpy()
+    assert (percent[:, ~known] == 255).all()
+    filled = np.where(image.any(axis=0), image, 255 * np.array(mapper.card.mean)[:, None, None])
+    with torch.no_grad():
+        scores = mapper.generator(torch.from_numpy(filled)[None].float() / 255)["landcover"]
+    want = 100 * scores[0].softmax(dim=0).numpy()
+    assert np.abs(percent - want)[:, known].max() <= 0.501
+    # The same as the other maps of the same place say.
+    certain = maps.landcover_confidence.to_numpy()[known]
+    np.testing.assert_array_equal(percent.max(axis=0)[known], certain)
+    lazy = mapper.predict(
+        rioxarray.open_rasterio(raster, masked=True), tile=size, probabilities=True, chunk=50
+    )
+    xarray.testing.assert_equal(
+        lazy.landcover_probabilities.drop_attrs(), made.drop_attrs().compute()
+    )

@@ -1,0 +1,206 @@
+"""How near a whole map comes to its limit: one pass of the network over the pixels of the raster.
+
+    python benchmarks/limit.py [--checkpoint FILE | --iterations 300] [--size 2560] [--write]
+
+Takes a checkpoint of the embedded cities, or trains what is recommended for a short while, and
+prints two Markdown tables.
+
+The first has, for the network of the cities, and ResNet18 and ResNet101 of random weights with the
+paper's decoders, which know tiles of the same proportions:
+
+- map s: seconds of `Mapper.map`, from the orthophoto's file (GeoTIFF, uint8, 3 bands) to all maps
+  as finished Cloud Optimized GeoTIFFs, with the default tiles and precision;
+- pass s: seconds of the network alone, once over each pixel, in the same precision, channels last
+  and batches; that is scaling, normalisation, encoder, decoders, up-sampling and the estimate;
+- map / pass: wanted at most 1.5. Least over least of rounds that take turns;
+- predicted: pixels that the map predicts, of those that it has.
+
+The second has scores of the network of the cities on fresh scenes of 1024 px, which the choice of
+its tiles has never seen, and the pixels that each way predicts, of those that it has.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import rasterio
+import torch
+from measuring import made_on, make_parser, publish, say, table
+from rasters import write_dense
+from torch import Tensor
+
+from semimtl_geo.mapping.evaluation import evaluate
+from semimtl_geo.mapping.mapper import Mapper
+from semimtl_geo.mapping.predictor import Predictor
+from semimtl_geo.mapping.settings import MapSettings, Tiling
+from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.model_card import ModelCard
+from semimtl_geo.synthetic import write_cities
+from semimtl_geo.tasks import Depth, Segmentation
+from semimtl_geo.training.cli import packaged_config, train
+from tiles.grid import tile_starts
+
+SEED = 7
+SCENE = 1024
+CITIES = ("city_a", "city_b")
+
+
+def train_shortly(folder: Path, iterations: int) -> Path:
+    """Train what is recommended for the embedded cities."""
+    write_cities(folder / "cities", scenes=20, size=384)
+    say(f"training, {iterations} iterations")
+    return train(
+        [
+            f"--config={packaged_config('cities/base.yaml')}",
+            f"--config={packaged_config('cities/recommended.yaml')}",
+            f"--data.root={folder / 'cities'}",
+            f"--data.iterations={iterations}",
+            "--trainer.max_epochs=1",
+            "--trainer.enable_progress_bar=false",
+            "--trainer.enable_model_summary=false",
+            f"--out={folder / 'run'}",
+        ]
+    )
+
+
+def papers_network(encoder: str, like: ModelCard) -> Mapper:
+    """A network of random weights with the paper's decoders, and tiles in the same proportions."""
+    torch.manual_seed(0)
+    tiling, crop = MapSettings().tiling(like), 384
+    card = ModelCard(
+        system="semimtl",
+        tasks=(Segmentation(), Depth()),
+        domains=("a", "b"),
+        batchnorm="mixed",
+        encoder=Encoder(encoder, weights=None),
+        decoder_width=512,
+        bands=("NIR", "red", "green"),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.25, 0.25, 0.25),
+        gsd=None,
+        crop=crop,
+        pooling="crop",
+        tile=tiling.tile * crop // like.crop,
+        overlap=tiling.overlap * crop // like.crop,
+    )
+    return Mapper(card, card.build_generator())
+
+
+def read_batches(raster: Path, tiling: Tiling) -> Iterator[Tensor]:
+    """Batches of tiles that do not overlap; those at the border reach back into the raster."""
+    with rasterio.open(raster) as file:
+        values = torch.from_numpy(file.read())
+    tile = min(tiling.tile, *values.shape[1:])
+    starts = range(0, values.shape[1] - tile + 1, tile)
+    tiles = [values[:, y : y + tile, x : x + tile].float() for y in starts for x in starts]
+    for start in range(0, len(tiles), tiling.batch_size):
+        batch = torch.stack(tiles[start : start + tiling.batch_size])
+        yield batch.contiguous(memory_format=torch.channels_last)
+
+
+def measure(
+    title: str, mapper: Mapper, domain: str | None, folder: Path, size: int, rounds: int
+) -> list[str]:
+    """Measure one network; returns a row of the table."""
+    tiling = MapSettings().tiling(mapper.card)
+    size -= size % min(tiling.tile, size)  # whole tiles, so that the pass sees each pixel once
+    raster = folder / "raster.tif"
+    write_dense(raster, size, mapper.card.gsd or 0.1)  # on the network's grid
+    chosen = mapper if domain is None else mapper.for_domain(domain)
+    precision = chosen.precision_on()
+    predict = Predictor(chosen.card, chosen.generator, None, chosen.device, 255.0, precision)
+    batches = list(read_batches(raster, tiling))
+    maps, passes = [], []
+    predict(batches[0])
+    for number in range(rounds):
+        start = time.perf_counter()
+        for batch in batches:
+            predict(batch)
+        passes.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        chosen.map(raster, folder / "maps")
+        maps.append(time.perf_counter() - start)
+        say(f"{title}, round {number + 1}: pass {passes[-1]:.2f} s, map {maps[-1]:.2f} s")
+    return [
+        title,
+        f"{tiling.tile} / {tiling.overlap}",
+        precision,
+        f"{size}",
+        f"{min(maps):.2f}",
+        f"{min(passes):.2f}",
+        f"{min(maps) / min(passes):.2f}",
+        f"{predicted(size, tiling):.2f}",
+    ]
+
+
+def predicted(size: int, tiling: Tiling) -> float:
+    """Pixels that are predicted, over those of a scene."""
+    return (len(tile_starts(size, tiling.tile, tiling.overlap)) * tiling.tile / size) ** 2
+
+
+def score(mapper: Mapper, folder: Path) -> Iterator[list[str]]:
+    """Score ways to tile on fresh scenes; yields rows of the table."""
+    write_cities(folder / "fresh", seed=SEED, scenes=8, size=SCENE)
+    crop, chosen = mapper.card.crop, MapSettings().tiling(mapper.card)
+    ways = [(chosen.tile, chosen.overlap), (crop, crop // 2), (crop, crop // 8)]
+    ways += [(count * crop, crop // part) for count in (2, 4) for part in (8, 4, 2)]
+    for pooling in ("crop", "image"):
+        for tile, overlap in dict.fromkeys(ways):
+            card = replace(mapper.card, tile=tile, overlap=overlap, pooling=pooling)
+            generator = card.build_generator()
+            generator.load_state_dict(mapper.generator.state_dict())
+            way = Mapper(card, generator)
+            row = [pooling, f"{tile} / {overlap}"]
+            row += [f"{predicted(SCENE, MapSettings().tiling(card)):.2f}"]
+            for city in CITIES:
+                scenes = folder / "fresh" / city / "test"
+                found = evaluate(way, scenes, folder / "scored", domain=city)
+                row += [
+                    f"{100 * found['landcover']['mIoU']:.1f}",
+                    f"{found['height']['RMSE']:.3f}",
+                ]
+            say(" ".join(row))
+            yield row
+
+
+def limit(checkpoint: Path | None, iterations: int, size: int, rounds: int) -> list[str]:
+    """Measure and score; returns the lines of the tables."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        mapper = Mapper.load(checkpoint or train_shortly(folder, iterations))
+        rows = [measure("cities", mapper, CITIES[0], folder, size, rounds)]
+        for encoder in ("resnet18", "resnet101"):
+            network = papers_network(encoder, mapper.card)
+            rows.append(measure(encoder, network, None, folder, size, rounds))
+        scores = list(score(mapper, folder))
+    trained = checkpoint.name if checkpoint else f"recommended after {iterations} iterations"
+    times = ("network", "tile / overlap", "precision", "px", "map s", "pass s", "map / pass")
+    quality = [f"{name} {score}" for name in CITIES for score in ("mIoU", "RMSE m")]
+    return [
+        f"Network of the cities: {trained}.",
+        "",
+        *table((*times, "predicted"), rows),
+        "",
+        *table(("pooling", "tile / overlap", "predicted", *quality), scores, left=2),
+        "",
+        made_on(["semimtl-geo"]),
+    ]
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--checkpoint", type=Path, help="a network of the embedded cities")
+    parser.add_argument("--iterations", type=int, default=300, help="of training without one")
+    parser.add_argument("--size", type=int, default=2560, help="edge of the raster in px")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    lines = limit(args.checkpoint, args.iterations, args.size, args.rounds)
+    publish("A whole map over its limit", lines, args.write)
+
+
+if __name__ == "__main__":
+    main()

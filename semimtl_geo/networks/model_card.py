@@ -1,0 +1,224 @@
+"""Model cards: all that mapping needs to know of a network, as plain values that load safely."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from semimtl_geo import tasks as task_module
+from semimtl_geo.networks.batchnorm import BatchNormMode
+from semimtl_geo.networks.description import ModelDescription
+from semimtl_geo.networks.discriminator import Discriminator
+from semimtl_geo.networks.encoder import Encoder
+from semimtl_geo.networks.generator import Generator
+from semimtl_geo.networks.pyramid import POOLINGS, Pooling
+from semimtl_geo.networks.weights import build_encoder
+from semimtl_geo.tasks import Task
+from tiles.errors import InvalidValueError
+
+FORMAT: Final = 1
+
+LARGEST: Final = 8192
+"""Bound of widths and crops; larger ones would exhaust the memory before the weights are read."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The settings of a trained network.
+
+    Attributes:
+        system: The system it was trained by.
+        tasks: Tasks that the network predicts (classes, scales, units).
+        domains: The training domains' names, in the order that numbers them.
+        batchnorm: Statistics of BatchNorm: shared, or one set per domain.
+        encoder: The shared encoder.
+        decoder_width: Channels inside the decoders.
+        bands: Names of the bands it wants.
+        mean: Normalisation of images in 0..1, per band.
+        std: Normalisation, per band.
+        gsd: Ground sampling distance in metres that it was trained at, if any.
+        crop: Edge of its training crops in pixels.
+        pooling: Context of pyramid pooling on images larger than a training crop.
+        tile: Edge in pixels of the tiles that maps are predicted in; None: that of a crop.
+        overlap: Pixels that neighbouring tiles share; None: half a tile.
+        white: Value that stands for 1 in orthophotos of more than 8 bits, as the training scenes
+            were prepared; None: the largest of their type.
+        discriminator_width: Channels of a discriminator's first layer.
+        sources: Classes that each discriminator tells apart; 0: there are no discriminators.
+        description: Data, licences, scores and limits of a model that was shared; else None.
+
+    Example:
+        >>> from semimtl_geo.networks import load_networks
+        >>> card, generator, discriminators = load_networks("semimtl.ckpt")
+        >>> card: ModelCard
+        >>> card.system, card.domains, [task.name for task in card.tasks]
+        ('semimtl', ('city_a', 'city_b'), ['landcover', 'height'])
+    """
+
+    system: str
+    tasks: tuple[Task, ...]
+    domains: tuple[str, ...]
+    batchnorm: BatchNormMode
+    encoder: Encoder
+    decoder_width: int
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    gsd: float | None
+    crop: int
+    pooling: Pooling = "image"
+    tile: int | None = None
+    overlap: int | None = None
+    white: float | None = None
+    discriminator_width: int = 0
+    sources: int = 0
+    description: ModelDescription | None = None
+
+    def __post_init__(self) -> None:
+        """Check that every band has a mean and a standard deviation.
+
+        Raises:
+            InvalidValueError: If it has not.
+        """
+        count = len(self.bands)
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != count:
+                fault = f"must have one value per band, {count}, got {len(values)}"
+                raise InvalidValueError(f"model.{name}", fault, "give bands, mean and std together")
+
+    def build_generator(self) -> Generator:
+        """Build a generator with these settings."""
+        return Generator(
+            self.tasks,
+            domains=len(self.domains),
+            batchnorm=self.batchnorm,
+            encoder=build_encoder(self.encoder, len(self.bands)),
+            mean=self.mean,
+            std=self.std,
+            width=self.decoder_width,
+            context=self.crop if self.pooling == "crop" else None,
+        )
+
+    def build_discriminators(self) -> dict[str, Discriminator]:
+        """Build a discriminator per task, by its name; none if the system has none."""
+        if not self.sources:
+            return {}
+        return {
+            task.name: Discriminator(task.channels, self.sources, self.discriminator_width)
+            for task in self.tasks
+        }
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the settings as numbers, strings, lists and dictionaries."""
+        return {
+            "format": FORMAT,
+            "system": self.system,
+            "tasks": [task.settings() for task in self.tasks],
+            "domains": list(self.domains),
+            "batchnorm": self.batchnorm,
+            "encoder": {
+                "name": self.encoder.name,
+                "output_stride": self.encoder.output_stride,
+                "options": dict(self.encoder.options),
+            },
+            "decoder_width": self.decoder_width,
+            "bands": list(self.bands),
+            "mean": [float(value) for value in self.mean],
+            "std": [float(value) for value in self.std],
+            "gsd": self.gsd,
+            "crop": self.crop,
+            "pooling": self.pooling,
+            "tile": self.tile,
+            "overlap": self.overlap,
+            "white": self.white,
+            "discriminator_width": self.discriminator_width,
+            "sources": self.sources,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ModelCard:
+        """Undo :meth:`to_plain`; the encoder then starts from no weights.
+
+        Raises:
+            KeyError: If an entry is missing.
+            TypeError: If one is of another kind.
+            ValueError: If the format is of a later version, or a value is impossible.
+            InvalidValueError: If the mean or the standard deviation of a band is missing.
+        """
+        if plain["format"] != FORMAT:
+            raise ValueError(f"format {plain['format']}, this version reads {FORMAT}")
+        card = cls(
+            system=str(plain["system"]),
+            tasks=tuple(task_module.from_settings(task) for task in plain["tasks"]),
+            domains=tuple(plain["domains"]),
+            batchnorm=plain["batchnorm"],
+            encoder=replace(Encoder(**plain["encoder"]), weights=None),
+            decoder_width=int(plain["decoder_width"]),
+            bands=tuple(plain["bands"]),
+            mean=tuple(float(value) for value in plain["mean"]),
+            std=tuple(float(value) for value in plain["std"]),
+            gsd=None if plain["gsd"] is None else float(plain["gsd"]),
+            crop=int(plain["crop"]),
+            # The following are absent in early checkpoints of this format.
+            pooling=plain.get("pooling", "image"),
+            tile=_optional_int(plain.get("tile")),
+            overlap=_optional_int(plain.get("overlap")),
+            white=None if plain.get("white") is None else float(plain["white"]),
+            discriminator_width=int(plain.get("discriminator_width", 0)),
+            sources=int(plain.get("sources", 0)),
+        )
+        card._check()
+        return card
+
+    def _check(self) -> None:
+        """Refuse what would read other files, exhaust the memory, or give maps of no meaning."""
+        for name, value in self.encoder.options.items():
+            if name.startswith("pretrained") or name in ("checkpoint_path", "cache_dir"):
+                raise ValueError(f"the encoder's option {name} reads another file")
+            if any(abs(number) > LARGEST for number in _numbers(value)):
+                raise ValueError(f"the encoder's option {name} is larger than {LARGEST}")
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling {self.pooling} is not one of {', '.join(POOLINGS)}")
+        if self.overlap is not None and not 0 <= self.overlap < (self.tile or self.crop):
+            raise ValueError(f"an overlap of {self.overlap} px is not less than a tile")
+        sizes = {"decoder_width": self.decoder_width, "crop": self.crop}
+        sizes |= {} if self.tile is None else {"tile": self.tile}
+        sizes |= {f"channels of {task.name}": task.output_channels for task in self.tasks}
+        if self.sources:
+            sizes |= {"sources": self.sources, "discriminator_width": self.discriminator_width}
+        for task in self.tasks:
+            names, scale = [task.name, *task.class_colors], task.full_scale
+            names += [ramp.unit for ramp in task.legend().ramps]
+            if not all(isinstance(name, str) and name.isprintable() for name in names):
+                raise ValueError("a task has a name, class or unit that is no text")
+            channels = [value for color in task.class_colors.values() for value in color]
+            if any(not isinstance(value, int) or not 0 <= value <= 255 for value in channels):
+                raise ValueError(f"a class of {task.name} has no colour of 0 to 255")
+            if scale is not None and not 0 < scale < math.inf:
+                raise ValueError(f"the scale {scale} of {task.name} is not usable")
+        for name, size in sizes.items():
+            if not 0 < size <= LARGEST:
+                raise ValueError(f"{name} {size} is not between 1 and {LARGEST}")
+        if self.white is not None and not 0 < self.white < math.inf:
+            raise ValueError(f"white {self.white} is no brightness")
+        if self.gsd is not None and not 0 < self.gsd < math.inf:
+            raise ValueError(f"gsd {self.gsd} is no distance")
+        if not self.bands:
+            raise ValueError("there are no bands")
+        if not all(map(math.isfinite, self.mean)) or not all(0 < s < math.inf for s in self.std):
+            raise ValueError("mean or std is not usable")
+
+
+def _optional_int(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Return the numbers in nested lists."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, int | float):
+        yield value

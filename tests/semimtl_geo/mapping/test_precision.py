@@ -1,0 +1,72 @@
+"""Precision of prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from semimtl_geo.mapping.mapper import Mapper
+from semimtl_geo.mapping.places import inspect_places
+from semimtl_geo.mapping.precision import fastest_precision
+from semimtl_geo.mapping.requests import make_request
+from semimtl_geo.mapping.settings import MapSettings
+from tests.rasters import noise, write
+from tests.semimtl_geo.conftest import CROP, Run
+from tiles.errors import InvalidValueError
+
+
+def test_half_precision(run: Run, tmp_path: Path) -> None:
+    """The network by hand under torch's own autocast, and what differs from float32."""
+    size = 2 * CROP
+    image = noise(3, size, size)
+    raster = write(tmp_path / "a.tif", image, gsd=0.27)
+    heights = {}
+    for precision in ("float32", "bfloat16"):
+        mapper = Mapper.load(run.checkpoint, "cpu", precision).for_domain("city_a")  # type: ignore[arg-type]
+        mapper.generator.state_dict()["decoders.height.regression.bias"] += 0.5
+        maps = mapper.map(raster, tmp_path / precision, tile=size)
+        assert maps.attrs["prediction"].endswith(precision)
+        heights[precision] = maps.height.to_numpy()
+        with rasterio.open(tmp_path / precision / "a_height.tif") as file:
+            assert file.tags()["SEMIMTL_PRECISION"] == precision
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        output = mapper.generator(torch.from_numpy(image)[None].float() / 255)["height"]
+    want = 20 * output[0, 0].clamp(min=0).numpy()
+    np.testing.assert_allclose(heights["bfloat16"], want, atol=1e-5)
+    difference = np.abs(heights["bfloat16"] - heights["float32"])
+    assert 0 < difference.max() < 0.5
+
+
+def test_the_fastest_precision_is_one_that_this_machine_has(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = fastest_precision("cpu")
+    assert measured in ("float32", "bfloat16")
+    mapper = Mapper.load(run.checkpoint, "cpu")
+    assert mapper.precision_on() == measured
+    # What is measured for one device or machine does not hold for another.
+    monkeypatch.setattr(
+        "semimtl_geo.mapping.trained_network.fastest_precision", lambda device: device
+    )
+    assert mapper.precision_on(torch.device("cuda", 1)) == "cuda:1"
+    assert Mapper.load(run.checkpoint, "cpu", "float16").precision_on() == "float16"
+
+
+def test_no_other_precision(run: Run) -> None:
+    with pytest.raises(InvalidValueError, match=r"must be one of auto, float32, .* got 'half'"):
+        Mapper.load(run.checkpoint, "cpu", "half")  # type: ignore[arg-type]
+
+
+def test_maps_are_not_continued_in_another_precision(run: Run, tmp_path: Path) -> None:
+    raster = write(tmp_path / "a.tif", noise(3, 8, 8), gsd=0.27)
+    mapper = Mapper.load(run.checkpoint, "cpu").for_domain("city_a")
+    (place,) = inspect_places({"a": [raster]}, mapper.card)
+    found = {
+        make_request(mapper, place, [], {}, MapSettings(), precision).arguments["resume"]
+        for precision in ("float32", "bfloat16", "float32")
+    }
+    assert len(found) == 2
