@@ -39,7 +39,7 @@ from torchgeo.datasets import GeoDataset, RasterDataset, stack_samples
 from torchgeo.samplers import RandomGeoSampler, Units
 
 import tiles.datasets.chip_reader
-from semimtl_geo.commands.demonstration import faster_precision
+from semimtl_geo.commands.demonstration import training_precision
 from semimtl_geo.data.datamodule import DomainsDataModule
 from semimtl_geo.synthetic import write_cities
 from semimtl_geo.training.cli import TrainingCLI, packaged_config
@@ -142,7 +142,7 @@ def loader(root: Path, iterations: int, rounds: int) -> list[str]:
         configured(root, iterations + FIRST, f"--data.workers={workers}").datamodule
         for workers in (1, 0)
     )
-    precision = faster_precision()
+    precision = training_precision()
     work: dict[str, Callable[[], float]] = {
         OURS: partial(delivered, data.train_dataloader, data),
         ALONE: partial(delivered, alone.train_dataloader, alone),

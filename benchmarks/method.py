@@ -39,7 +39,7 @@ from orderings import LONGER
 from reestimated import reestimated
 from survey import survey
 
-from semimtl_geo.commands.demonstration import faster_precision
+from semimtl_geo.commands.demonstration import training_precision
 from semimtl_geo.compare.comparison import Comparison, Outcome, Run, select_runs
 from semimtl_geo.compare.environment import collect_facts
 from semimtl_geo.compare.parallel_runs import run_all
@@ -75,7 +75,7 @@ def method(args: argparse.Namespace) -> list[str]:
         systems,
         len(timed),
         minutes=args.minutes,
-        precision=faster_precision(),
+        precision=training_precision(),
         lanes=args.lanes,
         started=started,
     )

@@ -34,7 +34,7 @@ from measuring import made_on, make_parser, publish, say, table
 from orderings import LONGER
 from reestimated import reestimated
 
-from semimtl_geo.commands.demonstration import faster_precision
+from semimtl_geo.commands.demonstration import training_precision
 from semimtl_geo.compare.averages import make_table, rows_of_seeds
 from semimtl_geo.compare.comparison import Comparison, Outcome, Run, select_runs
 from semimtl_geo.compare.parallel_runs import run_all
@@ -98,7 +98,7 @@ def compare_towns(args: argparse.Namespace) -> list[str]:
             systems,
             len([*timed, *bounds]),
             minutes=args.minutes / 2,
-            precision=faster_precision(),
+            precision=training_precision(),
             lanes=args.lanes,
             started=started,
         )

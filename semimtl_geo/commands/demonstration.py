@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import torch
-
 from semimtl_geo.commands.sample_maps import MODEL, map_samples
 from semimtl_geo.compare import Row, to_markdown
 from semimtl_geo.compare.averages import make_table
@@ -20,6 +18,7 @@ from semimtl_geo.compare.parallel_runs import run_all
 from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.learning.systems import SYSTEMS
+from semimtl_geo.mapping.precision import fastest_precision_here
 from semimtl_geo.progress import progress_bar
 from semimtl_geo.report import method_section, panel_figure, write_report
 from semimtl_geo.report.results import example_scenes, predicted_tasks
@@ -62,7 +61,7 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
         raise InvalidValueError("--iterations", fault, f"give {EPOCHS} or more")
     with progress_bar("make the cities", "scenes") as progress:
         write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
-    precision = faster_precision()
+    precision = training_precision()
     overrides = [f"--trainer.precision={precision}"]
     if iterations is not None:
         overrides += [
@@ -124,23 +123,9 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     print(f"model:  {model} (semimtl-geo map --model {model} RASTER --out DIR)")
 
 
-def faster_precision() -> str:
-    """``bf16-mixed`` where that is at least a tenth faster than float32 on this machine."""
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    layer = torch.nn.Conv2d(64, 64, 3, padding=1)
-    images = torch.rand(4, 64, 32, 32)
-
-    def seconds(enabled: bool) -> float:
-        times = []
-        for _ in range(8):
-            start = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-                layer(images).float().mean().backward()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    return "bf16-mixed" if seconds(enabled=True) < 0.9 * seconds(enabled=False) else "32-true"
+def training_precision() -> str:
+    """Return ``bf16-mixed`` where that is measured faster on this machine, else ``32-true``."""
+    return "bf16-mixed" if fastest_precision_here() == "bfloat16" else "32-true"
 
 
 def findings(rows: Sequence[Row], method: str) -> list[str]:

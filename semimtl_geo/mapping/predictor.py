@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from semimtl_geo.networks.discriminator import GROUND_TRUTH, Discriminator
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.tasks import Task
-from tiles.errors import InvalidValueError
+from tiles.errors import InputError, InvalidValueError
 from tiles.maps.layers import ClassMap, Layer, PercentMap, ProbabilityMap
 
 PLAUSIBILITY = "{}_plausibility"
@@ -56,6 +57,7 @@ class Predictor:
             {"generator": generator, "discriminators": nn.ModuleDict(dict(discriminators or {}))}
         )
         self._ready = False
+        self._most = 0  # tiles that fit into the memory at once; 0: not known
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Predict a batch.
@@ -67,8 +69,32 @@ class Predictor:
             Class probabilities ``[B, channels, H, W]``, or values in the task's unit, by task. With
             discriminators also, by ``<task>_plausibility``, the probability ``[B, 1, H, W]`` that
             the task's discriminator takes the prediction for ground truth.
+
+        Raises:
+            InputError: If not even one tile fits into the memory of the device.
+
+        Warns:
+            UserWarning: If a batch does not fit, which is then predicted in halves.
         """
         device = check_device(self.to_device().device)
+        parts = torch.split(images, self._most or len(images))
+        try:
+            made = [self._predict(part, device) for part in parts]
+        except torch.OutOfMemoryError as error:
+            self._most = max(map(len, parts)) // 2
+            if not self._most:
+                fault = "does not fit into the memory of the device with one tile"
+                raise InputError("network", fault, "give a smaller tile") from error
+            remark = f"{len(parts[0])} tiles do not fit into the memory of {device} at once"
+            warnings.warn(f"{remark}; {self._most} are predicted", stacklevel=2)
+            torch.cuda.empty_cache()
+            return self(images)
+        if len(made) == 1:
+            return made[0]
+        return {name: torch.cat([part[name] for part in made]) for name in made[0]}
+
+    def _predict(self, images: Tensor, device: torch.device) -> dict[str, Tensor]:
+        """Predict a batch that may be too large for the memory."""
         with torch.inference_mode(), autocast(device.type, self.precision):
             images = images.to(device, non_blocking=True) / self.scale
             outputs = self._networks["generator"](images)

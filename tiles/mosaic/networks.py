@@ -59,10 +59,8 @@ class TileNetwork:
         return self.network(images)
 
 
-def layer_scores(
-    output: NetworkOutput, layers: Sequence[Layer], images: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Return the scores of each layer by its name, float32 [B, K, S, S] on the CPU.
+class PendingScores:
+    """Scores of a batch that a GPU may still be computing and copying.
 
     Args:
         output: Output of the network.
@@ -75,9 +73,40 @@ def layer_scores(
     Example:
         >>> from tiles.maps import ValueMap
         >>> images = torch.zeros(1, 3, 8, 8)
-        >>> sorted(layer_scores(images[:, :1], [ValueMap("height")], images))
-        ['height']
+        >>> pending = PendingScores(images[:, :1], [ValueMap("height")], images)
+        >>> {name: scores.shape for name, scores in pending.wait().items()}
+        {'height': torch.Size([1, 1, 8, 8])}
     """
+
+    def __init__(
+        self, output: NetworkOutput, layers: Sequence[Layer], images: torch.Tensor
+    ) -> None:
+        scores = _named_scores(output, layers, images)
+        self._copied: torch.cuda.Event | None = None
+        self._scores = {name: _start_copy(tensor) for name, tensor in scores.items()}
+        if any(tensor.is_cuda for tensor in scores.values()):
+            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's
+            self._copied.record()
+
+    def wait(self) -> dict[str, torch.Tensor]:
+        """Return the scores of each layer by its name, float32 [B, K, S, S] on the CPU."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._scores
+
+
+def _start_copy(scores: torch.Tensor) -> torch.Tensor:
+    """Copy scores to the CPU; from a GPU, without waiting for them."""
+    scores = scores.to(torch.float32)
+    if not scores.is_cuda:
+        return scores.cpu()
+    return torch.empty_like(scores, device="cpu", pin_memory=True).copy_(scores, non_blocking=True)
+
+
+def _named_scores(
+    output: NetworkOutput, layers: Sequence[Layer], images: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return the scores of each layer by its name, [B, K, S, S]."""
     named: Mapping[str, Scores]
     names = [layer.name for layer in layers]
     if isinstance(output, Mapping):
@@ -93,7 +122,7 @@ def layer_scores(
     for layer in layers:
         if layer.name not in named:
             raise ValueError(f"the network returned {sorted(named)}, not {layer.name!r}")
-        tensor = torch.as_tensor(named[layer.name]).to("cpu", torch.float32)
+        tensor = torch.as_tensor(named[layer.name])
         wanted = (len(images), layer.channels, *images.shape[-2:])
         if tensor.shape != wanted:
             fault = f"{tuple(tensor.shape)} for {layer.name!r}, not {wanted}"

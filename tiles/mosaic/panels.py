@@ -16,7 +16,7 @@ from tiles.maps.layers import Layer
 from tiles.maps.panel_store import PanelProgress, PanelStore, resume
 from tiles.mosaic.batches import Batch, PixelSource, RowBlock, TileBatches, prefetch
 from tiles.mosaic.blending import RollingBlend
-from tiles.mosaic.networks import Network, layer_scores
+from tiles.mosaic.networks import Network, PendingScores
 from tiles.mosaic.tiling import TilingPlan
 from tiles.mosaic.windows import Window
 from tiles.reading.area import Area
@@ -141,6 +141,9 @@ def map_panel(
         # Closed before the raster is, for the thread reads from it.
         items = stack.enter_context(closing(prefetch(iter(batches), context.reader)))
         done = width * (start.row - top)
+        predicted = [layer for layer in job.layers if layer.channels]
+        # A GPU predicts a batch while the one before it is blended and written.
+        before: tuple[Batch, PendingScores] | None = None
         with torch.no_grad():
             for item in items:
                 if isinstance(item, RowBlock):
@@ -148,7 +151,10 @@ def map_panel(
                     if progress is not None:
                         progress(done)  # May end the work, even where all pixels are unknown.
                     continue
-                _predict(item, network, job.layers, blend)
+                started = PendingScores(network(item.images), predicted, item.images)
+                if before is not None:
+                    _blend(*before, blend)
+                before = item, started
                 if progress is not None:
                     row, column = item.tiles[-1]
                     row, column = row - plan.tile_rows[0], column - panel.tiles[0]
@@ -156,14 +162,15 @@ def map_panel(
                     part = job.pixels(number) * (row * len(panel.tiles) + column + 1) // tiles
                     done = max(done, part)
                     progress(done)
+            if before is not None:
+                _blend(*before, blend)
             blend.finish()
         return blend.progress.predicted
 
 
-def _predict(batch: Batch, network: Network, layers: Sequence[Layer], blend: RollingBlend) -> None:
-    """Predict a batch and add its tiles to the sums."""
-    predicted = [layer for layer in layers if layer.channels]
-    scores = layer_scores(network(batch.images), predicted, batch.images)
+def _blend(batch: Batch, pending: PendingScores, blend: RollingBlend) -> None:
+    """Add the tiles of a batch to the sums."""
+    scores = pending.wait()
     blend.begin_batch(batch.tiles)
     for number, (row, column) in enumerate(batch.tiles):
         blend.add({name: tensor[number] for name, tensor in scores.items()}, row, column)

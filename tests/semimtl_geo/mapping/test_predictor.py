@@ -105,3 +105,26 @@ def test_on_a_gpu(predictor: Predictor) -> None:
             assert values.device.type == "cuda"
             torch.testing.assert_close(values.cpu(), want[name].cpu(), rtol=1e-2, atol=1e-2)
         there = copy.copy(there)
+
+
+def test_a_batch_that_does_not_fit_is_halved(predictor: Predictor) -> None:
+    """With a network that has memory for two images at a time, then for none."""
+    images = torch.cat([batch(), 0.5 * batch(), 0.2 * batch()])[:5]
+    want = predictor(images)
+    network = predictor._networks["generator"]
+    most, sizes = 2, []
+
+    def limit(_: torch.nn.Module, args: tuple[torch.Tensor]) -> None:
+        sizes.append(len(args[0]))
+        if len(args[0]) > most:
+            raise torch.OutOfMemoryError
+
+    network.register_forward_pre_hook(limit)
+    with pytest.warns(UserWarning, match="5 tiles do not fit into the memory of cpu at once; 2 "):
+        made = predictor(images)
+    for name, values in want.items():
+        torch.testing.assert_close(made[name], values)
+    assert sizes == [5, 2, 2, 1]
+    most = 0
+    with pytest.warns(match="do not fit"), pytest.raises(InputError, match="a smaller tile"):
+        predictor(images)
