@@ -17,9 +17,10 @@ map, and prints a Markdown table:
 - over whole: the ratio over that of the map of the whole scene in one forward pass, where nothing
   begins or ends on the very same lines: what buildings happen to stand there cancels.
 
-Rows of a tile: as `Mapper.map` makes it, overlapping by half and blended; without overlap, each
-pixel from one tile, which shows that the measure sees seams; and the whole scene at once on the
-lines of the blended one, which shows what the measure says where there is no seam.
+Rows of a tile: as `Mapper.map` makes it, overlapping as the model card says and blended; without
+overlap, each pixel from one tile, which shows that the measure sees seams; and the whole scene at
+once on the lines of the blended one, which shows what the measure says where there is no seam.
+Tiles are those of the model card, and of 512 px.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from rasterio.transform import from_origin
 
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.mapping.predictor import Predictor
+from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.synthetic import write_cities
 from semimtl_geo.synthetic.scene import make_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
@@ -118,7 +120,9 @@ def stitch(
 ) -> npt.NDArray[np.float32]:
     """The heights of a scene from tiles without overlap."""
     generator = mapper.for_domain(domain).generator
-    predict = Predictor(mapper.card, generator, device=mapper.device, scale=255)
+    predict = Predictor(
+        mapper.card, generator, device=mapper.device, scale=255, precision=mapper.precision_on()
+    )
     layer = next(task.layer() for task in mapper.card.tasks if task.label_kind == "values")
     files = {layer.name: folder / f"{raster.stem}_{tile}.tif"}
     mosaic(
@@ -135,7 +139,7 @@ def read(path: Path) -> npt.NDArray[np.float32]:
 
 
 def measure_scene(
-    mapper: Mapper, raster: Path, domain: str, tiles: list[int], size: int
+    mapper: Mapper, raster: Path, domain: str, tilings: list[tuple[int, int]], size: int
 ) -> dict[tuple[int, str], tuple[Jumps, Jumps]]:
     """Jumps by tile and way to stitch, and those of the whole scene at once on the same lines."""
     stride = mapper.card.encoder.output_stride
@@ -143,15 +147,15 @@ def measure_scene(
     found = {}
     with tempfile.TemporaryDirectory(dir=raster.parent) as folder:
         whole = stitch(mapper, raster, domain, size, Path(folder))
-        for tile in tiles:
-            mapper.map(raster, folder, domain=domain, tile=tile)
+        for tile, overlap in tilings:
+            mapper.map(raster, folder, domain=domain, tile=tile, overlap=overlap)
             blended = read(Path(folder) / f"{raster.stem}_{task}.tif")
-            for way, heights, overlap in (
-                ("blended, half overlapping", blended, tile // 2),
+            for way, heights, shared in (
+                (f"blended, overlap {overlap}", blended, overlap),
                 ("no overlap", stitch(mapper, raster, domain, tile, Path(folder)), 0),
-                ("whole scene at once", whole, tile // 2),
+                ("whole scene at once", whole, overlap),
             ):
-                lines = borders(size, tile, overlap)
+                lines = borders(size, tile, shared)
                 found[tile, way] = (
                     measure(heights, lines, stride),
                     measure(whole, lines, stride),
@@ -183,12 +187,13 @@ def seam(checkpoint: Path | None, iterations: int, scenes: int, size: int) -> li
         folder = Path(temporary)
         mapper = Mapper.load(checkpoint or train_shortly(folder, iterations))
         gsd = mapper.card.gsd or CITY_B.gsd
-        tiles = sorted({2 * mapper.card.crop, PAPER})
+        chosen = MapSettings().tiling(mapper.card)
+        tilings = [(tile, chosen.overlap) for tile in sorted({chosen.tile, PAPER})]
         for city in (CITY_A, CITY_B):
             for number in range(scenes):
                 raster = folder / f"{city.name}_{number}.tif"
                 write_scene(raster, city, number, size, gsd)
-                for key, jumps in measure_scene(mapper, raster, city.name, tiles, size).items():
+                for key, jumps in measure_scene(mapper, raster, city.name, tilings, size).items():
                     found.setdefault((city.name, *key), []).append(jumps)
                 say(f"{raster.stem} mapped")
     rows = []

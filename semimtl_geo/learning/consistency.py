@@ -31,7 +31,7 @@ class Consistency:
         heights: Lowest and highest height above ground of the pixels of each class, in metres;
             ``.inf`` where there is no highest. Two or more; classes that are left out may have
             any.
-        weight: Weight of the loss, relative to that of the task.
+        weight: Weight of the loss, whatever the weights of the tasks are.
         means: If True, the mean heights of labelled classes are also pulled to those in domains
             with heights, where each class of the prior must occur too. Ranges alone leave a roof
             at 2 m that was not recognised as one.

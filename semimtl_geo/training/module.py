@@ -270,7 +270,7 @@ class SemiMTL(AdversarialOptimisation):
                     consistency := self.consistency(outputs, mini_batch[domain])
                 ):
                     taught, loss = consistency
-                    generator_losses.append(taught.weight * self.consistency.prior.weight * loss)
+                    generator_losses.append(self.consistency.prior.weight * loss)
                     log[f"train/{domain}/{taught.name}/consistency"] = loss
             last = number == len(mini_batches)
             self._step(generator_step, generator_losses, self.optimisation.clip, counts=last)

@@ -214,7 +214,8 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
     taught_heights = prior.of_classes(height[:2], batch["a"]["landcover"])
     taught_classes = prior.of_heights(landcover[2:], batch["b"]["height"])
     total = classes.loss(landcover[:2], batch["a"]["landcover"]) + 0.4 * taught_classes
-    total = total + 0.5 * (heights.loss(height[2:], batch["b"]["height"]) + 0.4 * taught_heights)
+    # The prior's weight is not multiplied by that of the task that it teaches.
+    total = total + 0.5 * heights.loss(height[2:], batch["b"]["height"]) + 0.4 * taught_heights
     total.backward()
     logged = fit(model, batch).logged_metrics
     assert logged["train/a/height/consistency"].item() == pytest.approx(taught_heights.item())
