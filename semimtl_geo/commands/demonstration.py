@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from semimtl_geo.commands.demonstration_budget import affordable_iterations
 from semimtl_geo.commands.sample_maps import MODEL, map_samples
 from semimtl_geo.compare import Row, to_markdown
 from semimtl_geo.compare.averages import make_table
@@ -49,7 +50,8 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
 
     Args:
         out: Folder for all of it.
-        iterations: Iterations of training per system; those of ``configs/cities/`` if None.
+        iterations: Iterations of training per system; if None those of ``configs/cities/``, or
+            fewer on a slow machine, so that the demo takes minutes.
         seed: Seed of the cities and of training.
 
     Raises:
@@ -62,12 +64,15 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     with progress_bar("make the cities", "scenes") as progress:
         write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
     precision = training_precision()
-    overrides = [f"--trainer.precision={precision}"]
-    if iterations is not None:
-        overrides += [
-            f"--trainer.max_epochs={EPOCHS}",
-            f"--data.iterations={iterations // EPOCHS}",
-        ]
+    if iterations is None:
+        iterations, wanted = affordable_iterations(fastest_precision_here())
+        if iterations < wanted:
+            print(f"this machine is slow: {iterations} iterations of training instead of {wanted}")
+    overrides = [
+        f"--trainer.precision={precision}",
+        f"--trainer.max_epochs={EPOCHS}",
+        f"--data.iterations={iterations // EPOCHS}",
+    ]
     scenario = find_scenario("cities")
     comparison = Comparison(
         scenario, out / "cities", out, (seed,), tuple(overrides), keep_maps=True
