@@ -17,7 +17,7 @@ from tiles.mosaic.batches import RowBlock
 from tiles.mosaic.tiling import Panel, TilingPlan
 from tiles.mosaic.windows import Window, axis_weights
 from tiles.reading.resampling import resample
-from tiles.types import BoolArray
+from tiles.types import BoolArray, Span
 
 CHUNK: Final = 64
 """Rows that are finished at a time: few, so that they stay in the cache of the processor."""
@@ -123,15 +123,19 @@ class RollingBlend:
         start = plan.columns[column]
         x = slice(max(left - start, 0), min(right - start, plan.tile))
         height = min(plan.tile, plan.network.height)
-        weight = torch.outer(self._row_weights[row, :height], self._column_weights[column, x])
+        row_weights = self._row_weights[row, :height]
+        column_weights = self._column_weights[column, x]
         top, first = plan.rows[row] - self._top, start + x.start - left
-        scratch = torch.empty_like(weight)
+        inner, *frame = _pieces(row_weights, column_weights)
+        weights = [torch.outer(row_weights[y], column_weights[z]) for y, z in frame]
         for name, sums in self._sums.items():
-            target = sums[:, top : top + height, first : first + weight.shape[1]]
-            for score, total in zip(scores[name], target, strict=True):
-                # addcmul rounds differently at the ends of vectors, hence with other panels.
-                torch.mul(score[:height, x], weight, out=scratch)
-                total += scratch
+            of_tile = scores[name][:, :height, x]
+            target = sums[:, top : top + height, first : first + len(column_weights)]
+            target[:, *inner] = of_tile[:, *inner]
+            for (y, z), weight in zip(frame, weights, strict=True):
+                for score, total in zip(of_tile[:, y, z], target[:, y, z], strict=True):
+                    # addcmul rounds differently at the ends of vectors, hence with other panels.
+                    total += score * weight
 
     def finish(self) -> None:
         """Write all remaining rows."""
@@ -214,6 +218,34 @@ class RollingBlend:
             columns.local(panel.start, panel.stop, panel.network[0], known.shape[1]),
         )
         return resampled
+
+
+def _pieces(rows: torch.Tensor, columns: torch.Tensor) -> list[tuple[slice, slice]]:
+    """Divide a tile into the part that no other tile shares, and what surrounds it.
+
+    Args:
+        rows: Weights of the rows of the tile, 1 where it is the only one.
+        columns: Weights of the columns.
+
+    Returns:
+        Rows and columns of the inner part, which may be empty, and of those above, below, to the
+        left and to the right of it.
+    """
+    top, bottom = _alone(rows)
+    left, right = _alone(columns)
+    return [
+        (slice(top, bottom), slice(left, right)),
+        (slice(0, top), slice(0, len(columns))),
+        (slice(bottom, len(rows)), slice(0, len(columns))),
+        (slice(top, bottom), slice(0, left)),
+        (slice(top, bottom), slice(right, len(columns))),
+    ]
+
+
+def _alone(weights: torch.Tensor) -> Span:
+    """Return the first of the pixels along an axis that have a weight of 1, and the end of them."""
+    found = torch.nonzero(weights == 1)
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, 0)
 
 
 def _roll(sums: torch.Tensor, rows: int) -> None:
