@@ -40,5 +40,5 @@ UNKNOWN_CLASS: Final = 255
 VALUE_NODATA: Final = -9999.0
 """Nodata value of rasters of real values, such as heights; arrays and batches have NaN instead."""
 
-WHITE_TAG: Final = "WHITE"
+WHITE_TAG: Final = "SEMIMTL_WHITE"
 """Tag of a prepared orthophoto: the value of the original that became 255."""

@@ -17,7 +17,8 @@ SECONDS: Final = 300.0
 """Time that the training of all systems may take."""
 
 STEPS: Final = 3.0
-"""Time of an iteration of all systems, two side by side, in generator steps of one thread."""
+"""One iteration of each system, two systems at a time, takes as long as this many steps of a
+generator on one thread."""
 
 LEAST: Final = 100
 """Fewest iterations, whatever they take: with fewer there is little to see."""

@@ -85,7 +85,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "card, or the largest of the type",
     )
     command.add_argument(
-        "--confidence", action="store_true", help="also write the classes' probability in percent"
+        "--confidence",
+        action="store_true",
+        help="also write the probability of the class that was chosen, in percent",
     )
     command.add_argument(
         "--plausibility",

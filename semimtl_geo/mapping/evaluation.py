@@ -147,10 +147,10 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
             for top in range(0, prediction.height, ROWS):
                 rows = min(ROWS, prediction.height - top)
                 window = Window(0, top, prediction.width, rows)
-                labels = torch.from_numpy(_read(target, window, task))
+                labels = torch.from_numpy(read_pixels(target, window, task))
                 if fault := task.label_fault(labels):
                     raise InputError(truth, fault, "correct the labels, or mark as nodata")
-                metric.update(torch.from_numpy(_read(prediction, window, task)), labels)
+                metric.update(torch.from_numpy(read_pixels(prediction, window, task)), labels)
 
 
 def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> None:
@@ -185,8 +185,8 @@ def _truth(folder: Path, task: Task, image: Path, frame: bool) -> Path:
     return folder / task.name / image.name
 
 
-def _read(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:
-    """Read rows of a raster as in a batch: 255 or NaN where a pixel is unknown."""
+def read_pixels(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:
+    """Read a window of a map or of labels as in a batch: 255 or NaN where a pixel is unknown."""
     data = source.read(1, window=window)
     known = (source.dataset_mask(window=window) > 0) & (np.abs(data) < BEYOND)
     return task.mask_unknown(data, known)

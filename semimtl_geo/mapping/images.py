@@ -13,7 +13,7 @@ import xarray
 from rasterio.enums import ColorInterp
 from rioxarray.exceptions import RioXarrayError
 
-from semimtl_geo.mapping.input_bands import check_bands, white_of
+from semimtl_geo.mapping.input_bands import check_bands, check_white, white_of
 from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
@@ -65,6 +65,7 @@ def read_image(
     Raises:
         InputError: If it has other dimensions or bands, or no place on earth.
     """
+    check_white(white)
     name = str(image.name or "image")
     try:
         rows, columns = str(image.rio.y_dim), str(image.rio.x_dim)

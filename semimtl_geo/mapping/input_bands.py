@@ -40,9 +40,7 @@ def find_input(
         InputError: If the network's bands are not in a raster, the rasters differ in them, or white
             is not positive.
     """
-    if white is not None and not 0 < white < math.inf:
-        fault = f"must be a positive number, got {white:g}"
-        raise InvalidValueError("white", fault, "give the value that stands for 1, such as 4095")
+    check_white(white)
     first, *others = rasters
     found = _find_in_one(first, card, bands, white)
     for other in others:
@@ -71,6 +69,17 @@ def _find_in_one(
     check_bands(str(raster), numbers, len(dtypes), wanted, "--bands 4,1,2")
     dtype = np.dtype(dtypes[numbers[0] - 1])
     return numbers, white_of(dtype, card) if white is None else white
+
+
+def check_white(white: float | None) -> None:
+    """Check the value that stands for 1, if one is given.
+
+    Raises:
+        InvalidValueError: If it is not positive.
+    """
+    if white is not None and not 0 < white < math.inf:
+        fault = f"must be a positive number, got {white:g}"
+        raise InvalidValueError("white", fault, "give the value that stands for 1, such as 4095")
 
 
 def white_of(dtype: np.dtype[Any], card: ModelCard) -> float:

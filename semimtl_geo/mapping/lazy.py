@@ -84,7 +84,7 @@ def map_image(
         blocks = [[chunks[layer.name] for chunks in row] for row in rows]
         pixels = da.block(blocks)  # type: ignore[no-untyped-call]  # dask's
         variables[layer.name] = _variable(layer, pixels, image)
-    tags = network.tags([image.source.name], image.bands, settings, precision)
+    tags = network.tags([image.source.name], image.bands, settings, precision, image.scale)
     return xarray.Dataset(variables, attrs=provenance_attributes(tags))
 
 
@@ -145,7 +145,7 @@ def _delayed_chunk(
     return {
         layer.name: da.from_delayed(  # type: ignore[no-untyped-call]  # dask's
             maps[layer.name],
-            (bands(layer), height, width) if bands(layer) > 1 else (height, width),
+            (bands(layer), height, width) if isinstance(layer, ProbabilityMap) else (height, width),
             _dtype(layer),
         )
         for layer in layers

@@ -154,10 +154,11 @@ class Mapper(TrainedNetwork):
     ) -> dict[str, xarray.Dataset]:
         """Map several places with one set of BatchNorm statistics: ``<out>/<name>_<task>.tif``.
 
-        All rasters are looked at before the first is mapped. The maps are the same bytes wherever
-        they are made: here, in several processes or on a cluster. Whole places are spread if there
-        are enough to keep all processes or workers busy; otherwise panels of one place after the
-        other. An interrupted call is continued by the next one with the same arguments.
+        All rasters are looked at before the first is mapped. In a given precision, the maps are the
+        same bytes wherever they are made: here, in several processes or on a cluster. Whole places
+        are spread if there are enough to keep all processes or workers busy; otherwise panels of
+        one place after the other. An interrupted call is continued by the next one with the same
+        arguments.
 
         Args:
             rasters: Rasters that are named after their files; or the files of each place by its

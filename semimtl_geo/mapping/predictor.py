@@ -76,19 +76,25 @@ class Predictor:
         Warns:
             UserWarning: If a batch does not fit, which is then predicted in halves.
         """
-        device = check_device(self.to_device().device)
-        parts = torch.split(images, self._most or len(images))
-        try:
-            made = [self._predict(part, device) for part in parts]
-        except torch.OutOfMemoryError as error:
-            self._most = max(map(len, parts)) // 2
+        device = self.to_device().device
+        assert device is not None  # noqa: S101 - to_device has found one
+        if device.type == "cuda":
+            images = images.pin_memory()  # from there, copies do not wait
+        while True:
+            parts = torch.split(images, self._most or len(images))
+            try:
+                made = [self._predict(part, device) for part in parts]
+                break
+            except torch.OutOfMemoryError:
+                # What the failed batch holds is freed when this block is left.
+                self._most = len(parts[0]) // 2
             if not self._most:
                 fault = "does not fit into the memory of the device with one tile"
-                raise InputError("network", fault, "give a smaller tile") from error
+                raise InputError("network", fault, "give a smaller tile")
             remark = f"{len(parts[0])} tiles do not fit into the memory of {device} at once"
             warnings.warn(f"{remark}; {self._most} are predicted", stacklevel=2)
-            torch.cuda.empty_cache()
-            return self(images)
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
         if len(made) == 1:
             return made[0]
         return {name: torch.cat([part[name] for part in made]) for name in made[0]}

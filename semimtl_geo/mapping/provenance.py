@@ -11,6 +11,7 @@
 | GSD | metres per pixel that the network saw; "as it is" if the raster is never resampled |
 | TILE, OVERLAP | edge of a tile, and overlap of neighbouring tiles, in pixels |
 | BATCH_SIZE | tiles per batch, at most |
+| WHITE | value of the raster that stands for 1, such as 255 |
 | PRECISION | precision of prediction, such as ``bfloat16`` |
 | GRID, CRS | ``source`` or ``network``; the CRS that was asked for, or ``source`` |
 | AREA | file name of the polygons that the map is confined to, if any |

@@ -97,7 +97,7 @@ def make_request(
         "bands": place.bands,
         "area": settings.area,
         "fill": [value * place.scale for value in card.mean],
-        "tags": network.tags(place.rasters, place.bands, settings, precision),
+        "tags": network.tags(place.rasters, place.bands, settings, precision, place.scale),
         "resume": f"{network.fingerprint()} in {precision}",
     }
     return MapRequest(place, layers, files, arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +15,15 @@ import numpy.typing as npt
 import rasterio
 import torch
 from rasterio.enums import Resampling
+from rasterio.windows import Window
 
+from semimtl_geo.mapping.evaluation import read_pixels
 from semimtl_geo.mapping.input_bands import find_input
 from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.settings import MapSettings, Tiling
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from semimtl_geo.tasks import Task
+from tiles.errors import InputError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.mosaic.arrays import map_window
 from tiles.mosaic.tiling import TilingPlan
@@ -33,10 +37,10 @@ TILES: Final = (1, 2, 4)
 OVERLAPS: Final = (8, 4, 2)
 """Overlaps that are tried, as this part of a training crop."""
 
-LARGEST: Final = 8
+LARGEST: Final = 6
 """Edge of the part of a scene that is mapped, in training crops."""
 
-SCENES: Final = 4
+SCENES: Final = 3
 """Number of scenes of each domain that are looked at."""
 
 PARTS: Final = 2
@@ -96,10 +100,11 @@ def choose_tiles(network: TrainedNetwork, scenes: Sequence[LabelledScene]) -> Ti
         scenes: Validation scenes; some of each domain are looked at.
 
     Returns:
-        The tiles, or None if the scenes are too small to tell.
+        The tiles, or None if the scenes are too small to tell, or no label in them is known. All
+        scenes that are looked at must be one and a half times as large as a tile.
 
     Raises:
-        InputError: If a scene cannot be read.
+        InputError: If a scene cannot be read, or not even the densest tiles fit into the memory.
     """
     crop = network.card.crop
     readers = [_Scene(network, scene) for scene in _some(scenes)]
@@ -113,9 +118,14 @@ def choose_tiles(network: TrainedNetwork, scenes: Sequence[LabelledScene]) -> Ti
     if crop < 2 or not candidates:
         return None
     expected = _Scores(network, readers, densest)
+    if not expected.known():
+        return None
     for candidate in sorted(candidates, key=lambda tiling: (_cost(tiling), tiling.tile)):
-        if candidate == densest or _Scores(network, readers, candidate).as_good_as(expected):
-            return TileChoice(candidate, densest)
+        if candidate == densest:
+            break
+        with suppress(InputError):  # it does not fit into the memory of the device
+            if _Scores(network, readers, candidate).as_good_as(expected):
+                return TileChoice(candidate, densest)
     return TileChoice(densest, densest)
 
 
@@ -199,7 +209,7 @@ def _labels(file: Path, grid: PixelGrid, task: Task) -> npt.NDArray[Any]:
             resampling=Resampling.nearest,
         ) as target,
     ):
-        return task.mask_unknown(target.read(1), target.dataset_mask() > 0)
+        return read_pixels(target, Window(0, 0, grid.width, grid.height), task)
 
 
 class _Scores:
@@ -218,22 +228,32 @@ class _Scores:
         self._lower = {name: tasks[name].headline.lower_is_better for name in parts}
         self._scores = {name: _jackknife(tasks[name], found) for name, found in parts.items()}
 
+    def known(self) -> bool:
+        """Return whether any task can be scored."""
+        return any(math.isfinite(scores[0]) for scores in self._scores.values())
+
     def as_good_as(self, other: _Scores) -> bool:
         """Return whether no task has a score that is worse by more than the noise."""
         for name, scores in self._scores.items():
             expected = other._scores[name]
+            if not math.isfinite(expected[0]):
+                continue  # no label of the task is known
             worse = scores - expected if self._lower[name] else expected - scores
-            noise = np.nan_to_num(_error(worse[1:]))
-            if worse[0] > max(noise, LEAST * abs(float(expected[0]))):
+            most = max(_error(worse[1:]), LEAST * abs(float(expected[0])))
+            if not worse[0] <= most:
                 return False
         return True
 
 
 def _error(left_out: npt.NDArray[np.float64]) -> float:
-    """Return the jackknife error of a score from its values without each part."""
+    """Return the jackknife error of a score from its values without each part.
+
+    It is 0 if a single part decides whether there is a score.
+    """
     count = len(left_out)
     squares = float(((left_out - left_out.mean()) ** 2).sum())
-    return math.sqrt((count - 1) / count * squares)
+    error = math.sqrt((count - 1) / count * squares)
+    return error if math.isfinite(error) else 0.0
 
 
 def _parts(made: torch.Tensor, truth: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

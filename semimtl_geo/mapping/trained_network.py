@@ -203,8 +203,8 @@ class TrainedNetwork:
         return {name: values.float().cpu().numpy() for name, values in answer.items()}
 
     def fingerprint(self) -> str:
-        """Return a hash of the weights and statistics in use, which a map depends on."""
-        digest = hashlib.sha256()
+        """Return a hash of the weights, statistics and pooling in use: a map depends on them."""
+        digest = hashlib.sha256(self.card.pooling.encode())
         networks = {"generator": self.generator, **self.discriminators}
         for prefix, network in networks.items():
             for name, value in network.state_dict().items():
@@ -238,6 +238,7 @@ class TrainedNetwork:
         bands: Sequence[int],
         settings: MapSettings,
         precision: Precision,
+        white: float,
     ) -> dict[str, str]:
         """Return the tags of maps, see :mod:`semimtl_geo.mapping.provenance`.
 
@@ -246,6 +247,7 @@ class TrainedNetwork:
             bands: Numbers of the bands that the network wants, in its order.
             settings: Settings of mapping.
             precision: Precision that maps are predicted in.
+            white: Value of the rasters that stands for 1.
         """
         tiling = settings.tiling(self.card)
         return make_tags(
@@ -258,6 +260,7 @@ class TrainedNetwork:
             overlap=tiling.overlap,
             batch_size=tiling.batch_size,
             precision=precision,
+            white=f"{white:g}",
             grid=settings.grid,
             crs=settings.crs or "source",
             area=None if settings.area is None else Path(settings.area).name,

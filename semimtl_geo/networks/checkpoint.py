@@ -103,10 +103,12 @@ def update_card(path: str | PathLike[str], **entries: float | None) -> None:
 
     Raises:
         InputError: If the checkpoint cannot be read or written.
+        ValueError: If a value is impossible; the checkpoint stays as it is.
     """
     path = Path(path)
     content = dict(read_state_dict(path))
     content[KEY] = {**content[KEY], **entries}
+    ModelCard.from_plain(content[KEY])
     with write_errors(path), atomic_write(path) as part:
         torch.save(content, part)
 

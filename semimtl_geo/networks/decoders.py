@@ -14,6 +14,7 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 from torch import Tensor, nn
 
+from semimtl_geo.networks.head import Head
 from semimtl_geo.networks.pyramid import PyramidDecoder
 from tiles.errors import InputError, InvalidValueError
 
@@ -37,7 +38,7 @@ class UpsamplingDecoder(nn.Module):
         self.steps = nn.ModuleList(
             _convolution(before, after) for before, after in itertools.pairwise(widths)
         )
-        self.regression = nn.Conv2d(widths[-1], out_channels, kernel_size=3, padding=1)
+        self.regression = Head(widths[-1], out_channels)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Decode the last of the features to ``[B, out_channels, 2^steps h, 2^steps w]``."""
@@ -61,7 +62,7 @@ class SkipDecoder(nn.Module):
     def __init__(self, decoder: nn.Module, width: int, out_channels: int) -> None:
         super().__init__()
         self.decoder = decoder
-        self.head = nn.Conv2d(width, out_channels, kernel_size=3, padding=1)
+        self.head = Head(width, out_channels)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Decode the features of all stages, the image first."""

@@ -75,7 +75,7 @@ class Generator(nn.Module):
         if context is not None:
             for decoder in self.decoders.values():
                 if isinstance(decoder, PyramidDecoder):
-                    decoder.window = max(1, context // stride)
+                    decoder.window = -(-context // stride)
         skips = any(isinstance(decoder, SkipDecoder) for decoder in self.decoders.values())
         self.multiple = SKIP_MULTIPLE if skips else 1
         per_band = (1, len(mean), 1, 1)

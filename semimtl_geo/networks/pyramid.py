@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
 from torch import Tensor, nn
 
+from semimtl_geo.networks.head import Head
 from tiles.grid import tile_starts
 
 Pooling = Literal["crop", "image"]
@@ -46,7 +47,7 @@ class PyramidDecoder(nn.Module):
         super().__init__()
         self.window = window
         self.pyramid = PSPDecoder([in_channels], out_channels=width)
-        self.head = nn.Conv2d(width, out_channels, kernel_size=3, padding=1)
+        self.head = Head(width, out_channels)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Decode the last of the features ``[B, in_channels, h, w]``, at their resolution."""
@@ -69,7 +70,9 @@ def _context(block: nn.Module, features: Tensor, window: int) -> Tensor:
     """
     convolution: nn.Module = block.pool[1]  # type: ignore[index,assignment]  # smp's, untyped
     bins = int(block.pool_size)  # type: ignore[arg-type]  # smp's, untyped
-    rows, columns = (_matrices(length, window, bins) for length in features.shape[-2:])
+    rows, columns = (
+        _matrices(length, window, bins, features.device) for length in features.shape[-2:]
+    )
     pooled = _along_axes(features, rows[0], columns[0])
     return _along_axes(convolution(pooled), rows[1], columns[1])
 
@@ -78,20 +81,22 @@ def _along_axes(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Multiply the rows and the columns of images ``[B, C, H, W]`` with matrices."""
     last = images.permute(0, 2, 3, 1)  # no copy where channels are last in memory
     batch, height, width, channels = last.shape
-    rows, columns = rows.to(images.device), columns.to(images.device)
+    rows, columns = rows.to(images.dtype), columns.to(images.dtype)
     high = rows @ last.reshape(batch, height, width * channels)
     wide = columns @ high.reshape(batch * len(rows), width, channels)
     return wide.reshape(batch, len(rows), len(columns), channels).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=64)
-def _matrices(length: int, window: int, bins: int) -> tuple[Tensor, Tensor]:
+@torch.inference_mode(mode=False)  # what is kept may be used in training
+def _matrices(length: int, window: int, bins: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the matrices that pool an axis, and that bring pooled values back to it.
 
     Args:
         length: Pixels along the axis.
         window: Pixels along a window.
         bins: Bins that a window is divided into.
+        device: Device of the matrices.
 
     Returns:
         float32 ``[windows * bins, length]``, averages as of AdaptiveAvgPool; and
@@ -110,4 +115,5 @@ def _matrices(length: int, window: int, bins: int) -> tuple[Tensor, Tensor]:
         pool[number, :, start : start + window] = average
         spread[start : start + window, number] = upsample[0].T * weight[:, None]
         total[start : start + window] += weight
-    return pool.flatten(0, 1), (spread / total[:, None, None]).flatten(1)
+    spread = spread / total[:, None, None]
+    return pool.flatten(0, 1).to(device), spread.flatten(1).to(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,27 +18,30 @@ from tiles.datasets.rasters import raster_files
 from tiles.types import WHITE_TAG
 
 
-def complete_card(checkpoint: Path, data: DomainsDataModule, trainer: Trainer) -> None:
-    """Choose the tiles of maps on validation scenes, and write them into the model card.
+def complete_card(checkpoint: Path, trainer: Trainer, tiles: bool = True) -> None:
+    """Write into the model card what is known at the end of training.
 
-    Only labels that training may use are looked at. No tiles are chosen where there are no
-    validation scenes, as with street views and data sets of torchgeo, or where they are too small.
+    That is the value of white that the scenes were prepared with, and the tiles of maps, which are
+    chosen on validation scenes. Only labels that training may use are looked at. Street views and
+    data sets of torchgeo have neither.
 
     Args:
-        checkpoint: The checkpoint of a finished run.
-        data: The data of the run.
+        checkpoint: The last checkpoint of the run.
         trainer: Trainer of the run; one without a progress bar says nothing of the choice.
+        tiles: Whether tiles are chosen.
     """
-    if not (trainer.is_global_zero and checkpoint.is_file()):
-        return
-    if data.gsd is None or data.holds_frames("train"):
+    data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning's, without a type
+    if not isinstance(data, DomainsDataModule) or data.holds_frames("train"):
         return
     entries: dict[str, float | None] = {"white": _white(data)}
-    choice = choose_tiles(Mapper.load(checkpoint), list(_validation_scenes(data)))
-    if choice is not None:
-        entries |= {"tile": choice.tiling.tile, "overlap": choice.tiling.overlap}
-        if trainer.progress_bar_callback is not None:
-            print(choice)
+    scenes = list(_validation_scenes(data)) if tiles else []
+    if any(scene.labels for scene in scenes):
+        device = str(trainer.strategy.root_device)
+        choice = choose_tiles(Mapper.load(checkpoint, device), scenes)
+        if choice is not None:
+            entries |= {"tile": choice.tiling.tile, "overlap": choice.tiling.overlap}
+            if trainer.progress_bar_callback is not None:
+                print(choice)
     update_card(checkpoint, **entries)
 
 
@@ -52,7 +56,10 @@ def _validation_scenes(data: DomainsDataModule) -> Iterator[LabelledScene]:
 
 
 def _white(data: DomainsDataModule) -> float | None:
-    """Return the value that became 255 when the scenes were prepared, if it is the same in all."""
+    """Return the value of the originals that became 255, if the domains agree on one.
+
+    The first training scene of each domain is looked at.
+    """
     found = set[str]()
     for name, domain in data.domains.items():
         images = raster_files(data.folder(name, "train") / "image")
@@ -60,6 +67,7 @@ def _white(data: DomainsDataModule) -> float | None:
             with rasterio.open(images[0]) as file:
                 found.add(file.tags().get(WHITE_TAG, ""))
     if len(found) == 1:
-        with suppress(ValueError):  # no tag, or one of another program
-            return float(found.pop())
+        with suppress(ValueError):  # no tag
+            white = float(found.pop())
+            return white if 0 < white < math.inf else None
     return None

@@ -8,6 +8,7 @@ from typing import Any, Final
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from semimtl_geo.training.card_entries import complete_card
 from tiles.errors import InvalidValueError
 
 LAST: Final = "last.ckpt"
@@ -25,18 +26,20 @@ class Checkpoints(Checkpoint):
         folder: Folder of the run.
         name: Name of the system.
         every: Iterations between two checkpoints within an epoch; each epoch ends with one, too.
+        tiles: Whether the tiles of maps are chosen on validation scenes at the end.
 
     Raises:
         InvalidValueError: If `every` is less than 1.
     """
 
-    def __init__(self, folder: str, name: str, every: int = 500) -> None:
+    def __init__(self, folder: str, name: str, every: int = 500, tiles: bool = True) -> None:
         if every < 1:
             fault = f"must be >= 1 iteration, got {every}"
             raise InvalidValueError("checkpoint.every", fault, "give 1 or more")
         self.folder = Path(folder)
         self.name = name
         self.every = every
+        self.tiles = tiles
         self._unlogged = False
 
     def on_train_batch_end(
@@ -59,12 +62,13 @@ class Checkpoints(Checkpoint):
         self._save(trainer)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Rename the last checkpoint: the run is finished.
+        """Complete the model card, and rename the last checkpoint: the run is finished.
 
         Lightning also calls this where a resumed run has no iteration left.
         """
         last = self.folder / LAST
         if trainer.is_global_zero and last.is_file():
+            complete_card(last, trainer, self.tiles)
             last.replace(self.folder / f"{self.name}.ckpt")
         trainer.strategy.barrier()
 

@@ -16,7 +16,6 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from semimtl_geo.data import DomainsDataModule
 from semimtl_geo.learning.systems import find_system
-from semimtl_geo.training.card_entries import complete_card
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.collapse_warning import CollapseWarning
 from semimtl_geo.training.data_check import check_data
@@ -131,9 +130,7 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
             cli = TrainingCLI([*args], callbacks)
         check_data(cli.model, cli.datamodule)
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.start, weights_only=True)
-    checkpoint = Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
-    complete_card(checkpoint, cli.datamodule, cli.trainer)
-    return checkpoint
+    return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 
 
 def parse_settings(args: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from semimtl_geo.data import DomainsDataModule
-from semimtl_geo.training.card_entries import complete_card
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.collapse_warning import CollapseWarning
 from semimtl_geo.training.data_check import check_data
@@ -121,9 +120,7 @@ def fit(
     with quiet_lightning():
         runner = lightning.Trainer(callbacks=[*own, *callbacks], **arguments)
         runner.fit(model, data, ckpt_path=start, weights_only=True)
-    checkpoint = folder / f"{name}.ckpt"
-    complete_card(checkpoint, data, runner)
-    return checkpoint
+    return folder / f"{name}.ckpt"
 
 
 def check_trainer_settings(settings: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tiles.grid import PixelGrid
-from tiles.maps.layers import Layer, bands
+from tiles.maps.layers import Layer, ProbabilityMap, bands
 from tiles.maps.panel_store import PanelProgress
 from tiles.mosaic.batches import PixelSource
 from tiles.mosaic.networks import Network
@@ -145,7 +145,7 @@ def map_window(
     with ThreadPoolExecutor(1) as reader:
         map_panel(job, 0, WorkerContext(source, reader), network)
     for layer in layers:
-        if bands(layer) > 1:
+        if isinstance(layer, ProbabilityMap):
             rows = maps[layer.name].reshape(height, bands(layer), width)
             maps[layer.name] = rows.transpose(1, 0, 2)
     return maps

@@ -243,7 +243,7 @@ def _pieces(rows: torch.Tensor, columns: torch.Tensor) -> list[tuple[slice, slic
 
 
 def _alone(weights: torch.Tensor) -> Span:
-    """Return the first of the pixels along an axis that have a weight of 1, and the end of them."""
+    """Return the range of pixels along an axis that have a weight of 1."""
     found = torch.nonzero(weights == 1)
     return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, 0)
 

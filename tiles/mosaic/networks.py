@@ -82,16 +82,21 @@ class PendingScores:
         self, output: NetworkOutput, layers: Sequence[Layer], images: torch.Tensor
     ) -> None:
         scores = _named_scores(output, layers, images)
-        self._copied: torch.cuda.Event | None = None
         self._scores = {name: _start_copy(tensor) for name, tensor in scores.items()}
-        if any(tensor.is_cuda for tensor in scores.values()):
-            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's
-            self._copied.record()
+        self._copied = []
+        for device in {tensor.device for tensor in scores.values() if tensor.is_cuda}:
+            self._copied.append(torch.cuda.Event())  # type: ignore[no-untyped-call]  # torch's
+            self._copied[-1].record(torch.cuda.current_stream(device))
+
+    @property
+    def is_ready(self) -> bool:
+        """True if there is nothing to wait for: no GPU has made the scores."""
+        return not self._copied
 
     def wait(self) -> dict[str, torch.Tensor]:
         """Return the scores of each layer by its name, float32 [B, K, S, S] on the CPU."""
-        if self._copied is not None:
-            self._copied.synchronize()
+        for copied in self._copied:
+            copied.synchronize()
         return self._scores
 
 

@@ -155,6 +155,9 @@ def map_panel(
                 if before is not None:
                     _blend(*before, blend)
                 before = item, started
+                if started.is_ready:
+                    _blend(*before, blend)
+                    before = None
                 if progress is not None:
                     row, column = item.tiles[-1]
                     row, column = row - plan.tile_rows[0], column - panel.tiles[0]

@@ -83,7 +83,8 @@ class ImageStack(Closeable):
         dtype, gain = self.image.dtype, 1.0
         if settings.white is not None:
             dtype, gain = np.dtype(np.uint8), 255 / settings.white
-            tags = {**tags, WHITE_TAG: f"{settings.white:g}"}
+            if self.image.dtype.kind in "iu" and self.image.dtype.itemsize > 1:
+                tags = {**tags, WHITE_TAG: f"{settings.white:g}"}
         layers = [_layers(part, gain) for part in self._parts]
         whole = layers[0] if len(layers) == 1 else _stacked(layers, grid)
         masked = not self._all_known or grid.crs != self.image.grid.crs

@@ -312,6 +312,7 @@ def test_tags_say_what_decided_over_the_pixels(mapper: Mapper, tmp_path: Path) -
         "OVERLAP": "20",
         "BATCH_SIZE": "2",
         "PRECISION": "float32",
+        "WHITE": "255",
         "GRID": "network",
         "CRS": "EPSG:25833",
         "AREA": "fields.geojson",
