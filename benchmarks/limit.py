@@ -160,7 +160,7 @@ def score(mapper: Mapper, folder: Path) -> Iterator[list[str]]:
                 scenes = folder / "fresh" / city / "test"
                 found = evaluate(way, scenes, folder / "scored", domain=city)
                 row += [
-                    f"{100 * found['landcover']['mIoU']:.1f}",
+                    f"{found['landcover']['mIoU']:.1f}",
                     f"{found['height']['RMSE']:.3f}",
                 ]
             say(" ".join(row))

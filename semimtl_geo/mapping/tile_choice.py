@@ -120,7 +120,8 @@ def choose_tiles(network: TrainedNetwork, scenes: Sequence[LabelledScene]) -> Ti
     expected = _Scores(network, readers, densest)
     if not expected.known():
         return None
-    for candidate in sorted(candidates, key=lambda tiling: (_cost(tiling), tiling.tile)):
+    # Of tiles that cost the same, large ones share more pixels.
+    for candidate in sorted(candidates, key=lambda tiling: (_cost(tiling), -tiling.overlap)):
         if candidate == densest:
             break
         with suppress(InputError):  # it does not fit into the memory of the device

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import rasterio
@@ -18,6 +17,7 @@ from rasterio.windows import Window
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import Layer
 from tiles.maps.statistics import BandStatistics
+from tiles.maps.threads import run_interruptibly
 
 # Blocks of the map that are read at once for its statistics.
 _BLOCKS_PER_READ = 16
@@ -48,18 +48,18 @@ class CloudOptimizedGeoTiff:
     ) -> None:
         """Write the GeoTIFF and its sidecars; see :meth:`tiles.maps.MapFormat.write`."""
         _describe(pixels, layer, grid, tags)
-        _run_interruptibly(
-            rasterio.shutil.copy,
-            pixels,
-            target,
-            driver="COG",
-            COMPRESS="DEFLATE",
-            PREDICTOR=layer.predictor,
-            BLOCKSIZE=BLOCK,
-            OVERVIEW_RESAMPLING=layer.overviews,
-            BIGTIFF="IF_SAFER",
-            NUM_THREADS="ALL_CPUS",
-        )
+        options = {
+            "driver": "COG",
+            "COMPRESS": "DEFLATE",
+            # Real values hardly compress: in half of the time, files become 3 % larger.
+            "LEVEL": 1 if layer.dtype == "float32" else 6,
+            "PREDICTOR": layer.predictor,
+            "BLOCKSIZE": BLOCK,
+            "OVERVIEW_RESAMPLING": layer.overviews,
+            "BIGTIFF": "IF_SAFER",
+            "NUM_THREADS": "ALL_CPUS",
+        }
+        run_interruptibly([partial(rasterio.shutil.copy, pixels, target, **options)])
         _check_complete(target)
         style, auxiliary = self.sidecars(target)
         style.write_text(layer.style(), encoding="utf-8")
@@ -91,23 +91,6 @@ def _statistics(file: Any, band: int, nodata: float) -> dict[str, str]:
                 block = values[:, start : start + BLOCK]
                 statistics.add(block[block != nodata])
     return statistics.tags(file.width * file.height)
-
-
-def _run_interruptibly(function: Callable[..., Any], *args: Any, **options: Any) -> None:
-    """Call a slow function in a thread, so that Ctrl-C need not wait for its end."""
-    ended: Future[None] = Future()
-
-    def call() -> None:
-        try:
-            with rasterio.Env():
-                function(*args, **options)
-        except BaseException as error:
-            ended.set_exception(error)
-        else:
-            ended.set_result(None)
-
-    Thread(target=call, daemon=True).start()
-    ended.result()
 
 
 def _check_complete(path: Path) -> None:

@@ -19,6 +19,7 @@ from tiles.errors import InputError, InvalidValueError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import Layer
 from tiles.maps.map_format import MapFormat
+from tiles.maps.threads import run_interruptibly
 from tiles.maps.work_folder import PANEL_WIDTH, unfinished_panel_width
 from tiles.maps.writer import DEFAULT_FORMAT, MapWriter
 from tiles.mosaic.arguments import check_files, check_layers, fill_values, independent_of_folder
@@ -228,8 +229,7 @@ def mosaic(
             raise InputError(
                 source.name, f"has no known pixel{where}", "check its nodata value or mask"
             )
-        for writer in writers.values():
-            writer.convert()
+        run_interruptibly([writer.convert for writer in writers.values()])
         for writer in writers.values():
             writer.publish()
     return files

@@ -150,6 +150,8 @@ def test_12_bits_in_16(raw: Path) -> None:
     expected = np.minimum(np.rint(image * 255.0 / 3000), 255)
     assert scene(folder, "image").dtype == np.uint8
     assert np.abs(scene(folder, "image") - expected).max() <= 1
+    with rasterio.open(folder / "train" / "image" / "a.tif") as file:
+        assert file.tags()["SEMIMTL_WHITE"] == "3000"
     assert "times white" not in (folder / "summary.md").read_text()
 
 
