@@ -90,7 +90,8 @@ class Mapper(TrainedNetwork):
                 that of its training crops.
             overlap: Pixels that neighbouring tiles share at least; by default those of the model
                 card, or half a tile.
-            batch_size: Tiles predicted at once; by default as many as have half a million pixels.
+            batch_size: Tiles predicted at once; by default as many as have half a million pixels,
+                at most 32.
             devices: Predict on these, such as ``["cuda:0", "cuda:1"]``, in one process for each.
                 Scripts then need ``if __name__ == "__main__":``.
             client: Predict on the workers of a dask cluster instead, each on its first GPU or CPU.
@@ -253,7 +254,8 @@ class Mapper(TrainedNetwork):
                 that of its training crops.
             overlap: Pixels that neighbouring tiles share at least; by default those of the model
                 card, or half a tile.
-            batch_size: Tiles predicted at once; by default as many as have half a million pixels.
+            batch_size: Tiles predicted at once; by default as many as have half a million pixels,
+                at most 32.
             chunk: Edge of a chunk of the maps in pixels. Tiles on its border are predicted for
                 each chunk that they touch.
 

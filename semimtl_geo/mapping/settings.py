@@ -11,6 +11,9 @@ from tiles.types import BandSelection, RasterName
 BATCH_PIXELS: Final = 2**19
 """Pixels of a batch, of which the number of tiles in it follows."""
 
+BATCH_TILES: Final = 32
+"""Most tiles of a batch, however small they are."""
+
 
 @dataclass(frozen=True)
 class Tiling:
@@ -71,5 +74,5 @@ class MapSettings:
         if overlap is None:
             overlap = tile // 2 if card.overlap is None else min(card.overlap, tile // 2)
         if batch_size is None:
-            batch_size = max(1, BATCH_PIXELS // max(tile, 1) ** 2)
+            batch_size = max(1, min(BATCH_TILES, BATCH_PIXELS // max(tile, 1) ** 2))
         return Tiling(tile, overlap, batch_size)

@@ -263,6 +263,10 @@ def _parts(made: torch.Tensor, truth: torch.Tensor) -> Iterator[tuple[torch.Tens
         yield from zip(*(part.tensor_split(PARTS, dim=1) for part in rows), strict=True)
 
 
+def _never() -> bool:
+    return False
+
+
 def _jackknife(
     task: Task, parts: Sequence[tuple[torch.Tensor, torch.Tensor]]
 ) -> npt.NDArray[np.float64]:
@@ -270,6 +274,8 @@ def _jackknife(
     scores = []
     for left_out in (None, *range(len(parts))):
         metric = task.scores()
+        # In distributed training one process only gets here, and must not wait for the others.
+        metric.distributed_available_fn = _never
         for number, (made, truth) in enumerate(parts):
             if number != left_out:
                 metric.update(made, truth)

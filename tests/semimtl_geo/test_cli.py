@@ -134,8 +134,9 @@ def test_map_prints_what_it_made(work: Path, capsys: pytest.CaptureFixture[str])
         r"BatchNorm statistics: re-estimated on \d+ crops of the raster, without labels", printed[1]
     )
     assert printed[0] == "bands: 1 as NIR, 2 as red, 3 as green"
-    assert printed[2:] == ["maps/good_landcover.tif", "maps/good_height.tif"]
-    assert all(Path(file).is_file() for file in printed[2:])
+    assert re.fullmatch(r"tiles of \d+ px that overlap by \d+ px, (bfloat16|float32)", printed[2])
+    assert printed[3:] == ["maps/good_landcover.tif", "maps/good_height.tif"]
+    assert all(Path(file).is_file() for file in printed[3:])
 
 
 def test_map_with_confidence_and_preview(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +155,7 @@ def test_map_with_confidence_and_preview(work: Path, capsys: pytest.CaptureFixtu
         )
         == 0
     )
-    files = capsys.readouterr().out.splitlines()[2:]
+    files = capsys.readouterr().out.splitlines()[3:]
     assert [Path(file).name for file in files] == [
         "good_landcover.tif",
         "good_height.tif",

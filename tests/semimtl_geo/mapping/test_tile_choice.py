@@ -116,11 +116,12 @@ def test_tiles_of_the_card_and_of_the_user(card: ModelCard) -> None:
         found = MapSettings(**settings).tiling(card)
         return found.tile, found.overlap, found.batch_size
 
-    # Without a measurement, those of training crops that overlap by half; 2^19 px per batch.
-    assert tiling(card) == (16, 8, 2048)
+    # Without a measurement, those of training crops that overlap by half; 2^19 px per batch, but
+    # at most 32 tiles.
+    assert tiling(card) == (16, 8, 32)
     measured = replace(card, tile=512, overlap=32)
     assert tiling(measured) == (512, 32, 2)
     assert tiling(measured, tile=128) == (128, 32, 32)
-    assert tiling(measured, tile=32) == (32, 16, 512)
+    assert tiling(measured, tile=32) == (32, 16, 32)
     assert tiling(measured, overlap=0, batch_size=3) == (512, 0, 3)
     assert tiling(measured, tile=4096) == (4096, 32, 1)
