@@ -30,18 +30,17 @@ from pathlib import Path
 import rasterio
 import torch
 from measuring import made_on, make_parser, publish, say, table
+from networks import paper_card
 from rasters import write_dense
+from seam import train_shortly
 from torch import Tensor
 
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.settings import MapSettings, Tiling
-from semimtl_geo.networks.encoder import Encoder
 from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.synthetic import write_cities
-from semimtl_geo.tasks import Depth, Segmentation
-from semimtl_geo.training.cli import packaged_config, train
 from tiles.grid import tile_starts
 
 SEED = 7
@@ -49,39 +48,13 @@ SCENE = 1024
 CITIES = ("city_a", "city_b")
 
 
-def train_shortly(folder: Path, iterations: int) -> Path:
-    """Train what is recommended for the embedded cities."""
-    write_cities(folder / "cities", scenes=20, size=384)
-    say(f"training, {iterations} iterations")
-    return train(
-        [
-            f"--config={packaged_config('cities/base.yaml')}",
-            f"--config={packaged_config('cities/recommended.yaml')}",
-            f"--data.root={folder / 'cities'}",
-            f"--data.iterations={iterations}",
-            "--trainer.max_epochs=1",
-            "--trainer.enable_progress_bar=false",
-            "--trainer.enable_model_summary=false",
-            f"--out={folder / 'run'}",
-        ]
-    )
-
-
 def papers_network(encoder: str, like: ModelCard) -> Mapper:
     """A network of random weights with the paper's decoders, and tiles in the same proportions."""
     torch.manual_seed(0)
     tiling, crop = MapSettings().tiling(like), 384
-    card = ModelCard(
-        system="semimtl",
-        tasks=(Segmentation(), Depth()),
-        domains=("a", "b"),
+    card = replace(
+        paper_card(encoder),
         batchnorm="mixed",
-        encoder=Encoder(encoder, weights=None),
-        decoder_width=512,
-        bands=("NIR", "red", "green"),
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        gsd=None,
         crop=crop,
         pooling="crop",
         tile=tiling.tile * crop // like.crop,
@@ -171,7 +144,8 @@ def limit(checkpoint: Path | None, iterations: int, size: int, rounds: int) -> l
     """Measure and score; returns the lines of the tables."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        mapper = Mapper.load(checkpoint or train_shortly(folder, iterations))
+        configs = ("base", "recommended")
+        mapper = Mapper.load(checkpoint or train_shortly(folder, iterations, 20, configs))
         rows = [measure("cities", mapper, CITIES[0], folder, size, rounds)]
         for encoder in ("resnet18", "resnet101"):
             network = papers_network(encoder, mapper.card)

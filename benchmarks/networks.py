@@ -62,10 +62,9 @@ class Measurement:
     threads: int
 
 
-def make_predictor(encoder: str) -> Predictor:
-    """The product's network with random weights."""
-    torch.manual_seed(0)
-    card = ModelCard(
+def paper_card(encoder: str) -> ModelCard:
+    """Settings of a network with the paper's decoders."""
+    return ModelCard(
         system="semimtl",
         tasks=(Segmentation(), Depth()),
         domains=("a", "b"),
@@ -78,6 +77,12 @@ def make_predictor(encoder: str) -> Predictor:
         gsd=None,
         crop=TILE,
     )
+
+
+def make_predictor(encoder: str) -> Predictor:
+    """The product's network with random weights."""
+    torch.manual_seed(0)
+    card = paper_card(encoder)
     return Predictor(card, card.build_generator().eval(), device="cpu", scale=255)
 
 

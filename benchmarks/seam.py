@@ -163,13 +163,15 @@ def measure_scene(
     return found
 
 
-def train_shortly(folder: Path, iterations: int) -> Path:
-    """A checkpoint of SemiMTL on the embedded cities."""
-    write_cities(folder / "cities", scenes=12, size=384)
+def train_shortly(
+    folder: Path, iterations: int, scenes: int = 12, configs: tuple[str, ...] = ("base",)
+) -> Path:
+    """Train on the embedded cities; returns a checkpoint, by default of SemiMTL."""
+    write_cities(folder / "cities", scenes=scenes, size=384)
     say(f"training, {iterations} iterations")
     return train(
         [
-            f"--config={packaged_config('cities/base.yaml')}",
+            *(f"--config={packaged_config(f'cities/{name}.yaml')}" for name in configs),
             f"--data.root={folder / 'cities'}",
             f"--data.iterations={iterations}",
             "--trainer.max_epochs=1",

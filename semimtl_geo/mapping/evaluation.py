@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -23,6 +24,7 @@ from semimtl_geo.streetview.files import frame_files, label_file, read_labels
 from semimtl_geo.tasks import Task
 from tiles.datasets.rasters import raster_files
 from tiles.errors import InputError, MissingFileError, input_errors
+from tiles.grid import PixelGrid
 from tiles.reading.raster import BEYOND, Raster
 from tiles.reading.vrt import warped_vrt
 from tiles.types import BandSelection, ProgressCallback
@@ -136,14 +138,7 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
     ):
         if source.crs is None:
             raise InputError(truth, "has no CRS", "assign one, with gdal_edit -a_srs for example")
-        with warped_vrt(
-            source,
-            crs=prediction.crs,
-            transform=prediction.transform,
-            width=prediction.width,
-            height=prediction.height,
-            resampling=Resampling.nearest,
-        ) as target:
+        with on_grid(source, prediction) as target:
             for top in range(0, prediction.height, ROWS):
                 rows = min(ROWS, prediction.height - top)
                 window = Window(0, top, prediction.width, rows)
@@ -183,6 +178,18 @@ def _truth(folder: Path, task: Task, image: Path, frame: bool) -> Path:
     if frame:
         return label_file(folder, task.name, image, task.label_kind)
     return folder / task.name / image.name
+
+
+def on_grid(labels: rasterio.DatasetReader, grid: PixelGrid | rasterio.DatasetReader) -> Any:
+    """Open labels on another grid, or that of an open map, where the nearest label counts."""
+    return warped_vrt(
+        labels,
+        crs=grid.crs,
+        transform=grid.transform,
+        width=grid.width,
+        height=grid.height,
+        resampling=Resampling.nearest,
+    )
 
 
 def read_pixels(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:

@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 import torch
-from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from semimtl_geo.mapping.evaluation import read_pixels
+from semimtl_geo.mapping.evaluation import on_grid, read_pixels
 from semimtl_geo.mapping.input_bands import find_input
 from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.settings import MapSettings, Tiling
@@ -28,7 +27,6 @@ from tiles.grid import BLOCK, PixelGrid
 from tiles.mosaic.arrays import map_window
 from tiles.mosaic.tiling import TilingPlan
 from tiles.reading.source import Source
-from tiles.reading.vrt import warped_vrt
 from tiles.types import BandSelection, Span
 
 TILES: Final = (1, 2, 4)
@@ -150,12 +148,15 @@ class _Scene:
     """The centre of a scene, which is mapped in memory."""
 
     def __init__(self, network: TrainedNetwork, scene: LabelledScene) -> None:
-        self._network, self._scene = network, scene
-        card = network.card
+        self._image, card = scene.image, network.card
         self.tasks = [task for task in card.tasks if task.name in scene.labels]
         self._numbers, self._scale = find_input([scene.image], card, scene.bands)
         with Source([scene.image], self._numbers) as source:
             self._grid, self._work = source.grid, source.grid_at(card.gsd)
+        known = network.for_domain(scene.domain) if network.needs_statistics else network
+        self._predictor = Predictor(
+            card, known.generator, None, network.device, self._scale, network.precision_on()
+        )
         ratio = self._grid.width / self._work.width
         largest = max(1, round(LARGEST * card.crop * ratio))
         rows, columns = _centre(self._grid.height, largest), _centre(self._grid.width, largest)
@@ -174,18 +175,13 @@ class _Scene:
 
     def maps(self, tiling: Tiling) -> dict[str, npt.NDArray[Any]]:
         """Map the scene with some tiles."""
-        network, card = self._network, self._network.card
-        known = network.for_domain(self._scene.domain) if network.needs_statistics else network
-        predictor = Predictor(
-            card, known.generator, None, network.device, self._scale, network.precision_on()
-        )
-        with Source([self._scene.image], self._numbers) as source:
+        with Source([self._image], self._numbers) as source:
             return map_window(
                 source,
                 self._plan(tiling.tile, tiling.overlap),
-                predictor,
+                self._predictor,
                 [task.layer() for task in self.tasks],
-                [value * self._scale for value in card.mean],
+                [value * self._scale for value in self._predictor.card.mean],
                 tiling.batch_size,
             )
 
@@ -199,17 +195,7 @@ def _centre(length: int, most: int) -> Span:
 
 def _labels(file: Path, grid: PixelGrid, task: Task) -> npt.NDArray[Any]:
     """Read a label raster on the grid of a map."""
-    with (
-        rasterio.open(file) as source,
-        warped_vrt(
-            source,
-            crs=grid.crs,
-            transform=grid.transform,
-            width=grid.width,
-            height=grid.height,
-            resampling=Resampling.nearest,
-        ) as target,
-    ):
+    with rasterio.open(file) as source, on_grid(source, grid) as target:
         return read_pixels(target, Window(0, 0, grid.width, grid.height), task)
 
 

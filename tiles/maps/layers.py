@@ -129,8 +129,30 @@ class ValueMap:
         return None
 
 
+class _Percent:
+    """How whole percentages are stored and styled."""
+
+    dtype: ClassVar[str] = "uint8"
+    nodata: ClassVar[float] = UNKNOWN_CLASS
+    unit: ClassVar[str] = "%"
+    overviews: ClassVar[str] = "AVERAGE"
+    predictor: ClassVar[str] = "YES"
+
+    def style(self) -> str:
+        """Return the text of the QGIS style, which shows the first band."""
+        return value_style(0, 100, self.unit)
+
+    def auxiliary(self) -> str | None:
+        """Return None: a map of this kind needs no auxiliary file."""
+        return None
+
+    def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
+        """Return None: the colour ramp is in the style."""
+        return None
+
+
 @dataclass(frozen=True)
-class PercentMap:
+class PercentMap(_Percent):
     """A map of probabilities, in whole percent.
 
     Attributes:
@@ -148,12 +170,6 @@ class PercentMap:
     description: str = ""
     of: str | None = None
 
-    dtype: ClassVar[str] = "uint8"
-    nodata: ClassVar[float] = UNKNOWN_CLASS
-    unit: ClassVar[str] = "%"
-    overviews: ClassVar[str] = "AVERAGE"
-    predictor: ClassVar[str] = "YES"
-
     @property
     def channels(self) -> int:
         """Channels that the network predicts: one, or none if it shows a class map's scores."""
@@ -164,21 +180,9 @@ class PercentMap:
         """Description of each band."""
         return (self.description or self.name,)
 
-    def style(self) -> str:
-        """Return the text of the QGIS style."""
-        return value_style(0, 100, self.unit)
-
-    def auxiliary(self) -> str | None:
-        """Return None: a map of this kind needs no auxiliary file."""
-        return None
-
-    def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
-        """Return None: the colour ramp is in the style."""
-        return None
-
 
 @dataclass(frozen=True)
-class ProbabilityMap:
+class ProbabilityMap(_Percent):
     """A map of the probability of each class, in whole percent: a band per class.
 
     Attributes:
@@ -197,28 +201,11 @@ class ProbabilityMap:
     classes: Sequence[str]
 
     channels: ClassVar[int] = 0
-    dtype: ClassVar[str] = "uint8"
-    nodata: ClassVar[float] = UNKNOWN_CLASS
-    unit: ClassVar[str] = "%"
-    overviews: ClassVar[str] = "AVERAGE"
-    predictor: ClassVar[str] = "YES"
 
     @property
     def descriptions(self) -> Sequence[str]:
         """Description of each band: the name of its class."""
         return tuple(self.classes)
-
-    def style(self) -> str:
-        """Return the text of the QGIS style, which shows the first band."""
-        return value_style(0, 100, self.unit)
-
-    def auxiliary(self) -> str | None:
-        """Return None: a map of this kind needs no auxiliary file."""
-        return None
-
-    def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
-        """Return None: the colour ramp is in the style."""
-        return None
 
 
 Layer = ClassMap | ValueMap | PercentMap | ProbabilityMap
