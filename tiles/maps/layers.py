@@ -130,7 +130,7 @@ class ValueMap:
 
 
 class _Percent:
-    """How whole percentages are stored and styled."""
+    """Base class of layers whose pixels are whole percentages."""
 
     dtype: ClassVar[str] = "uint8"
     nodata: ClassVar[float] = UNKNOWN_CLASS
