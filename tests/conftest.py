@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Before torch is imported: two processes of tests share the cores, and threads that wait are busy.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 CROP = 32
 
 # These fork processes, limit the sizes of their files and kill them, none of which Windows can.
@@ -40,12 +43,9 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Train SemiMTL on the embedded cities for two iterations, as the command does."""
     # Imported here, because the tests of tiles need neither torch nor Lightning.
-    import torch
-
     from semimtl_geo.synthetic import write_cities
     from semimtl_geo.training.cli import packaged_config, train
 
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("run")
     write_cities(folder / "cities", scenes=1, size=96)
     args = (

@@ -393,7 +393,6 @@ def serve() -> None:
     ):
         importlib.import_module(module)
     map_command.CLUSTER_TIMEOUT = 1
-    torch.set_num_threads(1)
     gc.freeze()  # so that no collection touches, and thereby copies, what the processes share
     for line in sys.stdin:
         job = json.loads(line)

@@ -18,11 +18,6 @@ COLORS = ((255, 255, 255), (0, 0, 255), (0, 255, 0))
 Batch = dict[str, dict[str, Tensor]]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def make_tasks() -> list[Task]:
     return [
         Segmentation("landcover", 1.0, classes=CLASSES, colors=COLORS),

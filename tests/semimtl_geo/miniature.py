@@ -33,6 +33,7 @@ TINY = (
     "--model.encoder.options={channels: [8, 8, 16, 16], stem_width: 8}",
     "--model.decoder_width=16",
     "--model.discriminator_width=4",
+    "--checkpoint.tiles=false",
 )
 """Arguments that make any configuration train in a second."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import random
 import subprocess
 import sys
@@ -42,7 +41,6 @@ def two(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(
         [*command, *settings, f"--out={out / 'trained'}"],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -90,7 +90,6 @@ def make(prior: Consistency | None = None) -> SemiMTL:
 
 def fit(processes: int, frozen: bool) -> dict[str, Tensor]:
     """A few iterations; returns all that was learnt."""
-    torch.set_num_threads(1)
     # Its loss of the mean heights is of a process's own chips: not what one process learns.
     model = make(None if frozen else Consistency({CLASSES[0]: (0.0, 0.0), CLASSES[1]: (2.0, 30.0)}))
     trainer = lightning.Trainer(

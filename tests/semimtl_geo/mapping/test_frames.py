@@ -30,7 +30,6 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(streets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SemiMTL on street views as a user trains it, for two iterations."""
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("run")
     classes = {
         "name": "segmentation",
@@ -79,7 +78,6 @@ def checkpoint(streets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def mapper(checkpoint: Path) -> Mapper:
-    torch.set_num_threads(1)
     return Mapper.load(checkpoint, "cpu", "float32")
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from semimtl_geo.mapping import CoarseRasterWarning, Mapper, map_files
 from tests.rasters import noise, write
@@ -191,7 +190,6 @@ def client() -> Iterator[Any]:
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        client.run(torch.set_num_threads, 1)
         yield client
 
 

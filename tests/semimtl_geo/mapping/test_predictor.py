@@ -57,7 +57,6 @@ def test_it_crosses_to_another_process(predictor: Predictor, tmp_path: Path) -> 
     code = (
         "import pickle, torch\n"
         "predictor = pickle.load(open('predictor.pkl', 'rb'))\n"
-        "torch.set_num_threads(1)\n"
         "torch.save(predictor(torch.load('batch.pt')), 'answer.pt')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

@@ -123,7 +123,6 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "semimtl_geo.cli", "train", *args],
         start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     try:
         while not (out / "last.ckpt").exists():

@@ -119,7 +119,6 @@ def finished_rows(out: Path) -> int:
 
 def serve() -> None:
     """Run each job that comes on a line, in a process of its own; say its number and its end."""
-    torch.set_num_threads(1)
     for line in sys.stdin:
         job = json.loads(line)
         child = os.fork()

@@ -133,7 +133,7 @@ def smooth(images: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("lies", ["source", "network"])
-@pytest.mark.parametrize("gsd", [None, 2.1 * GSD, 0.6 * GSD, 0.11 * GSD])
+@pytest.mark.parametrize("gsd", [None, 2.1 * GSD, 0.6 * GSD, 0.3 * GSD])
 def test_inside_all_is_as_without_an_area(tmp_path: Path, gsd: float | None, lies: str) -> None:
     shape = shapely.Polygon([(120, 80), (300, 130), (260, 333), (140, 210)])
     values = noise(2, 400, 350) | 1
