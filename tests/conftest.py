@@ -11,6 +11,8 @@ import pytest
 # Before torch is imported: two processes of tests share the cores, and threads that wait are busy.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from tests.fresh_process import use_fork_server
+
 CROP = 32
 
 # These fork processes, limit the sizes of their files and kill them, none of which Windows can.
@@ -24,6 +26,11 @@ collect_ignore = (
         "tiles/mosaic/test_resume.py",
     ]
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fork_server() -> None:
+    use_fork_server()
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,13 @@ all that a user would see on standard error is seen: lines of GDAL, of libraries
 
 from __future__ import annotations
 
-import atexit
-import gc
-import importlib
-import json
 import os
 import pickle
 import re
 import resource
 import shlex
 import shutil
-import subprocess
-import sys
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +26,9 @@ import torch
 from rasterio import Affine
 from rasterio.crs import CRS
 
+from semimtl_geo import cli
+from semimtl_geo.commands import map as map_command
+from tests import fresh_process
 from tests.conftest import Run
 from tests.rasters import GSD, NORTH, WEST, noise, write
 from tiles.maps.work_folder import WorkFolder
@@ -380,53 +376,14 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     return at
 
 
-def serve() -> None:
-    """Run the command that comes on each line, in a process of its own; say its exit code."""
-    from semimtl_geo import cli
-    from semimtl_geo.commands import map as map_command
-
-    for module in (
-        "semimtl_geo.mapping.evaluation",
-        "tiles.elevation.ndsm",
-        "tiles.vectors.class_polygons",
-        "distributed",
-    ):
-        importlib.import_module(module)
+def call(args: Sequence[str], first: str, limit: int) -> int:
+    """Call the command in a process of its own, after what comes before it; the exit code."""
     map_command.CLUSTER_TIMEOUT = 1
-    gc.freeze()  # so that no collection touches, and thereby copies, what the processes share
-    for line in sys.stdin:
-        job = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                os.chdir(job["folder"])
-                for number, name in enumerate(("printed", "said"), start=1):
-                    os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT), number)
-                if job["limit"]:
-                    resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
-                if job["first"]:
-                    globals()[job["first"]]()
-                code = cli.main(job["args"])
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                atexit._run_exitfuncs()  # as an interpreter that ends: it removes semaphores
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from tests.test_bad_input import serve; serve()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    yield process
-    process.kill()
-    process.communicate()
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if first:
+        globals()[first]()
+    return cli.main(args)
 
 
 def contents(folder: Path) -> dict[Path, bytes | None]:
@@ -437,23 +394,17 @@ def contents(folder: Path) -> dict[Path, bytes | None]:
 @pytest.mark.parametrize("bad", TABLE.values(), ids=TABLE)
 def test_one_line_says_what_to_do(
     tmp_path: Path,
-    server: subprocess.Popen[str],  # which gets ready while the shelf is filled
     shelf: Path,
     monkeypatch: pytest.MonkeyPatch,
     bad: Bad,
 ) -> None:
-    folder, printed, said = tmp_path / "work", tmp_path / "printed", tmp_path / "said"
+    folder = tmp_path / "work"
     shutil.copytree(shelf, folder)
     monkeypatch.chdir(folder)
     with bad.beside():
         before = contents(folder)
-        job = {"folder": str(folder), "printed": str(printed), "said": str(said)}
-        job |= {"args": bad.args, "limit": bad.limit, "first": bad.first}
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(json.dumps(job) + "\n")
-        server.stdin.flush()
-        code, text, after = int(server.stdout.readline()), said.read_text(), contents(folder)
+        code, printed, text = fresh_process.run(call, bad.args, bad.first, bad.limit, folder=folder)
+        after = contents(folder)
     assert code == 2, text
     # How far it had come is no fault.
     faults = [line for line in text.splitlines() if not PROGRESS.fullmatch(line)]
@@ -470,4 +421,4 @@ def test_one_line_says_what_to_do(
     assert made <= {Path("scores"), Path("scores/work")}
     changed = {path.name for path, data in before.items() if after.get(path, b"") != data}
     assert changed == ({"tall.tif"} if bad.first == "vanish" else set())
-    assert printed.read_text() == ""
+    assert printed == ""

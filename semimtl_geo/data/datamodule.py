@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,12 +10,13 @@ import lightning
 import torch
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchgeo.datasets import GeoDataset
 
 from semimtl_geo.data.augmentation import Augmentation
 from semimtl_geo.data.domain import Domain, Split
 from semimtl_geo.data.loader import checked_loader
+from semimtl_geo.data.stacking import StackNamed, StackSamples
 from semimtl_geo.learning.systems import find_system
 from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames
 from semimtl_geo.streetview.files import frame_files
@@ -193,7 +193,7 @@ class DomainsDataModule(lightning.LightningDataModule):
             share.set_epoch(passes)
             loaders[name] = checked_loader(
                 dataset,
-                partial(self._collate, name),
+                self._stack(name),
                 batch_size=self.batch_size,
                 sampler=share,
                 num_workers=self.workers,
@@ -211,7 +211,7 @@ class DomainsDataModule(lightning.LightningDataModule):
                 dataset, sampler = self._validation(name, frames)
                 loader = checked_loader(
                     dataset,
-                    partial(self._collate_validation, name),
+                    StackNamed(name, self._stack(name)),
                     batch_size=1 if frames else self.batch_size,
                     sampler=sampler,
                 )
@@ -250,19 +250,5 @@ class DomainsDataModule(lightning.LightningDataModule):
             return {name: self.augment(data) for name, data in batch.items()}
         return batch
 
-    def _collate(self, name: str, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Stack the image and the labels that may be used, and fill unknown image pixels."""
-        keys = ["image", *self.labels[name]]
-        # A reading process stacks straight into shared memory; no copy is made after that.
-        batch: dict[str, Tensor] = default_collate(
-            [{key: sample[key] for key in keys} for sample in samples]
-        )
-        images = batch["image"]
-        fill = torch.tensor(self.fill).view(-1, 1, 1)
-        torch.where(torch.isnan(images), fill, images, out=images)
-        return batch
-
-    def _collate_validation(
-        self, name: str, samples: list[dict[str, Tensor]]
-    ) -> dict[str, dict[str, Tensor]]:
-        return {name: self._collate(name, samples)}
+    def _stack(self, name: str) -> StackSamples:
+        return StackSamples(tuple(self.labels[name]), self.fill)

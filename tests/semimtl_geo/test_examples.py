@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import geopandas
@@ -13,7 +11,9 @@ import pytest
 import rasterio
 from scipy import ndimage
 
+from tests import fresh_process
 from tests.conftest import Run
+from tests.fresh_process import run_script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BUILDING = 1
@@ -21,11 +21,10 @@ BUILDING = 1
 
 def call(name: str, folder: Path, *args: object) -> list[str]:
     """Run an example in a folder; the lines that it prints."""
-    command = [sys.executable, EXAMPLES / name, *map(str, args)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+    code, printed, said = fresh_process.run(run_script, EXAMPLES / name, *args, folder=folder)
+    assert code == 0, said
+    assert said == ""
+    return printed.splitlines()
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,9 @@ import torch
 
 from tiles.errors import InputError
 
+START_METHOD = "spawn"
+"""How processes are started: not as forks, which cannot use a GPU that their parent has used."""
+
 POLL_SECONDS: Final = 0.5
 """Interval at which the progress of other processes is read."""
 
@@ -54,7 +57,7 @@ def run_in_processes(
     Raises:
         InputError: If a process is killed.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(START_METHOD)
     pickled, messages = context.Queue(), context.Queue()
     # Without a lock, which a process that is killed might keep.
     stopped = context.Value("b", 0, lock=False)

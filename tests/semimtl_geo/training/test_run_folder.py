@@ -8,9 +8,8 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,11 @@ import pandas as pd
 import pytest
 import torch
 
+from semimtl_geo import cli
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.cli import train
 from semimtl_geo.training.logs import MetricsLogger
+from tests import fresh_process
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
 
@@ -120,13 +121,14 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
         "--checkpoint.every=1",  # so that many a kill hits a checkpoint being written
         f"--out={out}",
     ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "semimtl_geo.cli", "train", *args],
-        start_new_session=True,
+    # Its reading processes are no forks of it: as on Windows, they get their settings pickled.
+    printed, said = tmp_path / "printed", tmp_path / "said"
+    process = fresh_process.start(
+        cli.main, ["train", *args], folder=tmp_path, printed=printed, said=said
     )
     try:
         while not (out / "last.ckpt").exists():
-            assert process.poll() is None
+            assert process.is_alive(), said.read_text()
             time.sleep(0.005)
         time.sleep(random.uniform(0.0, 1.0))  # noqa: S311
     finally:
@@ -139,11 +141,12 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
     assert len(steps) == len(set(steps))
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: BaseProcess) -> None:
     """It, and the processes that read for it."""
+    assert process.pid is not None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.join()
 
 
 def test_a_checkpoint_cut_short_leaves_the_one_before(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from hypothesis import strategies as st
 
 import tiles.maps.panel_file
 import tiles.mosaic.mosaicker
+from tests import fresh_process
 from tests.rasters import write
 from tiles.errors import InputError
 from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
@@ -117,65 +115,45 @@ def finished_rows(out: Path) -> int:
     return sum(journal.read_bytes().count(b"\n") - 1 for journal in journals)
 
 
-def serve() -> None:
-    """Run each job that comes on a line, in a process of its own; say its number and its end."""
-    for line in sys.stdin:
-        job = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                if job["limit"]:
-                    resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
+def work(image: Path, out: Path, says: Path, limit: int) -> int:
+    """Map in a process of its own; the exit code."""
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-                def slow(images: torch.Tensor) -> dict[str, torch.Tensor]:
-                    time.sleep(0.004)
-                    return moody(images)
+    def slow(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        time.sleep(0.004)
+        return moody(images)
 
-                run(Path(job["image"]), Path(job["out"]), slow)
-                code = 0
-            except InputError as error:
-                Path(job["says"]).write_text(str(error))
-                code = 2
-            finally:
-                os._exit(code)
-        print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    try:
+        run(image, out, slow)
+    except InputError as error:
+        says.write_text(str(error))
+        return 2
+    return 0
 
 
 class Server:
-    """Starts mosaics in real processes; importing everything once spares a minute."""
+    """Starts mosaics in real processes."""
 
-    def __init__(self, image: Path, says: Path) -> None:
-        self._job = {"image": str(image), "says": str(says)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from tests.tiles.mosaic.test_resume import serve; serve()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        )  # fmt: skip
-
-    def _answer(self) -> int:
-        assert self.process.stdout is not None
-        return int(self.process.stdout.readline())
+    def __init__(self, image: Path, folder: Path) -> None:
+        self._image, self._folder = image, folder
 
     def run(self, out: Path, kill_after: float | None = None, limit: int = 0) -> int:
         """Exit code of a run, which is killed after so many seconds."""
-        assert self.process.stdin is not None
-        job = {**self._job, "out": str(out), "limit": limit}
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
-        child = self._answer()
-        if kill_after is not None:
-            time.sleep(kill_after)
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        return self._answer()
+        process = fresh_process.start(
+            work, self._image, out, self._folder / "says.txt", limit,
+            folder=self._folder, printed=self._folder / "printed", said=self._folder / "said",
+        )  # fmt: skip
+        process.join(kill_after)
+        process.kill()
+        process.join()
+        assert process.exitcode is not None
+        return process.exitcode
 
 
 @pytest.fixture
-def server(scene: tuple[Path, dict[str, bytes]], tmp_path: Path) -> Iterator[Server]:
-    server = Server(scene[0], tmp_path / "says.txt")
-    yield server
-    server.process.communicate("")
+def server(scene: tuple[Path, dict[str, bytes]], tmp_path: Path) -> Server:
+    return Server(scene[0], tmp_path)
 
 
 def test_killed_at_any_moment(
