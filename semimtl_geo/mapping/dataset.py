@@ -143,6 +143,6 @@ def provenance_attributes(tags: Mapping[str, str]) -> dict[str, str]:
     if "STATISTICS" in found:
         attrs["comment"] = f"BatchNorm statistics: {found['STATISTICS']}"
     if "PRECISION" in found:
-        tiles = f"tiles of {found['TILE']} px that overlap by {found['OVERLAP']} px"
+        tiles = f"tiles of up to {found['TILE']} px that overlap by {found['OVERLAP']} px"
         attrs["prediction"] = f"{tiles}, {found['PRECISION']}"
     return attrs

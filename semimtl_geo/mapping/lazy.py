@@ -26,7 +26,7 @@ from tiles.errors import InvalidValueError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import ClassMap, Layer, ProbabilityMap, bands
 from tiles.mosaic.arrays import ArraySource, map_window, read_window
-from tiles.mosaic.tiling import TilingPlan
+from tiles.mosaic.tiling import TilingPlan, fit_tile
 from tiles.types import Span
 
 _PREDICTING = threading.Lock()
@@ -123,7 +123,8 @@ def _spans(length: int, chunk: int) -> list[Span]:
 
 def _plan(window: Window) -> TilingPlan:
     grid, work, tiling, chunk, spans = window
-    return TilingPlan(grid, work, tiling.tile, tiling.overlap, chunk, BLOCK, grid, spans)
+    edge = fit_tile(work, tiling.edges, tiling.overlap)
+    return TilingPlan(grid, work, edge, tiling.overlap, chunk, BLOCK, grid, spans)
 
 
 def _delayed_chunk(

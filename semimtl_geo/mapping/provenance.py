@@ -9,7 +9,7 @@
 | BANDS | which bands were read as what, such as ``4 as NIR, 1 as red, 2 as green`` |
 | STATISTICS | where the BatchNorm statistics came from, in words (with the training domain) |
 | GSD | metres per pixel that the network saw; "as it is" if the raster is never resampled |
-| TILE, OVERLAP | edge of a tile, and overlap of neighbouring tiles, in pixels |
+| TILE, OVERLAP | edge of a tile at most, and overlap of neighbouring tiles, in pixels |
 | BATCH_SIZE | tiles per batch, at most |
 | WHITE | value of the raster that stands for 1, such as 255 |
 | PRECISION | precision of prediction, such as ``bfloat16`` |

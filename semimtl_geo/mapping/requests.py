@@ -88,7 +88,7 @@ def make_request(
     """
     card, tiling = network.card, settings.tiling(network.card)
     arguments = {
-        "tile": tiling.tile,
+        "tile": tiling.edges,
         "overlap": tiling.overlap,
         "batch_size": tiling.batch_size,
         "gsd": card.gsd,

@@ -14,20 +14,32 @@ BATCH_PIXELS: Final = 2**19
 BATCH_TILES: Final = 32
 """Most tiles of a batch, however small they are."""
 
+STEP: Final = 32
+"""Step between edges of tiles that may be chosen: encoders halve their input five times."""
+
 
 @dataclass(frozen=True)
 class Tiling:
     """Tiles that a map is predicted in.
 
     Attributes:
-        tile: Edge of a tile in the network's pixels.
+        tile: Greatest edge of a tile in the network's pixels.
         overlap: Pixels that neighbouring tiles share.
         batch_size: Tiles predicted at once.
+        least: Smallest edge, where a map needs no more tiles then; by default also the greatest.
     """
 
     tile: int
     overlap: int
     batch_size: int
+    least: int | None = None
+
+    @property
+    def edges(self) -> int | range:
+        """Edges of tiles that may be chosen, as :func:`tiles.mosaic.mosaic` takes them."""
+        if self.least is None or self.least >= self.tile:
+            return self.tile
+        return range(self.tile - (self.tile - self.least) // STEP * STEP, self.tile + 1, STEP)
 
 
 class MapOptions(TypedDict, total=False):
@@ -65,14 +77,16 @@ class MapSettings:
     def tiling(self, card: ModelCard) -> Tiling:
         """Return the tiles: those that were asked for, or else those of the model card.
 
-        A card without measured tiles gives those of training crops, which overlap by half.
+        A card without measured tiles gives those of training crops, which overlap by half. Tiles
+        that nobody asked for are as small as their number allows, but not smaller than a crop.
         """
-        tile = self.tile
+        tile, least = self.tile, None
         if tile is None:
             tile = card.crop if card.tile is None else card.tile
+            least = card.crop
         overlap, batch_size = self.overlap, self.batch_size
         if overlap is None:
             overlap = tile // 2 if card.overlap is None else min(card.overlap, tile // 2)
         if batch_size is None:
             batch_size = max(1, min(BATCH_TILES, BATCH_PIXELS // max(tile, 1) ** 2))
-        return Tiling(tile, overlap, batch_size)
+        return Tiling(tile, overlap, batch_size, least)

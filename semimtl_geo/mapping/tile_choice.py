@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -29,11 +28,11 @@ from tiles.mosaic.tiling import TilingPlan
 from tiles.reading.source import Source
 from tiles.types import BandSelection, Span
 
-TILES: Final = (1, 2, 4)
-"""Edges of tiles that are tried, in training crops."""
+OVERLAPS: Final = (8, 4)
+"""Overlaps that are tried, as this part of a training crop, from the cheapest on."""
 
-OVERLAPS: Final = (8, 4, 2)
-"""Overlaps that are tried, as this part of a training crop."""
+TILES: Final = (4, 2)
+"""Edges of larger tiles that are tried, in training crops, from the cheapest on."""
 
 LARGEST: Final = 6
 """Edge of the part of a scene that is mapped, in training crops."""
@@ -44,7 +43,7 @@ SCENES: Final = 3
 PARTS: Final = 2
 """Parts of a scene along each axis, over which scores vary."""
 
-LEAST: Final = 0.001
+LEAST: Final = 0.005
 """Differences of scores below this share do not count."""
 
 
@@ -81,9 +80,9 @@ class TileChoice:
         """Describe the choice in a line."""
         chosen, densest = self.tiling, self.densest
         return (
-            f"maps are predicted in tiles of {chosen.tile} px that overlap by {chosen.overlap} px: "
-            f"on validation scenes as good as {densest.tile} px with {densest.overlap} px, for "
-            f"{100 * _cost(chosen) / _cost(densest):.0f} % of the pixels"
+            f"maps are predicted in tiles of up to {chosen.tile} px that overlap by "
+            f"{chosen.overlap} px: on validation scenes as good as {densest.tile} px with "
+            f"{densest.overlap} px, for {100 * _cost(chosen) / _cost(densest):.0f} % of the pixels"
         )
 
 
@@ -93,13 +92,16 @@ def choose_tiles(network: TrainedNetwork, scenes: Sequence[LabelledScene]) -> Ti
     The densest are those of training crops that overlap by half. The noise of a difference is its
     jackknife error over parts of the scenes.
 
+    The overlap is chosen with tiles of a training crop, which have the most borders. Larger tiles
+    are then tried with this overlap, as far as scenes are that large.
+
     Args:
         network: The network.
         scenes: Validation scenes; some of each domain are looked at.
 
     Returns:
         The tiles, or None if the scenes are too small to tell, or no label in them is known. All
-        scenes that are looked at must be one and a half times as large as a tile.
+        scenes that are looked at must be one and a half times as large as a crop.
 
     Raises:
         InputError: If a scene cannot be read, or not even the densest tiles fit into the memory.
@@ -107,25 +109,29 @@ def choose_tiles(network: TrainedNetwork, scenes: Sequence[LabelledScene]) -> Ti
     crop = network.card.crop
     readers = [_Scene(network, scene) for scene in _some(scenes)]
     side = min((reader.side for reader in readers), default=0)
-    densest = _tiling(network, crop, crop // 2)
-    candidates = {
-        _tiling(network, count * crop, crop // part)
-        for count, part in itertools.product(TILES, OVERLAPS)
-        if crop // part >= 1 and 3 * count * crop <= 2 * side  # some borders of tiles in each scene
-    }
-    if crop < 2 or not candidates:
+    if crop < 2 or 2 * side < 3 * crop:  # no border of tiles in a scene
         return None
+    densest = _tiling(network, crop, crop // 2)
     expected = _Scores(network, readers, densest)
     if not expected.known():
         return None
-    # Of tiles that cost the same, large ones share more pixels.
-    for candidate in sorted(candidates, key=lambda tiling: (_cost(tiling), -tiling.overlap)):
-        if candidate == densest:
-            break
+
+    def suffices(tiling: Tiling) -> bool:
         with suppress(InputError):  # it does not fit into the memory of the device
-            if _Scores(network, readers, candidate).as_good_as(expected):
-                return TileChoice(candidate, densest)
-    return TileChoice(densest, densest)
+            return _Scores(network, readers, tiling).as_good_as(expected)
+        return False
+
+    chosen = densest
+    for part in OVERLAPS:
+        tiling = _tiling(network, crop, max(1, crop // part))
+        if suffices(tiling):
+            chosen = tiling
+            break
+    for count in TILES:
+        tiling = _tiling(network, count * crop, chosen.overlap)
+        if tiling.tile <= side and suffices(tiling):
+            return TileChoice(tiling, densest)
+    return TileChoice(chosen, densest)
 
 
 def _tiling(network: TrainedNetwork, tile: int, overlap: int) -> Tiling:

@@ -59,12 +59,19 @@ class CloudOptimizedGeoTiff:
             "BIGTIFF": "IF_SAFER",
             "NUM_THREADS": "ALL_CPUS",
         }
-        run_interruptibly([partial(rasterio.shutil.copy, pixels, target, **options)])
+        run_interruptibly([partial(_copy, pixels, target, options)])
         _check_complete(target)
         style, auxiliary = self.sidecars(target)
         style.write_text(layer.style(), encoding="utf-8")
         if (text := layer.auxiliary()) is not None:
             auxiliary.write_text(text, encoding="utf-8")
+
+
+def _copy(pixels: Path, target: Path, options: Mapping[str, Any]) -> None:
+    """Convert a raster."""
+    # GDAL would compress overviews once more, for a temporary file.
+    with rasterio.Env(COG_TMP_COMPRESSION="NONE"):
+        rasterio.shutil.copy(pixels, target, **options)
 
 
 def _describe(pixels: Path, layer: Layer, grid: PixelGrid, tags: Mapping[str, str]) -> None:

@@ -26,7 +26,7 @@ from tiles.mosaic.arguments import check_files, check_layers, fill_values, indep
 from tiles.mosaic.executors import run_cluster, run_here, run_processes
 from tiles.mosaic.networks import Network, TileNetwork
 from tiles.mosaic.panels import MosaicJob, WorkerContext
-from tiles.mosaic.tiling import PANEL_COLUMNS, TilingPlan
+from tiles.mosaic.tiling import PANEL_COLUMNS, TilingPlan, fit_tile
 from tiles.mosaic.windows import DEFAULT_BLEND, Blend, find_window
 from tiles.reading.area import read_area
 from tiles.reading.raster import GDAL_CACHE
@@ -40,7 +40,7 @@ def mosaic(
     layers: Layer | Sequence[Layer],
     out: str | PathLike[str] | Mapping[str, str | PathLike[str]],
     *,
-    tile: int = 512,
+    tile: int | range = 512,
     overlap: int | None = None,
     blend: Blend = DEFAULT_BLEND,
     batch_size: int = 4,
@@ -83,8 +83,10 @@ def mosaic(
             processes: one for each GPU, for example.
         layers: The layer to map, or several.
         out: Path of the map, or paths by layer name.
-        tile: Edge of a tile in pixels (S).
-        overlap: Least number of pixels that neighbouring tiles share; half a tile by default.
+        tile: Edge of a tile in pixels (S). Of a range of edges, the smallest is taken with which
+            there are no more tiles than with the largest.
+        overlap: Least number of pixels that neighbouring tiles share; by default half of a tile,
+            or of the smallest of a range.
         blend: Weights of a tile's pixels where tiles overlap: a key of
             :data:`tiles.mosaic.windows.BLENDS`, or a function from `tile` to positive weights
             [tile].
@@ -125,7 +127,8 @@ def mosaic(
         >>> mosaic("ortho.tif", network, ValueMap("score"), "score.tif", tile=64, scale=255)
         {'score': PosixPath('score.tif')}
     """
-    overlap = tile // 2 if overlap is None else overlap
+    if overlap is None:
+        overlap = (tile if isinstance(tile, int) else min(tile)) // 2
     if batch_size < 1:
         fault = f"must be >= 1 tile, got {batch_size}"
         raise InvalidValueError("batch_size", fault, "give 1 or more")
@@ -139,19 +142,20 @@ def mosaic(
         raise InvalidValueError("network", fault, "give one network, or several and no client")
     layers, paths = check_layers(layers, out)
     files = check_files(rasters, paths)
-    window_weights = find_window(blend, tile)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
         source = stack.enter_context(Source(rasters, bands, crs))
         network_grid = source.grid_at(gsd)
         target = {"source": source.grid, "network": network_grid}[grid]
         wanted = None if area is None else read_area(area, target)
         window = None if wanted is None else wanted.window
+        edge = fit_tile(network_grid, tile, overlap)
+        window_weights = find_window(blend, edge)
         filling = fill_values(fill, len(source.bands))
         settings = {
             "sources": source.file_stats(),
             "grids": [repr(source.grid), repr(network_grid), repr(target)],
             "window": window,
-            "tile": tile,
+            "tile": edge,
             "overlap": overlap,
             "blend": window_weights.tolist(),
             "block": BLOCK,
@@ -172,7 +176,7 @@ def mosaic(
             width = target.width if window is None else window[1][1] - window[1][0]
             unfinished = unfinished_panel_width(next(iter(files.values())), settings)
             panel = unfinished or min(PANEL_COLUMNS, -(-width // max(workers, 1)))
-        plan = TilingPlan(source.grid, network_grid, tile, overlap, panel, BLOCK, target, window)
+        plan = TilingPlan(source.grid, network_grid, edge, overlap, panel, BLOCK, target, window)
         settings[PANEL_WIDTH] = panel
         left = plan.extent[1][0]
         columns = [(part.start - left, part.stop - left) for part in plan.panels]

@@ -163,6 +163,40 @@ class TilingPlan:
         return len(self.tile_rows) * sum(len(panel.tiles) for panel in self.panels)
 
 
+def fit_tile(grid: PixelGrid, tile: int | range, overlap: int) -> int:
+    """Return the edge of the tiles that cover a grid.
+
+    Args:
+        grid: The grid of the network's input.
+        tile: The edge, or a range of edges in pixels.
+        overlap: Pixels that neighbouring tiles share at least.
+
+    Returns:
+        The edge; of a range, the smallest with which there are no more tiles than with the largest.
+
+    Raises:
+        InvalidValueError: If a tile or the overlap is impossible.
+
+    Example:
+        >>> from rasterio import Affine
+        >>> from rasterio.crs import CRS
+        >>> grid = PixelGrid(CRS.from_epsg(25832), Affine.identity(), 1000, 1000)
+        >>> fit_tile(grid, range(256, 513, 32), overlap=16)  # 3 x 3 tiles, as with 512 px
+        352
+    """
+    if isinstance(tile, int):
+        return tile
+    if not tile:
+        raise InvalidValueError("tile", f"must hold an edge, got {tile}", "give one or more")
+
+    def count(edge: int) -> int:
+        rows = tile_starts(grid.height, edge, overlap)
+        return len(rows) * len(tile_starts(grid.width, edge, overlap))
+
+    fewest = count(max(tile))
+    return min(edge for edge in tile if count(edge) == fewest)
+
+
 def _weights(source: PixelGrid, target: PixelGrid) -> tuple[ResamplingWeights, ResamplingWeights]:
     rows = resampling_weights(source.height, target.height)
     return rows, resampling_weights(source.width, target.width)

@@ -296,7 +296,7 @@ def test_tags_say_what_decided_over_the_pixels(mapper: Mapper, tmp_path: Path) -
     settings: dict[str, Any] = {"grid": "network", "crs": "EPSG:25833", "area": area}
     settings |= {"tile": 48, "overlap": 20, "batch_size": 2}
     made = mapper.map(raster, tmp_path / "m", domain="city_a", **settings)
-    assert made.attrs["prediction"] == "tiles of 48 px that overlap by 20 px, float32"
+    assert made.attrs["prediction"] == "tiles of up to 48 px that overlap by 20 px, float32"
     with rasterio.open(files(made)["landcover"]) as file:
         tags = {key: value for key, value in file.tags().items() if key.startswith("SEMIMTL")}
     assert {key.removeprefix("SEMIMTL_"): value for key, value in tags.items()} == {

@@ -86,7 +86,7 @@ def scenes(folder: Path, size: int) -> list[LabelledScene]:
 @pytest.mark.parametrize(
     ("fault", "tile", "overlap"),
     [
-        # The largest tile with the least overlap costs least.
+        # The largest tile with the least overlap costs least; scenes are 6 crops wide.
         (nowhere, 64, 2),
         # Of 4 px that two tiles share, both are wrong somewhere; of 8 px, the better one counts.
         (at_borders, 64, 8),
@@ -125,3 +125,10 @@ def test_tiles_of_the_card_and_of_the_user(card: ModelCard) -> None:
     assert tiling(measured, tile=32) == (32, 16, 32)
     assert tiling(measured, overlap=0, batch_size=3) == (512, 0, 3)
     assert tiling(measured, tile=4096) == (4096, 32, 1)
+
+
+def test_tiles_are_no_larger_than_their_number_asks_for(card: ModelCard) -> None:
+    measured = replace(card, crop=128, tile=512, overlap=32)
+    assert MapSettings().tiling(measured).edges == range(128, 513, 32)
+    assert MapSettings(tile=512).tiling(measured).edges == 512
+    assert MapSettings().tiling(replace(card, crop=128)).edges == 128
