@@ -180,9 +180,9 @@ def fit_tile(grid: PixelGrid, tile: int | range, overlap: int) -> int:
     Example:
         >>> from rasterio import Affine
         >>> from rasterio.crs import CRS
-        >>> grid = PixelGrid(CRS.from_epsg(25832), Affine.identity(), 1000, 1000)
+        >>> grid = PixelGrid(CRS.from_epsg(25832), Affine.identity(), 1100, 1100)
         >>> fit_tile(grid, range(256, 513, 32), overlap=16)  # 3 x 3 tiles, as with 512 px
-        352
+        384
     """
     if isinstance(tile, int):
         return tile
