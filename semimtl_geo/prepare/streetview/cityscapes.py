@@ -35,6 +35,9 @@ from tiles.types import Float32Array, ProgressCallback
 
 EXTRA: Final = "train_extra"
 
+BROKEN: Final = "troisdorf/troisdorf_000000_000073"
+"""Frame of the official train_extra whose image cannot be used, and which has no disparity."""
+
 FRAMES: Final[Mapping[str, int]] = {"train": 2975, "val": 500}
 """Number of frames of the splits that must be complete."""
 
@@ -69,7 +72,7 @@ class Cityscapes:
         return asdict(self)
 
     def plan(self, raw: RawFolder) -> list[Item]:
-        """List the frames.
+        """List the frames, without the one of train_extra that is broken.
 
         Raises:
             InputError: If a file is missing or a split is incomplete.
@@ -79,6 +82,8 @@ class Cityscapes:
             found = {kind: _files(raw, kind, split) for kind in ENDINGS}
             if split == EXTRA:
                 del found["gtFine"]
+                for files in found.values():
+                    files.pop(BROKEN, None)
             _check(raw, split, found, self.frames.get(split))
             domain, target_split, labels = "cityscapes", split, LABELS
             if split == EXTRA:
@@ -86,9 +91,9 @@ class Cityscapes:
                 labels = {"depth": LABELS["depth"]}
             for frame in sorted(found["leftImg8bit"]):
                 name = frame.partition("/")[2]
-                files = {kind: found[kind][frame] for kind in found}
+                raw_files = {kind: found[kind][frame] for kind in found}
                 targets = target_files(target_split, name, labels)
-                items.append(Item(domain, target_split, name, files, targets))
+                items.append(Item(domain, target_split, name, raw_files, targets))
         return items
 
     def make(self, item: Item, files: Mapping[str, Path], folder: Path) -> None:
@@ -108,7 +113,11 @@ class Cityscapes:
 
     def summary(self, folder: Path, progress: ProgressCallback) -> str:
         """Describe a domain in Markdown."""
-        return describe_frames(folder, progress)
+        text = describe_frames(folder, progress)
+        if folder.name == "cityscapes_extra":
+            name = BROKEN.partition("/")[2]
+            text += f"\nLeft out: {name}, whose image is broken in the official archive.\n"
+        return text
 
 
 def inverse_depth(disparity: NDArray[np.uint16], camera: float) -> Float32Array:

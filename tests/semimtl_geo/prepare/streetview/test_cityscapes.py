@@ -160,6 +160,23 @@ def test_train_extra_is_a_domain_with_depth_alone(raw: Path) -> None:
     }
 
 
+def test_the_broken_frame_of_train_extra_is_left_out(raw: Path) -> None:
+    """It has an image, black, and a camera, but no disparity: as in the official archives."""
+    whole, broken = "troisdorf_000000_000072", "troisdorf_000000_000073"
+    frame(raw, "train_extra", whole, labels="gtCoarse")
+    frame(raw, "train_extra", broken, labels="gtCoarse")
+    path(raw, "disparity", "train_extra", broken).unlink()
+    out = run(raw) / "cityscapes_extra"
+    assert {file.stem for file in (out / "train").rglob("*.*")} == {whole}
+    summary = (out / "summary.md").read_text()
+    assert "train: 1 frames" in summary
+    assert f"Left out: {broken}" in summary
+    # Any other hole is a fault.
+    path(raw, "disparity", "train_extra", whole).unlink()
+    with pytest.raises(InputError, match=f"{whole}_disparity.png"):
+        run(raw)
+
+
 def test_archives_need_not_be_unzipped(raw: Path) -> None:
     want = {file.name: file.read_bytes() for file in run(raw).rglob("*.???") if file.stem in (ULM,)}
     for kind in ("leftImg8bit", "gtFine", "disparity", "camera"):
