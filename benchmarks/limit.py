@@ -10,8 +10,8 @@ paper's decoders, which know tiles of the same proportions:
 
 - map s: seconds of `Mapper.map`, from the orthophoto's file (GeoTIFF, uint8, 3 bands) to all maps
   as finished Cloud Optimized GeoTIFFs, with the default tiles and precision;
-- pass s: seconds of the network alone, once over each pixel, in the same precision, channels last
-  and batches; that is scaling, normalisation, encoder, decoders, up-sampling and the estimate;
+- pass s: seconds of the network alone, once over each pixel, in tiles of 512 px, in the same
+  precision, channels last: scaling, normalisation, encoder, decoders, up-sampling, estimate;
 - map / pass: wanted at most 1.5. Least over least of rounds that take turns;
 - predicted: pixels that the map predicts, of those that it has.
 
@@ -31,6 +31,8 @@ import rasterio
 import torch
 from measuring import made_on, make_parser, publish, say, table
 from networks import paper_card
+from rasterio import Affine
+from rasterio.crs import CRS
 from rasters import write_dense
 from seam import train_shortly
 from torch import Tensor
@@ -38,13 +40,15 @@ from torch import Tensor
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.mapping.predictor import Predictor
-from semimtl_geo.mapping.settings import MapSettings, Tiling
+from semimtl_geo.mapping.settings import BATCH_PIXELS, MapSettings, Tiling
 from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.synthetic import write_cities
-from tiles.grid import tile_starts
+from tiles.grid import PixelGrid, tile_starts
+from tiles.mosaic.tiling import fit_tile
 
 SEED = 7
 SCENE = 1024
+TILE = 512
 CITIES = ("city_a", "city_b")
 
 
@@ -63,15 +67,15 @@ def papers_network(encoder: str, like: ModelCard) -> Mapper:
     return Mapper(card, card.build_generator())
 
 
-def read_batches(raster: Path, tiling: Tiling) -> Iterator[Tensor]:
-    """Batches of tiles that do not overlap; those at the border reach back into the raster."""
+def read_batches(raster: Path) -> Iterator[Tensor]:
+    """Batches of tiles that do not overlap."""
     with rasterio.open(raster) as file:
         values = torch.from_numpy(file.read())
-    tile = min(tiling.tile, *values.shape[1:])
-    starts = range(0, values.shape[1] - tile + 1, tile)
-    tiles = [values[:, y : y + tile, x : x + tile].float() for y in starts for x in starts]
-    for start in range(0, len(tiles), tiling.batch_size):
-        batch = torch.stack(tiles[start : start + tiling.batch_size])
+    starts = range(0, values.shape[1], TILE)
+    tiles = [values[:, y : y + TILE, x : x + TILE].float() for y in starts for x in starts]
+    size = BATCH_PIXELS // TILE**2
+    for start in range(0, len(tiles), size):
+        batch = torch.stack(tiles[start : start + size])
         yield batch.contiguous(memory_format=torch.channels_last)
 
 
@@ -80,13 +84,12 @@ def measure(
 ) -> list[str]:
     """Measure one network; returns a row of the table."""
     tiling = MapSettings().tiling(mapper.card)
-    size -= size % min(tiling.tile, size)  # whole tiles, so that the pass sees each pixel once
     raster = folder / "raster.tif"
     write_dense(raster, size, mapper.card.gsd or 0.1)  # on the network's grid
     chosen = mapper if domain is None else mapper.for_domain(domain)
     precision = chosen.precision_on()
     predict = Predictor(chosen.card, chosen.generator, None, chosen.device, 255.0, precision)
-    batches = list(read_batches(raster, tiling))
+    batches = list(read_batches(raster))
     maps, passes = [], []
     predict(batches[0])
     for number in range(rounds):
@@ -112,7 +115,9 @@ def measure(
 
 def predicted(size: int, tiling: Tiling) -> float:
     """Pixels that are predicted, over those of a scene."""
-    return (len(tile_starts(size, tiling.tile, tiling.overlap)) * tiling.tile / size) ** 2
+    grid = PixelGrid(CRS.from_epsg(25832), Affine.identity(), size, size)
+    tile = fit_tile(grid, tiling.edges, tiling.overlap)
+    return (len(tile_starts(size, tile, tiling.overlap)) * tile / size) ** 2
 
 
 def score(mapper: Mapper, folder: Path) -> Iterator[list[str]]:
@@ -169,7 +174,9 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--checkpoint", type=Path, help="a network of the embedded cities")
     parser.add_argument("--iterations", type=int, default=300, help="of training without one")
-    parser.add_argument("--size", type=int, default=2560, help="edge of the raster in px")
+    parser.add_argument(
+        "--size", type=int, default=2560, help=f"edge of the raster: a multiple of {TILE} px"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     lines = limit(args.checkpoint, args.iterations, args.size, args.rounds)

@@ -31,6 +31,7 @@ from semimtl_geo.prepare.isprs.common import (
 from semimtl_geo.prepare.options import option, parse_names
 from semimtl_geo.prepare.rasters.raw_raster import RawRaster, find_grid
 from semimtl_geo.prepare.summary import describe_scenes
+from tiles.elevation.ground import GroundFilter
 from tiles.elevation.ndsm import heights_above_ground
 from tiles.errors import InputError, InvalidValueError, MissingFileError
 from tiles.grid import PixelGrid
@@ -45,6 +46,8 @@ TEST: Final = (
 )
 
 GSD: Final = 0.09
+
+DECIMETRE: Final = 0.1
 
 UNPLACED_STEP: Final = 1000.0
 """Metres between the corners of neighbouring scenes that have no known place."""
@@ -61,14 +64,16 @@ class Vaihingen:
         heights: ``dsm`` computes heights above ground from the surface model, ``ndsm`` reads a
             third party's normalised surface model, ``none`` writes no heights.
         ndsm_pattern: File names of the normalised surface models; ``{N}`` is the area's number.
-        ndsm_scale: Metres per unit of the normalised surface models. No publisher states it for the
-            JPEGs in circulation.
+        ndsm_scale: Metres per unit of the normalised surface models. By default integers are
+            decimetres, as in the JPEGs in circulation (M. Gerke, "Use of the stair vision library
+            within the ISPRS 2D semantic labeling benchmark", ITC Twente, 2014), and real numbers
+            metres.
         crs: Coordinate reference system of the world files.
         unplaced: Whether to lay the scenes side by side instead of reading world files.
         val: Official training areas that are held out for validation; ``("none",)`` for none.
 
     Example:
-        >>> Vaihingen(heights="ndsm", ndsm_scale=0.1).settings["crs"]
+        >>> Vaihingen(heights="ndsm").settings["crs"]
         'EPSG:32632'
     """
 
@@ -83,7 +88,7 @@ class Vaihingen:
         "names of the normalised surface models; {N} is the area's number",
     )
     ndsm_scale: float | None = option(
-        None, "metres per unit of these; needed if they are integers", parse=float
+        None, "metres per unit of these; else 0.1 for integers, 1 for real numbers", parse=float
     )
     crs: str = option("EPSG:32632", "coordinate reference system of the world files")
     unplaced: bool = option(
@@ -171,8 +176,9 @@ class Vaihingen:
     def summary(self, folder: Path, progress: ProgressCallback) -> str:
         """Describe the scenes in Markdown."""
         heights = {
-            "dsm": "made from the surface model (simple morphological filter)",
-            "ndsm": f"{self.ndsm_pattern}, {self.ndsm_scale or 1:g} m per unit",
+            "dsm": "made from the surface model (simple morphological filter); up to "
+            f"{GroundFilter().threshold:g} m above the ground count as 0",
+            "ndsm": f"{self.ndsm_pattern}, {self._described_scale}",
             "none": "none",
         }[self.heights]
         places = "laid side by side, at no place on earth" if self.unplaced else "by world files"
@@ -244,11 +250,16 @@ class Vaihingen:
         return grid
 
     def _scale(self, ndsm: RawRaster) -> float:
-        """Return metres per unit, which cannot be guessed for integers."""
-        if self.ndsm_scale is None and ndsm.dtype.kind != "f":
-            fault = f"has heights of {ndsm.dtype}, which are not metres"
-            raise InputError(ndsm.name, fault, "give --ndsm-scale, metres per unit, such as 0.1")
-        return self.ndsm_scale or 1.0
+        """Return metres per unit."""
+        if self.ndsm_scale is not None:
+            return self.ndsm_scale
+        return 1.0 if ndsm.dtype.kind == "f" else DECIMETRE
+
+    @property
+    def _described_scale(self) -> str:
+        if self.ndsm_scale is not None:
+            return f"{self.ndsm_scale:g} m per unit"
+        return "integers in decimetres, real numbers in metres"
 
 
 @contextmanager

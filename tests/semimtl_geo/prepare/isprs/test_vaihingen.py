@@ -143,20 +143,19 @@ def test_heights_made_of_the_surface_model(raw: Path) -> None:
     assert not [file for file in folder.rglob(".*") if file.name != ".prepare.json"]
 
 
-def test_normalised_models_need_a_scale(raw: Path) -> None:
+def test_normalised_models_of_integers_are_in_decimetres(raw: Path) -> None:
     name = "dsm_09cm_matching_area{}_normalized.jpg"
     values = {area: blocks(*SIZE, seed=int(area)) for area in ("1", "2")}
     values["1"][:8, :8] = 255
     for area, each in values.items():
         jpeg(raw / "ndsm" / name.format(area), each)
-    with pytest.raises(InputError, match=r"area1_normalized\.jpg: .* give --ndsm-scale"):
-        made(raw, heights="ndsm")
-    height = scene(made(raw, "again", heights="ndsm", ndsm_scale=0.2), "height")[0]
     stored = load(raw / "ndsm" / name.format("1"))[0]
-    assert (height[:8, :8] == -9999).all()
-    known = height != -9999
-    assert known.sum() == 40 * 30 - 64
-    np.testing.assert_allclose(height[known], stored[known] * 0.2, rtol=1e-6)
+    for out, scale, metres in (("made", None, 0.1), ("again", 0.2, 0.2)):
+        height = scene(made(raw, out, heights="ndsm", ndsm_scale=scale), "height")[0]
+        assert (height[:8, :8] == -9999).all()
+        known = height != -9999
+        assert known.sum() == 40 * 30 - 64
+        np.testing.assert_allclose(height[known], stored[known] * metres, rtol=1e-6)
 
 
 def test_normalised_models_in_metres_under_another_name(raw: Path) -> None:
