@@ -22,6 +22,9 @@ class Optimisation:
         power: Power of the polynomial decay.
         discriminator_lr: Constant learning rate of the discriminators' Adam (0.9, 0.99).
         clip: Largest norm of the generator's gradient; None: it is not clipped.
+        synchronous: Whether the generator makes one step per iteration, with the gradients of all
+            domains (synchronous SGD, section 3.3), rather than one after each domain (Algorithm 1
+            as printed). With ``batchnorm: mixed`` it always does.
 
     Example:
         >>> layer = nn.Linear(2, 1)
@@ -35,6 +38,7 @@ class Optimisation:
     power: float = 0.9
     discriminator_lr: float = 1e-4
     clip: float | None = None
+    synchronous: bool = False
 
     def of_generator(self, weights: Iterable[nn.Parameter]) -> Optimizer:
         """Return the optimiser of the generator."""

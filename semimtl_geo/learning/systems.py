@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from semimtl_geo.learning.adversarial import ALIGNMENTS
+from semimtl_geo.learning.alignment import ALIGNMENTS
 from semimtl_geo.tasks import Task
 from tiles.errors import InputError, InvalidValueError
 from tiles.types import LabelKind
@@ -25,7 +25,7 @@ class System:
             of the tasks of these kinds.
         order: Tables and pages list systems in ascending order.
         alignment: Alignment of predictions on unlabelled domains, a key of
-            :data:`semimtl_geo.learning.adversarial.ALIGNMENTS`; None for no alignment.
+            :data:`semimtl_geo.learning.alignment.ALIGNMENTS`; None for no alignment.
         label_kind: Kind of the tasks that are trained; None for all tasks.
 
     Example:
@@ -60,9 +60,9 @@ SYSTEMS: Final[dict[str, System]] = {
     ),
     "da_seg": System(
         "DA_Seg",
-        "STL_Seg with adversarial adaptation to the other domain",
+        "STL_Seg adapted to the other domain as AdaptSegNet (Tsai et al., CVPR 2018) does",
         order=1,
-        alignment="binary",
+        alignment="adaptsegnet",
         label_kind="classes",
     ),
     "stl_depth": System(
@@ -73,9 +73,9 @@ SYSTEMS: Final[dict[str, System]] = {
     ),
     "da_depth": System(
         "DA_Depth",
-        "STL_Depth with adversarial adaptation to the other domain",
+        "STL_Depth adapted to the other domain as AdaptSegNet (Tsai et al., CVPR 2018) does",
         order=3,
-        alignment="binary",
+        alignment="adaptsegnet",
         label_kind="values",
     ),
     "jtl": System("JTL", "one network for both, trained on labels only", order=4),

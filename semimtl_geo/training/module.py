@@ -11,18 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from semimtl_geo.data import DomainsDataModule
-from semimtl_geo.learning.adversarial import (
-    ALIGNMENTS,
-    AdversarialWeights,
-    Adversary,
-    Confusion,
-)
+from semimtl_geo.learning.adversarial import AdversarialWeights, Adversary, Confusion
+from semimtl_geo.learning.alignment import ALIGNMENTS
 from semimtl_geo.learning.consistency import Consistency
-from semimtl_geo.learning.distributed import (
-    average_statistics,
-    reseed,
-    without_reducer,
-)
+from semimtl_geo.learning.distributed import average_statistics, reseed, without_reducer
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.learning.systems import SystemName, find_system, supervise
 from semimtl_geo.models import find_model
@@ -272,10 +264,17 @@ class SemiMTL(AdversarialOptimisation):
                     taught, loss = consistency
                     generator_losses.append(self.consistency.prior.weight * loss)
                     log[f"train/{domain}/{taught.name}/consistency"] = loss
-            last = number == len(mini_batches)
-            self._step(generator_step, generator_losses, self.optimisation.clip, counts=last)
+            first, last = number == 1, number == len(mini_batches)
+            joint = self.optimisation.synchronous
+            if first or not joint:
+                self._begin_step(generator_step, counts=last or joint)
+            self._add_gradients(generator_step, generator_losses)
+            if last or not joint:
+                self._end_step(generator_step, self.optimisation.clip)
         for optimizer in discriminator_step:
-            self._step(optimizer, discriminator_losses)
+            self._begin_step(optimizer)
+            self._add_gradients(optimizer, discriminator_losses)
+            self._end_step(optimizer)
         average_statistics(self.generator)
         return {name: value.detach() for name, value in log.items()} | confusion.shares()
 

@@ -81,19 +81,11 @@ class AdversarialOptimisation(lightning.LightningModule):
         if self.scaler.is_enabled() and (state := checkpoint.get(SCALER)):
             self.scaler.load_state_dict(state)
 
-    def _step(
-        self,
-        optimizer: LightningOptimizer,
-        losses: list[Tensor],
-        clip: float | None = None,
-        counts: bool = False,
-    ) -> None:
-        """Make one step of an optimiser.
+    def _begin_step(self, optimizer: LightningOptimizer, counts: bool = False) -> None:
+        """Forget gradients.
 
         Args:
             optimizer: The optimiser.
-            losses: Losses, which are summed.
-            clip: Largest norm of the gradient, if it is clipped.
             counts: Whether Lightning counts the step as an iteration.
         """
         optimizer.zero_grad()
@@ -101,9 +93,15 @@ class AdversarialOptimisation(lightning.LightningModule):
             # Lightning counts as iterations the steps that are made through it (max_steps,
             # checkpoints, logs). One without gradients changes nothing.
             optimizer.step()
+
+    def _add_gradients(self, optimizer: LightningOptimizer, losses: list[Tensor]) -> None:
+        """Add the gradients of the sum of losses."""
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         loss = self.scaler.scale(torch.stack(losses).sum())
         self.manual_backward(loss, inputs=weights)
+
+    def _end_step(self, optimizer: LightningOptimizer, clip: float | None = None) -> None:
+        """Step with the gradients, whose norm is clipped to `clip`, if it is given."""
         average_gradients(optimizer.optimizer)
         self.scaler.unscale_(optimizer.optimizer)
         if clip is not None:

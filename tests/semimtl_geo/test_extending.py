@@ -16,7 +16,7 @@ from semimtl_geo import DomainsDataModule, Mapper, SemiMTL, fit
 from semimtl_geo.compare import make_row, to_markdown
 from semimtl_geo.compare.comparison import select_runs
 from semimtl_geo.compare.scenario import find_scenario
-from semimtl_geo.learning.adversarial import ALIGNMENTS, Alignment, register_alignment
+from semimtl_geo.learning.alignment import ALIGNMENTS, Alignment, register_alignment
 from semimtl_geo.learning.systems import SYSTEMS, System, register_system
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.report import ExampleScene, write_report

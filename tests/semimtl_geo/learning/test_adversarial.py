@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semimtl_geo.learning.adversarial import (
+from semimtl_geo.learning.alignment import (
     ALIGNMENTS,
     discriminator_loss,
     intra_loss,
@@ -40,6 +40,7 @@ def mean_log(*probabilities: float) -> float:
         ("m2", 3, 4, [1, 2, 3]),
         ("m3", 2, 3, [1, 2]),
         ("binary", 3, 2, [1] * 3),
+        ("adaptsegnet", 3, 2, [1] * 3),
     ],
 )
 def test_classes_of_a_discriminator(
@@ -89,7 +90,10 @@ def test_equation_3() -> None:
         ("m3", TWO, 0, [1], (0.7, 0.9)),
         # C: 1 - 0.1 and 1 - 0.4.
         ("m3", THREE, 2, [0], (0.9, 0.6)),
-        # DA and SemiSD: class 0 of two.
+        # DA: class 0 of two, predictions on labelled domains.
+        ("adaptsegnet", BINARY, 1, [0], (0.8, 0.3)),
+        ("adaptsegnet", BINARY, 0, [1, 2], (0.8, 0.3)),
+        # SemiSD: class 0 of two, ground truth.
         ("binary", BINARY, 1, [0], (0.8, 0.3)),
     ],
 )

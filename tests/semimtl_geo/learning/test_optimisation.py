@@ -29,6 +29,34 @@ def test_sgd() -> None:
     assert stepped(settings, [0.5, 0.2]) == pytest.approx([one, two])
 
 
+def test_adam_of_discriminators() -> None:
+    """Averages over 10 gradients and 100 squares (0.9, 0.99), without their bias towards 0."""
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = Optimisation(discriminator_lr=0.1).of_discriminators([weight])
+    mean = square = 0.0
+    expected = 1.0
+    for step, gradient in enumerate((0.5, -0.2, 0.1), start=1):
+        weight.grad = torch.tensor([gradient])
+        optimizer.step()
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.99 * square + 0.01 * gradient**2
+        expected -= 0.1 * (mean / (1 - 0.9**step)) / (square / (1 - 0.99**step)) ** 0.5
+        assert weight.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_learning_rate_is_a_polynomial() -> None:
+    """Of power 0.9, and 0 after the last iteration."""
+    optimizer = Optimisation(lr=0.5).of_generator([torch.nn.Parameter(torch.ones(1))])
+    schedule = Optimisation(lr=0.5).schedule(optimizer, lambda: 8)
+    rates = []
+    for _ in range(8):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([0.5 * (1 - done / 8) ** 0.9 for done in range(8)])
+    assert optimizer.param_groups[0]["lr"] == 0.0
+
+
 def test_adamw() -> None:
     """The first step is as large as the learning rate; the decay comes before, by itself."""
     settings = Optimisation("adamw", lr=0.1, weight_decay=0.2)

@@ -18,8 +18,8 @@ from tiles.errors import InvalidValueError
         # Tables 2 and 3, and section 4.2.
         ("stl_seg", "STL_Seg", None, True, False),
         ("stl_depth", "STL_Depth", None, False, True),
-        ("da_seg", "DA_Seg", "binary", True, False),
-        ("da_depth", "DA_Depth", "binary", False, True),
+        ("da_seg", "DA_Seg", "adaptsegnet", True, False),
+        ("da_depth", "DA_Depth", "adaptsegnet", False, True),
         ("jtl", "JTL", None, True, True),
         ("semisd", "SemiSD", "binary", True, True),
         ("semimtl_m1", "SemiMTL (M1)", "m1", True, True),
@@ -58,6 +58,8 @@ def test_every_system_can_be_named_in_a_configuration() -> None:
 def test_a_system_is_registered_once_and_with_a_known_alignment() -> None:
     with pytest.raises(InvalidValueError, match="jtl: is registered already"):
         register_system("jtl", SYSTEMS["jtl"])
-    with pytest.raises(InvalidValueError, match="no alignment is called m4; use one of binary, m1"):
+    with pytest.raises(
+        InvalidValueError, match="no alignment is called m4; use one of adaptsegnet"
+    ):
         register_system("semimtl_m4", System("SemiMTL (M4)", "a fourth mode", alignment="m4"))
     assert "semimtl_m4" not in SYSTEMS
