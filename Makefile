@@ -26,7 +26,7 @@ benchmark-towns: $(STAMP)
 	$(BIN)/python benchmarks/towns.py --data $(TOWNS)
 
 benchmark-speed: $(STAMP)
-	for name in stitching memory networks seam step loader; do \
+	for name in stitching memory networks limit seam step loader; do \
 		$(BIN)/python benchmarks/$$name.py || exit; \
 	done
 

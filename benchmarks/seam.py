@@ -96,6 +96,8 @@ def measure(heights: npt.NDArray[np.float32], lines: list[int], stride: int) -> 
         for before, line, after in zip([0, *lines], lines, [*lines[1:], size], strict=False):
             near = away & (numbers > before) & (numbers < after)
             phase = near & ((numbers - line) % stride == 0)
+            if not phase.any():  # no line between two borders is far enough from both
+                continue
             means = jump[line - 1], jump[phase].mean(), jump[near].mean()
             parts.append(Jumps(*(np.array([mean]) for mean in means)))
     return joined(parts)
