@@ -12,7 +12,7 @@ import pandas as pd
 from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.mapping.evaluation import Scores
 from semimtl_geo.tasks import Depth, Segmentation
-from semimtl_geo.tasks.metrics import GAIN, multi_task_gain
+from semimtl_geo.tasks.scores import GAIN, multi_task_gain
 
 SCORES: Final = (*Segmentation.main_scores, *Depth.main_scores, GAIN)
 """The scores of the paper's tables: those of its two tasks, and ΔM."""

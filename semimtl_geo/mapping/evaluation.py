@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
-from torchmetrics import Metric
 
 from semimtl_geo.mapping.dataset import map_files
 from semimtl_geo.mapping.frames import adapt_to_frames, frame_bands, map_frame
@@ -28,6 +27,9 @@ from tiles.grid import PixelGrid
 from tiles.reading.raster import BEYOND, Raster
 from tiles.reading.vrt import warped_vrt
 from tiles.types import BandSelection, ProgressCallback
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
 
 ROWS = 1024
 """Rows of a map that are compared at a time."""

@@ -11,11 +11,12 @@ May import :mod:`tiles.maps` and the modules at the roots of ``tiles`` and ``sem
 from __future__ import annotations
 
 from semimtl_geo.tasks.coloring import IndexedColors, Legend
-from semimtl_geo.tasks.depth import BinnedDepth, Depth, Slope
+from semimtl_geo.tasks.depth import BinnedDepth, Depth
 from semimtl_geo.tasks.label_findings import Finding
-from semimtl_geo.tasks.metrics import Score
 from semimtl_geo.tasks.registry import TASKS, from_settings, register_task
+from semimtl_geo.tasks.scores import Score
 from semimtl_geo.tasks.segmentation import Segmentation
+from semimtl_geo.tasks.slope import Slope
 from semimtl_geo.tasks.task import Task
 
 __all__ = [

@@ -1,19 +1,18 @@
-"""Tasks that predict a real value per pixel: height above ground, inverse depth, and slope."""
+"""Tasks that predict a real value per pixel: height above ground and inverse depth."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics import Metric
 
-from semimtl_geo.tasks import losses, metrics
+from semimtl_geo.tasks import losses
 from semimtl_geo.tasks.coloring import (
     ERROR_RAMP,
     IndexedColors,
@@ -23,11 +22,24 @@ from semimtl_geo.tasks.coloring import (
     round_up,
 )
 from semimtl_geo.tasks.label_findings import Finding, height_findings
-from semimtl_geo.tasks.metrics import DepthScores, Score
+from semimtl_geo.tasks.scores import (
+    ABSOLUTE_RELATIVE_ERROR,
+    DELTA_1,
+    DELTA_2,
+    DELTA_3,
+    MAE,
+    RAISED_FOUND,
+    RMSE,
+    RMSE_RAISED,
+    Score,
+)
 from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ValueMap
 from tiles.maps.qgis import RAMP
 from tiles.types import UNKNOWN_CLASS, BoolArray, LabelKind
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
 
 SMALLEST_PROBABILITY: Final = 1e-12
 """Probabilities below this count as this in logarithms."""
@@ -58,18 +70,18 @@ class Depth(Task):
     label_kind: ClassVar[LabelKind] = "values"
     order: ClassVar[int] = 1
     main_scores: ClassVar[Sequence[Score]] = (
-        metrics.ABSOLUTE_RELATIVE_ERROR,
-        metrics.RMSE,
-        metrics.DELTA_1,
-        metrics.DELTA_2,
-        metrics.DELTA_3,
+        ABSOLUTE_RELATIVE_ERROR,
+        RMSE,
+        DELTA_1,
+        DELTA_2,
+        DELTA_3,
     )
     further_scores: ClassVar[Sequence[Score]] = (
-        metrics.MAE,
-        metrics.RMSE_RAISED,
-        metrics.RAISED_FOUND,
+        MAE,
+        RMSE_RAISED,
+        RAISED_FOUND,
     )
-    headline: ClassVar[Score] = metrics.RMSE
+    headline: ClassVar[Score] = RMSE
 
     name: str = "height"
     weight: float = 0.01
@@ -146,6 +158,8 @@ class Depth(Task):
 
     def scores(self) -> Metric:
         """Build the metric of AbR, RMSE and the deltas."""
+        from semimtl_geo.tasks.metrics import DepthScores
+
         return DepthScores(self.relative_above)
 
     def describe_score(self, score: Score) -> str:
@@ -156,9 +170,9 @@ class Depth(Task):
 
     def score_unit(self, score: Score) -> str:
         """Return the unit of errors; AbR is a ratio, the deltas are percentages."""
-        if score in (metrics.RMSE, metrics.MAE, metrics.RMSE_RAISED):
+        if score in (RMSE, MAE, RMSE_RAISED):
             return self.unit
-        return "" if score == metrics.ABSOLUTE_RELATIVE_ERROR else "%"
+        return "" if score == ABSOLUTE_RELATIVE_ERROR else "%"
 
     @property
     def full_scale(self) -> float:
@@ -273,36 +287,3 @@ class BinnedDepth(Depth):
         entropy = losses.cross_entropy(output, bins, UNKNOWN_CLASS)
         error = losses.root_mean_square(self.regress(output)[:, 0] * self.scale, target)
         return entropy + self.error_weight * error
-
-
-@dataclass(frozen=True)
-class Slope(Depth):
-    """Slope of the surface, learnt from labels of heights: a third task from two labels.
-
-    Attributes:
-        gsd: Ground sampling distance of the heights in metres.
-        of: Key of the heights in a batch.
-
-    Example:
-        >>> roof = torch.arange(3.0).repeat(3, 1)[None]  # rises 1 m per metre
-        >>> round(Slope(gsd=1.0).target(roof).mean().item())
-        45
-    """
-
-    name: str = "slope"
-    scale: float = 90.0
-    unit: str = "degrees"
-    adversary_gain: float = 1.0
-    gsd: float = 1.0
-    of: str = "height"
-
-    @property
-    def label(self) -> str:
-        """Key of the labels of heights in a batch."""
-        return self.of
-
-    def target(self, labels: Tensor) -> Tensor:
-        """Return the surface's angle by central differences; unknown beside unknown heights."""
-        down, right = torch.gradient(labels, spacing=self.gsd, dim=(1, 2))
-        angle = torch.hypot(down, right).atan().rad2deg()
-        return torch.where(labels.isnan(), torch.nan, angle)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from semimtl_geo.tasks.depth import BinnedDepth, Depth, Slope
+from semimtl_geo.tasks.depth import BinnedDepth, Depth
 from semimtl_geo.tasks.segmentation import Segmentation
+from semimtl_geo.tasks.slope import Slope
 from semimtl_geo.tasks.task import Task
 from tiles.errors import InvalidValueError
 

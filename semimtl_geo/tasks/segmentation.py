@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics import Metric
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.tasks import losses
 from semimtl_geo.tasks.coloring import TRANSPARENT, VERDICT_COLORS, IndexedColors, Legend
 from semimtl_geo.tasks.label_findings import Finding
-from semimtl_geo.tasks.metrics import (
+from semimtl_geo.tasks.scores import (
     MEAN_F1,
     MEAN_IOU,
     MEAN_IOU_OF_MAIN,
     PIXEL_ACCURACY,
     Score,
-    SegmentationScores,
 )
 from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ClassMap
 from tiles.types import UNKNOWN_CLASS, BoolArray, Color, LabelKind
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class Segmentation(Task):
 
     def scores(self) -> Metric:
         """Build the metric of pAcc, mIoU, mF1 and the IoU of each class."""
+        from semimtl_geo.tasks.metrics import SegmentationScores
+
         return SegmentationScores(self.classes, UNKNOWN_CLASS, self.minor)
 
     def describe_score(self, score: Score) -> str:

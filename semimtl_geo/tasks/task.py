@@ -5,18 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics import Metric
 
 from semimtl_geo.tasks.coloring import IndexedColors, Legend
 from semimtl_geo.tasks.label_findings import Finding
-from semimtl_geo.tasks.metrics import Score
+from semimtl_geo.tasks.scores import Score
 from tiles.maps.layers import Layer
 from tiles.types import BoolArray, Color, LabelKind
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
 
 
 @dataclass(frozen=True)

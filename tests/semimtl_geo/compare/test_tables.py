@@ -21,7 +21,7 @@ from semimtl_geo.compare import (
 )
 from semimtl_geo.compare.paper_tables import TABLES, Quote
 from semimtl_geo.compare.table import counted_classes
-from semimtl_geo.tasks.metrics import multi_task_gain
+from semimtl_geo.tasks.scores import multi_task_gain
 
 
 def table_2() -> list[Row]:

@@ -8,7 +8,8 @@ import torch
 import torchmetrics
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from semimtl_geo.tasks.metrics import DepthScores, SegmentationScores, multi_task_gain
+from semimtl_geo.tasks.metrics import DepthScores, SegmentationScores
+from semimtl_geo.tasks.scores import multi_task_gain
 
 NAMES = ("road", "house", "tree")
 
