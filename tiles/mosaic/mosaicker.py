@@ -153,6 +153,7 @@ def mosaic(
         filling = fill_values(fill, len(source.bands))
         settings = {
             "sources": source.file_stats(),
+            "sample": None if resume is None else source.sample_digest(),
             "grids": [repr(source.grid), repr(network_grid), repr(target)],
             "window": window,
             "tile": edge,

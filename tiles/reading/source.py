@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 from rasterio.crs import CRS
 
 from tiles.errors import InputError, InvalidValueError
@@ -27,6 +29,12 @@ from tiles.reading.overlay import Overlay, Placement
 from tiles.reading.raster import FileStats, Raster, grid_at_gsd
 from tiles.reading.warp import WarpedOverlay
 from tiles.types import BandSelection, BoolArray, RasterName, Span
+
+SAMPLES: Final = 4
+"""Windows along each axis that are sampled."""
+
+SAMPLE_EDGE: Final = 64
+"""Edge of a sampled window in pixels."""
 
 
 class Source(Closeable):
@@ -129,6 +137,20 @@ class Source(Closeable):
         """Return path, bytes and modification time of each file that is read."""
         return list(self._file_stats)
 
+    def sample_digest(self) -> str:
+        """Return a hash of sampled pixels, which tells a change that no file's time shows.
+
+        Files on servers, in archives and behind nested virtual rasters have no time here, and a
+        copy may keep the time of another file. Changes outside of the sample stay unseen.
+        """
+        digest = hashlib.sha256()
+        for row in _sample(self.grid.height):
+            for column in _sample(self.grid.width):
+                values, known = self.read(row, column)
+                digest.update(np.ascontiguousarray(values).tobytes())
+                digest.update(np.ascontiguousarray(known).tobytes())
+        return digest.hexdigest()
+
     def grid_at(self, gsd: float | None) -> PixelGrid:
         """Return the grid at another ground sampling distance; see :meth:`Raster.grid_at`."""
         return grid_at_gsd(self.name, self.grid, gsd)
@@ -153,3 +175,10 @@ class Source(Closeable):
         self._files.close()
         if isinstance(self._raster, Raster):
             self._raster.close()
+
+
+def _sample(length: int) -> list[Span]:
+    """Return spans that are evenly spread along an axis, from its start to its end."""
+    edge = min(SAMPLE_EDGE, length)
+    starts = {(length - edge) * number // (SAMPLES - 1) for number in range(SAMPLES)}
+    return [(start, start + edge) for start in sorted(starts)]

@@ -7,6 +7,7 @@ import resource
 import signal
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -74,15 +75,16 @@ def stopping(calls: int, error: type[BaseException] = StopError) -> Callable[[to
     return predict
 
 
-def picture(path: Path, height: int = 400, width: int = 640) -> Path:
+def picture(path: Path, height: int = 400, width: int = 640, seed: int = 0) -> Path:
     """Noise in which some rows have a few known pixels only, so that batches cross rows."""
-    values = np.random.default_rng(height).integers(1, 255, (1, height, width), dtype=np.uint8)
+    draws = np.random.default_rng(height + seed)
+    values = draws.integers(1, 255, (1, height, width), dtype=np.uint8)
     values[:, height // 4 : height // 2, width // 9 :] = 0
     values[:, -height // 5 :] = 0
     return write(path, values, nodata=0)
 
 
-def run(image: Path, out: Path, predict: Any = moody, **options: Any) -> None:
+def run(image: Path | str, out: Path, predict: Any = moody, **options: Any) -> None:
     files = {layer.name: out / f"{layer.name}.tif" for layer in LAYERS}
     with mock.patch("tiles.mosaic.mosaicker.BLOCK", 64):
         mosaic(image, predict, LAYERS, files, **{**OPTIONS, **options})
@@ -293,6 +295,36 @@ def test_a_map_that_the_disk_had_no_room_for_gets_no_name(
     assert contents(tmp_path) == made
 
 
+def test_new_content_of_the_old_size_and_time_is_not_mixed_with_the_old(tmp_path: Path) -> None:
+    """In a zip archive, of which GDAL names no file, and as `cp -p` would leave a file."""
+    picture(tmp_path / "new.tif", 300, 200, seed=1)
+    image = picture(tmp_path / "image.tif", 300, 200)
+    old, new = image.read_bytes(), (tmp_path / "new.tif").read_bytes()
+    assert len(old) == len(new)
+    times = image.stat().st_atime_ns, image.stat().st_mtime_ns
+    archive = tmp_path / "images.zip"
+    for place in (image, f"/vsizip/{archive}/image.tif"):
+
+        def put(content: bytes) -> None:
+            image.write_bytes(content)
+            os.utime(image, ns=times)
+            archive.unlink(missing_ok=True)
+            with zipfile.ZipFile(archive, "w") as file:
+                file.writestr("image.tif", content)
+
+        name = "zip" if place is not image else "file"
+        put(new)
+        run(place, folder(tmp_path / f"{name}_whole"))
+        put(old)
+        out = folder(tmp_path / f"{name}_out")
+        with pytest.raises(StopError):
+            run(place, out, stopping(9))
+        assert finished_rows(out) > 0
+        put(new)
+        run(place, out)
+        assert contents(out) == contents(tmp_path / f"{name}_whole")
+
+
 def test_an_input_that_vanishes_midway(tmp_path: Path) -> None:
     parts = [picture(tmp_path / f"{name}.tif", 300, 200) for name in "ab"]
     with rasterio.open(parts[0]) as file:
@@ -313,19 +345,22 @@ def test_an_input_that_vanishes_midway(tmp_path: Path) -> None:
     whole: list[int] = []
     run(image, folder(tmp_path / "whole"), lambda x: whole.append(len(x)) or moody(x))
     out, calls = folder(tmp_path / "out"), 0
+    content, stat = parts[1].read_bytes(), parts[1].stat()
+    times = stat.st_atime_ns, stat.st_mtime_ns
 
     def vanish(images: torch.Tensor) -> dict[str, torch.Tensor]:
         nonlocal calls
         calls += 1
         if calls == 3:
-            parts[1].rename(tmp_path / "away.tif")
+            os.truncate(parts[1], 0)  # GDAL would go on with an open file of another name
         return moody(images)
 
     with pytest.raises(InputError, match=r"image\.vrt: cannot be read") as caught:
         run(image, out, vanish)
     assert "\n" not in str(caught.value)
     assert {path.suffix for path in out.iterdir()} == {".work"}
-    (tmp_path / "away.tif").rename(parts[1])
+    parts[1].write_bytes(content)
+    os.utime(parts[1], ns=times)
     before = calls
     run(image, out, vanish)
     assert 0 < calls - before < len(whole)
