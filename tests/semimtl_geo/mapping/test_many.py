@@ -222,11 +222,12 @@ def test_whole_rasters_are_sent_to_workers(
     """Workers are sent rasters, not panels, and each raster once."""
     before = client.run(tasks_done)
     mapper.for_domain("city_a").map_many(rasters, tmp_path, client=client)
-    done = {key: tasks - before[key] for key, tasks in client.run(tasks_done).items()}
-    assert sum(map(len, done.values())) == COUNT
+    # A task that one worker takes over from the other is in the logs of both.
+    done = set[str]().union(*client.run(tasks_done).values())
+    assert len(done - set[str]().union(*before.values())) == COUNT
 
 
 def tasks_done(dask_worker: Any) -> set[str]:
-    """Return the names of the tasks by which a worker has written maps."""
+    """Return the names of the tasks by which a worker was to write maps."""
     tasks = {str(entry[0]) for entry in dask_worker.state.log}
     return {task for task in tasks if "_write_on_worker" in task or "_remotely" in task}
