@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import astuple
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +60,7 @@ class PanelFile:
         bands: int = 1,
     ) -> None:
         self.history = list[PanelProgress]()
+        self._sizes = list[int]()  # bytes of pixels at each entry of the history
         self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
         self._pixels, self._journal = file.with_suffix(".pixels"), file.with_suffix(".journal")
         self._lock = file.with_suffix(".lock")
@@ -70,7 +72,8 @@ class PanelFile:
             stack.enter_context(locked(self._lock, self._path, REMEDY, LOCK_TIMEOUT))
             self._pixel_file = stack.enter_context(_open(self._pixels))
             self._journal_file = stack.enter_context(_open(self._journal))
-            self.history = self._read()
+            read = self._read()
+            self.history, self._sizes = [entry for entry, _ in read], [size for _, size in read]
             if self._settings is None:
                 self.truncate()
             self._files = stack.pop_all()
@@ -84,25 +87,33 @@ class PanelFile:
     ) -> None:
         self._files.close()
 
-    def _read(self) -> list[PanelProgress]:
-        """Read the journal up to a torn line; return nothing if its settings are others."""
+    def _read(self) -> list[tuple[PanelProgress, int]]:
+        """Read the journal up to a torn line, or one whose pixels are no longer there.
+
+        Returns:
+            Entries and the bytes of pixels that each of them had; nothing if settings are others.
+        """
         if self._settings is None:
             return []
         first, *lines = self._journal.read_bytes().split(b"\n")
         if not has_settings(first, self._settings):
             return []
-        history = list[PanelProgress]()
+        history, there = list[tuple[PanelProgress, int]](), self._pixels.stat().st_size
         for line in lines[:-1]:
             try:
-                history.append(PanelProgress.from_line(line))
+                entry, size = json.loads(line)
+                progress = PanelProgress.from_plain(entry)
             except (ValueError, TypeError):
                 break
+            if not isinstance(size, int) or size > there:
+                break
+            history.append((progress, size))
         return history
 
     def truncate(self, count: int = 0) -> None:
         """Forget all but the first `count` entries of the history; with none, start anew."""
-        self.history = self.history[:count]
-        lines = [entry.to_line() for entry in self.history]
+        self.history, self._sizes = self.history[:count], self._sizes[:count]
+        lines = list(map(_line, self.history, self._sizes))
         journal = b"".join([settings_line(self._settings or {}), *lines])
         with self._write_errors():
             self._journal_file.truncate(len(journal) if self.history else 0)
@@ -134,8 +145,10 @@ class PanelFile:
         """Flush the pixels to disk, then add a line to the journal."""
         with self._write_errors():
             os.fsync(self._pixel_file.fileno())
-            _write(self._journal_file, progress.to_line())
+            size = os.fstat(self._pixel_file.fileno()).st_size
+            _write(self._journal_file, _line(progress, size))
         self.history.append(progress)
+        self._sizes.append(size)
 
     def last_progress(self) -> PanelProgress | None:
         """Return how far another process has come, without opening the panel file."""
@@ -143,7 +156,7 @@ class PanelFile:
             history = self._read()
         except OSError:
             return None
-        return history[-1] if history else None
+        return history[-1][0] if history else None
 
     def write_vrt(self) -> Path:
         """Write a virtual raster of the pixels and return its path."""
@@ -153,6 +166,11 @@ class PanelFile:
 
     def _write_errors(self) -> AbstractContextManager[None]:
         return disk_errors(self._path, can_continue=bool(self.history))
+
+
+def _line(progress: PanelProgress, size: int) -> bytes:
+    """Return the line of a journal that says how far the work and its pixels have come."""
+    return json.dumps([astuple(progress), size]).encode() + b"\n"
 
 
 def settings_line(settings: Mapping[str, Any]) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class PanelProgress:
-    r"""Progress of the work on a panel.
+    """Progress of the work on a panel.
 
     Attributes:
         row: First row of the target grid that is unfinished.
@@ -22,26 +21,22 @@ class PanelProgress:
         predicted: Whether any tile was predicted before.
 
     Example:
-        >>> PanelProgress(512, (3, 0), predicted=True).to_line()
-        b'[512, [3, 0], true]\n'
+        >>> PanelProgress.from_plain([512, [3, 0], True])
+        PanelProgress(row=512, tile=(3, 0), predicted=True)
     """
 
     row: int
     tile: tuple[int, int]
     predicted: bool = False
 
-    def to_line(self) -> bytes:
-        """Return the progress as a line of a journal."""
-        return json.dumps(astuple(self)).encode() + b"\n"
-
     @classmethod
-    def from_line(cls, line: bytes) -> PanelProgress:
-        """Parse a line of a journal.
+    def from_plain(cls, values: Any) -> PanelProgress:
+        """Return the progress from the values of its fields, as JSON holds them.
 
         Raises:
-            ValueError: If the line is torn or of another kind; likewise TypeError.
+            ValueError: If they are others; likewise TypeError.
         """
-        row, (tile_row, tile_column), predicted = json.loads(line)
+        row, (tile_row, tile_column), predicted = values
         return cls(int(row), (int(tile_row), int(tile_column)), bool(predicted))
 
 

@@ -254,6 +254,21 @@ def test_finished_tiles_are_not_predicted_again(
     assert contents(out) == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_pixels_that_are_gone_are_made_again(
+    scene: tuple[Path, dict[str, bytes]], tmp_path: Path, share: float
+) -> None:
+    """As when a disk was checked after a crash: the journal knows of more than there is."""
+    image, made = scene
+    with pytest.raises(StopError):
+        run(image, tmp_path, stopping(30))
+    assert finished_rows(tmp_path) > 1
+    (pixels, *_) = sorted((tmp_path / ".value.tif.work").glob("*.pixels"))
+    os.truncate(pixels, int(share * pixels.stat().st_size))
+    run(image, tmp_path)
+    assert contents(tmp_path) == made
+
+
 def test_killed_while_files_get_their_names(
     scene: tuple[Path, dict[str, bytes]], tmp_path: Path
 ) -> None:
@@ -429,10 +444,9 @@ def test_a_torn_journal_is_read_up_to_the_tear(tmp_path: Path) -> None:
             first.record(mark)
     work.close(finished=False)
     journal = tmp_path / ".map.tif.work" / "00000.journal"
-    for tail in (b"[15", b"[1536, [4, 0], true]", b"\0\0\0\n"):
-        journal.write_bytes(
-            b'{"network": "same"}\n' + b"".join(mark.to_line() for mark in marks) + tail
-        )
+    whole = journal.read_bytes()
+    for tail in (b"[[15", b"[[1536, [4, 0], true], 0]", b"\0\0\0\n"):
+        journal.write_bytes(whole + tail)
         work, again = panel_file(tmp_path / "map.tif")
         with again:
             assert again.history == marks
