@@ -1,4 +1,4 @@
-"""What mapping a whole orthophoto costs over the bare forward passes of a real network.
+"""Measure the time of a whole map relative to the bare forward passes of a real network.
 
     python benchmarks/networks.py [--size 3200] [--rounds 2] [--write]
 

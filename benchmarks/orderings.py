@@ -1,4 +1,4 @@
-"""What the scores of a comparison say: differences to JTL at equal time, and the paper's orderings.
+"""Compare scores: differences to JTL at equal time, and the orderings that the paper reports.
 
 A difference is taken seed by seed and given with half of its 95 % interval (Student's t). Where
 that contains 0 it may be chance. Nothing here is written by hand but the measures.

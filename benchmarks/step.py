@@ -1,4 +1,4 @@
-"""What a step of SemiMTL costs over a step of JTL with the same network, and where its time goes.
+"""Measure a step of SemiMTL relative to one of JTL with the same network, and where time goes.
 
     python benchmarks/step.py [--cases resnet18:128:4,resnet101:384:2] [--rounds 3] [--write]
 

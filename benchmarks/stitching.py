@@ -1,4 +1,4 @@
-"""What stitching costs besides the network, and its peak memory, beside other packages.
+"""Measure the time of stitching besides the network, and its memory, beside other packages.
 
     python benchmarks/stitching.py [--size 6000] [--rounds 2] [--write]
 
@@ -42,7 +42,7 @@ GDAL_CACHE = 128
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run took: seconds, gigabytes, pixels."""
+    """Seconds, gigabytes and pixels of one run."""
 
     whole: float
     network: float

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: named spans, the inner ones subtracted from the outer."""
+"""Measure the parts of a step: named spans, where inner ones are subtracted from outer ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Stopwatch:
         return measured
 
     def take(self) -> dict[str, float]:
-        """What was measured since the last time."""
+        """Return the seconds that were measured since the last call."""
         taken = dict(self.seconds)
         self.seconds.clear()
         return taken

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.fresh_process import use_fork_server
+
 # Before torch is imported: two processes of tests share the cores, and threads that wait are busy.
 os.environ["OMP_NUM_THREADS"] = "1"
-
-from tests.fresh_process import use_fork_server
 
 CROP = 32
 
@@ -49,7 +49,7 @@ class Run:
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Train SemiMTL on the embedded cities for two iterations, as the command does."""
-    # Imported here, because the tests of tiles need neither torch nor Lightning.
+    # Imported here, because the tests of tiles do not need Lightning.
     from semimtl_geo.synthetic import write_cities
     from semimtl_geo.training.cli import packaged_config, train
 

@@ -26,7 +26,7 @@ from tiles.errors import InputError, InvalidValueError
 from tiles.types import LabelKind
 
 LABELS: Final[dict[str, LabelKind]] = {"landcover": "classes", "height": "values"}
-"""What the labels hold, by the names of their tasks, unless the user says otherwise."""
+"""Default kinds of labels, by the names of their tasks."""
 
 SEED_STRIDE: Final = 7919
 """Difference between the seeds of two domains, so that they do not draw the same chips."""

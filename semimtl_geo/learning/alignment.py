@@ -16,6 +16,12 @@ from torch import Tensor
 from semimtl_geo.networks.discriminator import GROUND_TRUTH
 from tiles.errors import InvalidValueError
 
+LABELLED: Final = 0
+"""The source of predictions on labelled domains, of a discriminator that sees no ground truth."""
+
+UNLABELLED: Final = 1
+"""The source of predictions on unlabelled domains, of such a discriminator."""
+
 
 def discriminator_loss(logits: Tensor, source: int, known: Tensor | None = None) -> Tensor:
     """Return the cross entropy of one input to a discriminator (equation 2), mean over pixels.
@@ -99,7 +105,7 @@ class Alignment:
             labelled: Whether it has labels for the task.
         """
         if not self.sees_truth:
-            return 0 if labelled else 1
+            return LABELLED if labelled else UNLABELLED
         return domain + 1 if self.separates_domains else 1
 
     def source_names(self, domains: Sequence[str]) -> list[str]:
@@ -136,9 +142,7 @@ class Alignment:
 
 
 ALIGNMENTS: Final[dict[str, Alignment]] = {
-    "adaptsegnet": Alignment(
-        lambda request: request.labelled[:1], separates_domains=False, sees_truth=False
-    ),
+    "adaptsegnet": Alignment(lambda _: [LABELLED], separates_domains=False, sees_truth=False),
     "binary": Alignment(lambda _: [GROUND_TRUTH], separates_domains=False),
     "m1": Alignment(lambda request: request.labelled),
     "m2": Alignment(lambda _: [GROUND_TRUTH]),

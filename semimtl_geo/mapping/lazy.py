@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -66,6 +67,7 @@ def map_image(
     predictor = Predictor(card, network.generator, judges, network.device, image.scale, precision)
     fill = [value * image.scale for value in card.mean]
     grid, work = image.source.grid, image.source.grid_at(card.gsd)
+    tiling = replace(tiling, tile=fit_tile(work, tiling.edges, tiling.overlap))
     # With names of its own, so that dask does not look at the weights to make one.
     predict = delayed(predictor, name=f"predictor-{uuid4().hex}", traverse=False)
     threads = torch.get_num_threads()
@@ -123,8 +125,7 @@ def _spans(length: int, chunk: int) -> list[Span]:
 
 def _plan(window: Window) -> TilingPlan:
     grid, work, tiling, chunk, spans = window
-    edge = fit_tile(work, tiling.edges, tiling.overlap)
-    return TilingPlan(grid, work, edge, tiling.overlap, chunk, BLOCK, grid, spans)
+    return TilingPlan(grid, work, tiling.tile, tiling.overlap, chunk, BLOCK, grid, spans)
 
 
 def _delayed_chunk(

@@ -45,9 +45,6 @@ class PanelFile:
         settings: All that the pixels depend on; work of other settings is not continued. With
             None, no work is continued.
         bands: Number of bands, which lie one after the other in each row.
-
-    Attributes:
-        history: Progress that the journal holds, in the order of time.
     """
 
     def __init__(
@@ -59,8 +56,7 @@ class PanelFile:
         settings: Mapping[str, Any] | None = None,
         bands: int = 1,
     ) -> None:
-        self.history = list[PanelProgress]()
-        self._sizes = list[int]()  # bytes of pixels at each entry of the history
+        self._entries = list[tuple[PanelProgress, int]]()  # progress, and bytes of pixels then
         self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
         self._pixels, self._journal = file.with_suffix(".pixels"), file.with_suffix(".journal")
         self._lock = file.with_suffix(".lock")
@@ -72,8 +68,7 @@ class PanelFile:
             stack.enter_context(locked(self._lock, self._path, REMEDY, LOCK_TIMEOUT))
             self._pixel_file = stack.enter_context(_open(self._pixels))
             self._journal_file = stack.enter_context(_open(self._journal))
-            read = self._read()
-            self.history, self._sizes = [entry for entry, _ in read], [size for _, size in read]
+            self._entries = self._read()
             if self._settings is None:
                 self.truncate()
             self._files = stack.pop_all()
@@ -112,12 +107,12 @@ class PanelFile:
 
     def truncate(self, count: int = 0) -> None:
         """Forget all but the first `count` entries of the history; with none, start anew."""
-        self.history, self._sizes = self.history[:count], self._sizes[:count]
-        lines = list(map(_line, self.history, self._sizes))
+        self._entries = self._entries[:count]
+        lines = [_line(*entry) for entry in self._entries]
         journal = b"".join([settings_line(self._settings or {}), *lines])
         with self._write_errors():
-            self._journal_file.truncate(len(journal) if self.history else 0)
-            if not self.history:
+            self._journal_file.truncate(len(journal) if self._entries else 0)
+            if not self._entries:
                 self._pixel_file.truncate(0)
             self._journal_file.seek(0)
             _write(self._journal_file, journal)
@@ -147,8 +142,12 @@ class PanelFile:
             os.fsync(self._pixel_file.fileno())
             size = os.fstat(self._pixel_file.fileno()).st_size
             _write(self._journal_file, _line(progress, size))
-        self.history.append(progress)
-        self._sizes.append(size)
+        self._entries.append((progress, size))
+
+    @property
+    def history(self) -> list[PanelProgress]:
+        """Progress that the journal holds, in the order of time."""
+        return [progress for progress, _ in self._entries]
 
     def last_progress(self) -> PanelProgress | None:
         """Return how far another process has come, without opening the panel file."""
@@ -165,7 +164,7 @@ class PanelFile:
         return path
 
     def _write_errors(self) -> AbstractContextManager[None]:
-        return disk_errors(self._path, can_continue=bool(self.history))
+        return disk_errors(self._path, can_continue=bool(self._entries))
 
 
 def _line(progress: PanelProgress, size: int) -> bytes:

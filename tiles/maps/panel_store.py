@@ -41,13 +41,12 @@ class PanelProgress:
 
 
 class PanelStore(Protocol):
-    """Place that takes the pixels and the progress of a panel, such as a `PanelFile`.
+    """Place that takes the pixels and the progress of a panel, such as a `PanelFile`."""
 
-    Attributes:
-        history: Progress that earlier runs recorded, in the order of time.
-    """
-
-    history: list[PanelProgress]
+    @property
+    def history(self) -> list[PanelProgress]:
+        """Progress that earlier runs recorded, in the order of time."""
+        ...
 
     def __enter__(self) -> Self: ...
 
