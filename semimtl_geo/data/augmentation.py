@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on their device by kornia: flips, scale, blur, colour."""
+"""Augmentation: settings of all of it, and flips, blur and colours by kornia, on whole batches."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from kornia import augmentation as kornia
 from kornia.constants import DataKey
 from torch import Tensor, nn
 
+from tiles.errors import InvalidValueError
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -19,11 +21,9 @@ class Augmentation:
         flip: Whether chips are mirrored left to right at random.
         from_above: Whether the view has no up, so that chips are also mirrored top to bottom and
             rotated by quarter turns. False for street views.
-        scale: Smallest and largest magnification; 1 and 1 for none. Pixels that leave the chip are
-            lost, and missing pixels are mirrored. Values of labels seen from above (metres above
-            ground) stay as they are. In street views they are inverse depths, and an object that
-            looks twice as large is half as far away, so they are magnified too (Eigen et al., NIPS
-            2014, section 3.4).
+        scale: Smallest and largest magnification; 1 and 1 for none. A crop that is magnified by
+            0.5 shows twice the ground in each direction, see
+            :class:`tiles.datasets.ResizedChips`.
         blur: Probability of a slight blur.
         brightness: Largest change of the brightness, as a share of 1.
         contrast: Largest relative change of the contrast.
@@ -31,7 +31,7 @@ class Augmentation:
 
     Example:
         >>> batch = {"image": torch.rand(2, 3, 32, 32), "height": torch.rand(2, 32, 32)}
-        >>> augmented = Augmentation(scale=(0.8, 1.25)).build()(batch)
+        >>> augmented = Augmentation(blur=0.5).build()(batch)
         >>> augmented["height"].shape
         torch.Size([2, 32, 32])
     """
@@ -44,13 +44,20 @@ class Augmentation:
     contrast: float = 0.2
     gamma: float = 0.2
 
+    def __post_init__(self) -> None:
+        """Check the magnification."""
+        low, high = self.scale
+        if not 0 < low <= high < float("inf"):
+            fault = f"must be two numbers > 0, the smaller first, got {list(self.scale)}"
+            raise InvalidValueError("data.augmentation.scale", fault, "give [1, 1] for none")
+
     def build(self) -> Augment:
-        """Make the module that augments batches."""
+        """Make the module that augments batches; crops are magnified when they are read."""
         return Augment(self)
 
 
 class Augment(nn.Module):
-    """Module that transforms image and labels alike, and the colours of the image besides.
+    """Module that mirrors and turns image and labels alike, and changes the image's colours.
 
     Args:
         settings: Kinds and strengths of the transforms.
@@ -64,12 +71,6 @@ class Augment(nn.Module):
         if settings.from_above:
             geometry.append(kornia.RandomVerticalFlip(p=0.5))
             geometry.append(kornia.RandomRotation90(times=(0, 3), p=1.0))
-        if settings.scale != (1.0, 1.0):
-            geometry.append(
-                kornia.RandomAffine(
-                    degrees=0.0, scale=tuple(settings.scale), padding_mode="reflection", p=1.0
-                )
-            )
         self.geometry = kornia.AugmentationSequential(
             *geometry,
             data_keys=["input", "mask"],
@@ -77,7 +78,6 @@ class Augment(nn.Module):
             extra_args={DataKey.MASK: {"resample": "nearest", "align_corners": False}},
         )
         self.changes_geometry = bool(geometry)
-        self.scales_inverse_depth = not settings.from_above and settings.scale != (1.0, 1.0)
         self.colours = nn.Sequential(
             kornia.RandomGaussianBlur((3, 3), (0.1, 1.0), p=settings.blur),
             kornia.RandomBrightness((1 - settings.brightness, 1 + settings.brightness), p=0.5),
@@ -105,15 +105,4 @@ class Augment(nn.Module):
         if self.changes_geometry:
             image, stack = self.geometry(image, stack)
         result = {key: stack[:, i].to(batch[key].dtype) for i, key in enumerate(labels)}
-        if self.scales_inverse_depth:
-            magnification = self._magnification(image)
-            for key, values in result.items():
-                if values.is_floating_point():
-                    result[key] = values * magnification
         return {"image": self.colours(image).clamp(0, 1), **result}
-
-    def _magnification(self, image: Tensor) -> Tensor:
-        """Return the magnification of each image in the last transform, ``[B, 1, 1]``."""
-        matrix = self.geometry.transform_matrix
-        assert isinstance(matrix, Tensor)  # noqa: S101 - all of the geometry is affine
-        return matrix[:, :2, :2].det().abs().sqrt().view(-1, 1, 1).to(image.dtype)

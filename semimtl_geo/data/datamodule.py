@@ -21,6 +21,7 @@ from semimtl_geo.learning.systems import find_system
 from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames
 from semimtl_geo.streetview.files import frame_files
 from tiles.datasets.rasters import raster_files
+from tiles.datasets.resized_chips import ResizedChips
 from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
 from tiles.errors import InputError, InvalidValueError
 from tiles.types import LabelKind
@@ -52,7 +53,8 @@ class DomainsDataModule(lightning.LightningDataModule):
         iterations: Iterations of Algorithm 1 per epoch.
         workers: Reading processes per domain; 0 reads in the training process.
         seed: Seed of the random chips.
-        augmentation: Augmentation of training chips, on the device that trains.
+        augmentation: Augmentation of training chips: magnified as they are read, the rest on the
+            device that trains.
         fill: Colour of unknown image pixels in 0..1, per band: the mean that the network
             normalises by.
 
@@ -221,11 +223,16 @@ class DomainsDataModule(lightning.LightningDataModule):
     def _training(
         self, name: str, frames: bool, length: int, seed: int
     ) -> tuple[Dataset[Any], Sampler[Any]]:
+        low, high = self.augmentation.scale
+        data: Any
+        sampler: Sampler[Any]
         if frames:
-            views = self._frames(name, "train")
-            return views, RandomCrops(len(views), length, seed)
-        scenes = self._scenes(name, "train")
-        return scenes, RandomChips(scenes, self.crop, length, seed)
+            data = self._frames(name, "train")
+            sampler = RandomCrops(len(data), self.crop, length, seed, (low, high))
+        else:
+            data = self._scenes(name, "train")
+            sampler = RandomChips(data, self.crop, length, seed, (low, high))
+        return ResizedChips(data, self.crop, scales_values=frames), sampler
 
     def _validation(self, name: str, frames: bool) -> tuple[Dataset[Any], Sampler[Any]]:
         if frames:

@@ -58,7 +58,7 @@ def adapt_to_frames(mapper: Mapper, folder: Path, bands: Sequence[int]) -> Mappe
     """
     # As in training: crops of that size, a batch of them from different frames.
     frames = Frames(folder, {}, bands, mapper.card.crop)
-    queries = iter(RandomCrops(len(frames), SAMPLE_CROPS, seed=0))
+    queries = iter(RandomCrops(len(frames), frames.crop, SAMPLE_CROPS, seed=0))
 
     def batches() -> Iterator[Tensor]:
         while batch := list(islice(queries, BATCH)):

@@ -13,12 +13,13 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from semimtl_geo.streetview.files import frame_files, label_file, read_image, read_labels
+from tiles.datasets.samplers import chip_sizes
 from tiles.errors import InputError, InvalidValueError, MissingFileError
 from tiles.types import LabelKind, UInt8Array
 
-Query = tuple[int, tuple[float, float] | None]
-"""Number of a frame, and where its crop lies between the top (left) and the bottom (right), in
-0..1; None stands for the whole frame."""
+Query = tuple[int, tuple[float, float, int] | None]
+"""Number of a frame, where its crop lies between the top (left) and the bottom (right), in 0..1,
+and the crop's edge in pixels; None stands for the whole frame."""
 
 
 class Frames(Dataset[dict[str, Tensor]]):
@@ -31,7 +32,7 @@ class Frames(Dataset[dict[str, Tensor]]):
         root: Folder with ``image/*.png`` and one folder per label.
         labels: The labels to read, by folder name; others are not opened.
         bands: Band numbers (1 red, 2 green, 3 blue) in the order wanted.
-        crop: Edge of a crop in pixels.
+        crop: Edge of a crop in pixels, which no frame may be smaller than.
 
     Attributes:
         images: Paths of the images, sorted by name.
@@ -41,7 +42,7 @@ class Frames(Dataset[dict[str, Tensor]]):
 
     Example:
         >>> frames = Frames(Path("frames"), {"depth": "values"}, bands=[1, 2, 3], crop=32)
-        >>> len(frames), frames[0, (0.5, 0.5)]["depth"].shape
+        >>> len(frames), frames[0, (0.5, 0.5, 32)]["depth"].shape
         (2, torch.Size([32, 32]))
     """
 
@@ -65,7 +66,7 @@ class Frames(Dataset[dict[str, Tensor]]):
         self.labels = dict(labels)
         self.channels = [number - 1 for number in bands]
         self.crop = crop
-        self._window(self.images[0], read_image(self.images[0]), (0, 0))
+        self._window(self.images[0], read_image(self.images[0]), (0, 0, crop))
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -78,10 +79,10 @@ class Frames(Dataset[dict[str, Tensor]]):
             InputError: If a file cannot be read, is smaller than a crop, or image and label differ
                 in size.
         """
-        number, position = query
+        number, place = query
         path = self.images[number]
         pixels = read_image(path)
-        window = self._window(path, pixels, position)
+        window = self._window(path, pixels, place)
         image = np.moveaxis(pixels[window][..., self.channels], -1, 0)
         sample = {"image": torch.from_numpy(np.ascontiguousarray(image)).float() / 255}
         for name, kind in self.labels.items():
@@ -93,19 +94,21 @@ class Frames(Dataset[dict[str, Tensor]]):
         return sample
 
     def _window(
-        self, path: Path, pixels: UInt8Array, position: tuple[float, float] | None
+        self, path: Path, pixels: UInt8Array, place: tuple[float, float, int] | None
     ) -> tuple[slice, ...]:
-        """Return the rows and columns of a crop."""
-        if position is None:
+        """Return the rows and columns of a crop, which is at most as large as the frame."""
+        if place is None:
             return slice(None), slice(None)
         if min(pixels.shape[:2]) < self.crop:
             fault = f"is smaller than a crop of {self.crop} px"
             raise InputError(path, fault, "use a smaller crop or larger frames")
+        *position, edge = place
+        edge = min(edge, *pixels.shape[:2])
         starts = [
-            int(share * (size - self.crop + 1))
+            int(share * (size - edge + 1))
             for share, size in zip(position, pixels.shape[:2], strict=True)
         ]
-        return tuple(slice(start, start + self.crop) for start in starts)
+        return tuple(slice(start, start + edge) for start in starts)
 
 
 class RandomCrops(Sampler[Query]):
@@ -116,19 +119,31 @@ class RandomCrops(Sampler[Query]):
 
     Args:
         frames: Number of frames.
+        size: Edge of a crop in pixels.
         length: Crops per pass.
         seed: Seed of the random numbers.
+        magnification: Smallest and largest magnification `m`, drawn for each crop: it covers
+            ``size / m`` pixels, and is to be resampled to `size`.
 
     Example:
-        >>> number, position = next(iter(RandomCrops(frames=10, length=4, seed=0)))
-        >>> number < 10, 0 <= position[0] < 1
-        (True, True)
+        >>> number, place = next(iter(RandomCrops(frames=10, size=32, length=4, seed=0)))
+        >>> number < 10, 0 <= place[0] < 1, place[2]
+        (True, True, 32)
     """
 
-    def __init__(self, frames: int, length: int, seed: int) -> None:
+    def __init__(
+        self,
+        frames: int,
+        size: int,
+        length: int,
+        seed: int,
+        magnification: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
         self.frames = frames
+        self.size = size
         self.length = length
         self.seed = seed
+        self.magnification = magnification
         self.passes = 0
 
     def __iter__(self) -> Iterator[Query]:
@@ -137,8 +152,11 @@ class RandomCrops(Sampler[Query]):
         self.passes += 1
         numbers = torch.randint(self.frames, (self.length,), generator=generator)
         positions = torch.rand(self.length, 2, generator=generator, dtype=torch.float64)
-        for number, position in zip(numbers.tolist(), positions.tolist(), strict=True):
-            yield number, tuple(position)
+        sizes = chip_sizes(self.size, self.magnification, self.length, generator)
+        for number, (row, column), size in zip(
+            numbers.tolist(), positions.tolist(), sizes, strict=True
+        ):
+            yield number, (row, column, size)
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next pass; Lightning calls this, also when it resumes."""

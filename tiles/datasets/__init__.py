@@ -6,6 +6,7 @@ May import the nouns at the root of ``tiles`` and :mod:`tiles.reading`.
 from __future__ import annotations
 
 from tiles.datasets.rasters import raster_files
+from tiles.datasets.resized_chips import ResizedChips
 from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
 from tiles.datasets.scenes import scene_dataset
 from tiles.datasets.torchgeo_export import to_torchgeo
@@ -15,6 +16,7 @@ __all__ = [
     "DistributedSlice",
     "GridChips",
     "RandomChips",
+    "ResizedChips",
     "from_torchgeo",
     "raster_files",
     "scene_dataset",

@@ -49,12 +49,12 @@ class _Chips(Sampler[Query]):
         left, bottom, right, top = self.scenes[scene]
         return (top - bottom) / self.res[1], (right - left) / self.res[0]
 
-    def query(self, scene: int, row: int, column: int) -> Query:
-        """Return the chip whose first pixel is the pixel (row, column) of a scene."""
+    def query(self, scene: int, row: int, column: int, size: int) -> Query:
+        """Return the chip of `size` pixels whose first is the pixel (row, column) of a scene."""
         xres, yres = self.res
         left, _, _, top = self.scenes[scene]
         x, y = float(left + column * xres), float(top - row * yres)
-        return slice(x, x + self.size * xres), slice(y - self.size * yres, y), self.times[scene]
+        return slice(x, x + size * xres), slice(y - size * yres, y), self.times[scene]
 
 
 class RandomChips(_Chips):
@@ -69,6 +69,9 @@ class RandomChips(_Chips):
         size: Edge of a chip in pixels.
         length: Chips per pass.
         seed: Seed of the random positions.
+        magnification: Smallest and largest magnification `m`, drawn for each chip: it covers
+            ``size / m`` pixels, and is to be resampled to `size`. It covers a whole scene's shorter
+            side at most.
 
     Raises:
         InputError: If no scene is as large as a chip.
@@ -81,33 +84,44 @@ class RandomChips(_Chips):
         (3, 32, 32)
     """
 
-    def __init__(self, dataset: GeoDataset, size: int, length: int, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: GeoDataset,
+        size: int,
+        length: int,
+        seed: int,
+        magnification: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
         super().__init__(dataset, size)
-        # Last row and column at which a chip may begin; the first ones are 0.
-        last = [[int(n + TOUCH) - size for n in self.pixels(i)] for i in range(len(self.scenes))]
-        self.last = {scene: ends for scene, ends in enumerate(last) if min(ends) >= 0}
-        if not self.last:
+        whole = [[int(n + TOUCH) for n in self.pixels(i)] for i in range(len(self.scenes))]
+        # Whole rows and columns of the scenes that are large enough.
+        self.shapes = {scene: shape for scene, shape in enumerate(whole) if min(shape) >= size}
+        if not self.shapes:
             raise InputError(
                 f"crop of {size} px", "no scene is as large", "use a smaller crop or larger scenes"
             )
         self.length = length
         self.seed = seed
+        self.magnification = magnification
         self.passes = 0
 
     def __iter__(self) -> Iterator[Query]:
         """Yield the chips of one pass."""
         generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.passes)
         self.passes += 1
-        scenes = list(self.last)
+        scenes = list(self.shapes)
         areas = torch.tensor([np.prod(self.pixels(scene)) for scene in scenes])
         drawn = torch.multinomial(areas, self.length, replacement=True, generator=generator)
         places = torch.rand(self.length, 2, generator=generator, dtype=torch.float64)
-        for number, place in zip(drawn.tolist(), places.tolist(), strict=True):
+        sizes = chip_sizes(self.size, self.magnification, self.length, generator)
+        for number, place, size in zip(drawn.tolist(), places.tolist(), sizes, strict=True):
             scene = scenes[number]
+            shape = self.shapes[scene]
+            size = min(size, *shape)
             row, column = (
-                int(share * (end + 1)) for share, end in zip(place, self.last[scene], strict=True)
+                int(share * (pixels - size + 1)) for share, pixels in zip(place, shape, strict=True)
             )
-            yield self.query(scene, row, column)
+            yield self.query(scene, row, column, size)
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next pass; Lightning calls this, also when it resumes."""
@@ -184,7 +198,7 @@ class GridChips(_Chips):
             rows, columns = (
                 tile_starts(max(1, round(pixels)), size, overlap) for pixels in self.pixels(scene)
             )
-            self.queries += [self.query(scene, *start) for start in product(rows, columns)]
+            self.queries += [self.query(scene, *start, size) for start in product(rows, columns)]
 
     def __iter__(self) -> Iterator[Query]:
         """Yield the chips, scene by scene, row by row."""
@@ -193,6 +207,29 @@ class GridChips(_Chips):
     def __len__(self) -> int:
         """Return the number of chips."""
         return len(self.queries)
+
+
+def chip_sizes(
+    size: int, magnification: tuple[float, float], count: int, generator: torch.Generator
+) -> list[int]:
+    """Draw the edges of chips that are resampled to one size.
+
+    Args:
+        size: Edge of the resampled chips in pixels.
+        magnification: Smallest and largest magnification, of which each is as likely.
+        count: Number of chips.
+        generator: Source of the random numbers.
+
+    Returns:
+        ``size / magnification`` of each chip, in whole pixels.
+
+    Example:
+        >>> chip_sizes(32, (0.5, 0.5), count=2, generator=torch.Generator())
+        [64, 64]
+    """
+    low, high = magnification
+    drawn = low + (high - low) * torch.rand(count, generator=generator, dtype=torch.float64)
+    return [max(1, round(size / m)) for m in drawn.tolist()]
 
 
 def _extents(bounds: NDArray[np.float64], margin: float) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from semimtl_geo.data.augmentation import Augmentation
 
 GEOMETRY = {"blur": 0.0, "brightness": 0.0, "contrast": 0.0, "gamma": 0.0}
-NOTHING = {"flip": False, "from_above": False, "scale": (1.0, 1.0), **GEOMETRY}
+NOTHING = {"flip": False, "from_above": False, **GEOMETRY}
 SIZE = 16
 
 
@@ -28,7 +28,7 @@ def positions(count: int = 4) -> dict[str, Tensor]:
 def test_flips_and_turns_move_image_and_labels_alike(seed: int) -> None:
     torch.manual_seed(seed)
     batch = positions()
-    got = Augmentation(scale=(1.0, 1.0), **GEOMETRY).build()(batch)
+    got = Augmentation(**GEOMETRY).build()(batch)
     for band, name in enumerate(("landcover", "height")):
         error = (got["image"][:, band] * 2 * SIZE - got[name]).abs()
         assert error.max() < 1e-3  # of a pixel; kornia turns by interpolation
@@ -41,7 +41,7 @@ def test_flips_and_turns_move_image_and_labels_alike(seed: int) -> None:
 
 def test_all_eight_positions_occur() -> None:
     torch.manual_seed(0)
-    got = Augmentation(scale=(1.0, 1.0), **GEOMETRY).build()(positions(64))
+    got = Augmentation(**GEOMETRY).build()(positions(64))
     seen = {
         (rows[0, 0].item(), columns[0, 0].item(), rows[0, 1].item() == rows[0, 0].item())
         for rows, columns in zip(got["landcover"], got["height"], strict=True)
@@ -52,61 +52,10 @@ def test_all_eight_positions_occur() -> None:
 def test_street_views_are_mirrored_left_and_right_only() -> None:
     torch.manual_seed(0)
     batch = positions(32)
-    got = Augmentation(from_above=False, scale=(1.0, 1.0), **GEOMETRY).build()(batch)
+    got = Augmentation(from_above=False, **GEOMETRY).build()(batch)
     assert torch.equal(got["landcover"], batch["landcover"])
     mirrored = (got["height"][:, 0, 0] == SIZE - 1).sum().item()
     assert 4 < mirrored < 28
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("scale", [(0.5, 0.6), (0.5, 2.0), (1.3, 2.0)])
-def test_scaling_moves_image_and_labels_alike(seed: int, scale: tuple[float, float]) -> None:
-    """A label is the nearest one: half a pixel from what the image shows by interpolation."""
-    torch.manual_seed(seed)
-    got = Augmentation(scale=scale, **GEOMETRY).build()(positions())
-    for band, name in enumerate(("landcover", "height")):
-        error = (got["image"][:, band] * 2 * SIZE - got[name]).abs()
-        assert error.max() <= 0.5 + 1e-3
-
-
-def test_scaling_is_about_the_centre_and_keeps_heights() -> None:
-    """Twice as large: the inner half of the chip fills it, and a metre is still a metre."""
-    edge = torch.minimum(torch.arange(SIZE), torch.arange(SIZE).flip(0)).float()
-    batch = positions(1) | {"height": (edge + edge[:, None])[None]}  # the same however it is turned
-    got = Augmentation(scale=(2.0, 2.0), **GEOMETRY).build()(batch)
-    inner = batch["height"][:, 4:12, 4:12]
-    assert torch.equal(got["height"], inner.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2))
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_what_looks_twice_as_large_is_half_as_far(flip: bool) -> None:
-    """Inverse depths of street views double; infinity stays 0, and classes are what they are."""
-    depth = torch.full((8, SIZE, SIZE), 0.25)
-    depth[:, :, 6:8], depth[:, :, 8:10] = torch.nan, 0
-    batch = positions(8) | {"depth": depth}
-    street = Augmentation(flip=flip, from_above=False, scale=(2.0, 2.0), **GEOMETRY).build()
-    got = street({key: batch[key] for key in ("image", "landcover", "depth")})
-    inner = depth[0, 4:12, 4:12].repeat_interleave(2, dim=0).repeat_interleave(2, dim=1)
-    for number in range(8):
-        found = got["depth"][number]
-        mirrored = bool(found[0, 4] == 0)
-        want = 2 * (inner.flip(1) if mirrored else inner)
-        torch.testing.assert_close(found, want, equal_nan=True)
-    assert got["landcover"].unique().tolist() == list(range(4, 12))
-
-
-def test_each_image_has_a_magnification_of_its_own() -> None:
-    """Of a slope through the centre, magnified, the same values times that are the slope again."""
-    torch.manual_seed(3)
-    slope = (torch.arange(64) - 31.5).expand(16, 64, 64)
-    batch = {"image": torch.zeros(16, 3, 64, 64), "slope": slope, "depth": torch.ones(16, 64, 64)}
-    got = Augmentation(flip=False, from_above=False, **GEOMETRY).build()(batch)
-    factors = got["depth"][:, 0, 0]
-    assert factors.min() < 0.8
-    assert factors.max() > 1.2
-    error = (got["slope"] - slope)[:, :, 16:48].abs().amax(dim=(1, 2))
-    assert (error <= 0.5 * factors + 1e-3).all()  # the nearest pixel's value
-    assert all(depth.unique().numel() == 1 for depth in got["depth"])
 
 
 @pytest.mark.parametrize("seed", range(5))

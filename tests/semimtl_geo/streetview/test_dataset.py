@@ -71,7 +71,7 @@ def test_image_and_labels_are_cut_at_one_place(tmp_path: Path) -> None:
     save(tmp_path / "depth/x.tif", columns.astype(np.float32))
     frames = Frames(tmp_path, LABELS, [2, 1], crop=8)  # type: ignore[arg-type]
     starts = set()
-    for query in RandomCrops(1, 200, seed=0):
+    for query in RandomCrops(1, 8, 200, seed=0):
         sample = frames[query]
         assert torch.equal(sample["image"][0], sample["depth"] / 255)
         assert torch.equal(sample["image"][1], sample["segmentation"].float() / 255)
@@ -91,7 +91,7 @@ def test_the_seed_fixes_the_batches(root: Path) -> None:
 
 
 def test_passes_differ_and_are_found_again(root: Path) -> None:
-    crops = RandomCrops(3, 20, seed=5)
+    crops = RandomCrops(3, 8, 20, seed=5)
     first, second = list(crops), list(crops)
     assert first != second
     crops.set_epoch(1)

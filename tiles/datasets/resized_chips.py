@@ -1,0 +1,63 @@
+"""Resampling of chips that cover more or less ground to one size, for magnification at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tiles.reading.resampling import resample, resampling_weights
+
+
+@dataclass(frozen=True)
+class ResizedChips(Dataset[dict[str, Tensor]]):
+    """Data set whose samples are resampled to squares of one size.
+
+    Attributes:
+        dataset: A data set of square samples: ``image``, float32 ``[C, S, S]``, NaN where unknown,
+            and labels ``[S, S]``. ``S`` may differ from sample to sample.
+        size: Edge of the resampled samples in pixels.
+        scales_values: Whether values are multiplied by the magnification, ``size / S``. Heights
+            above ground stay the same; inverse depths are magnified, since an object that looks
+            twice as large is half as far away (Eigen et al., NIPS 2014, section 3.4).
+
+    Example:
+        >>> chips = [{"image": torch.rand(3, 8, 8), "depth": torch.ones(8, 8)}]
+        >>> sample = ResizedChips(chips, size=4, scales_values=True)[0]
+        >>> sample["image"].shape, sample["depth"].unique().tolist()
+        (torch.Size([3, 4, 4]), [0.5])
+    """
+
+    dataset: Any
+    size: int
+    scales_values: bool = False
+
+    def __getitem__(self, query: Any) -> dict[str, Tensor]:
+        """Read a sample and resample it."""
+        sample = self.dataset[query]
+        read = sample["image"].shape[-1]
+        if read == self.size:
+            return dict(sample)
+        magnification = self.size / read
+        # Nearest neighbours mix no label with another, nor with an unknown one.
+        nearest = ((torch.arange(self.size) + 0.5) / magnification).long()
+        resized = {}
+        for key, values in sample.items():
+            if not isinstance(values, Tensor):
+                continue
+            resized[key] = values[..., nearest, :][..., nearest]
+            if key == "image":
+                unknown = resized[key].isnan().any(dim=0)
+                resized[key] = torch.where(unknown, torch.nan, _resampled(values, self.size))
+            elif self.scales_values and values.is_floating_point():
+                resized[key] = resized[key] * magnification
+        return resized
+
+
+def _resampled(image: Tensor, size: int) -> Tensor:
+    """Return an image ``[C, size, size]``, averaged or interpolated from known pixels."""
+    weights = resampling_weights(image.shape[-1], size)
+    return resample(image, ~image.isnan().any(dim=0), weights, weights)[0]
