@@ -42,8 +42,10 @@ class Table:
 
 
 UNITS: Final = (
-    "The paper does not say in what unit it gives the RMSE of street views; ours is of inverse "
-    "depth, in 1/m. AbR, the deltas and ΔM have no unit."
+    "The paper does not say in what unit it scores street views, nor up to which distance. Our "
+    "scores are of distances in metres, of points up to 80 m away; further ones are of inverse "
+    "depth in 1/m and of disparity in pixels. AbR, RMSE and ΔM differ between these, so that ours "
+    "can be compared with the paper's only if those are of the same kind."
 )
 
 TABLES: Final[dict[int, Table]] = {

@@ -11,12 +11,16 @@ import pandas as pd
 
 from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.mapping.evaluation import Scores
-from semimtl_geo.tasks import Depth, Segmentation
+from semimtl_geo.tasks import Depth, InverseDepth, Segmentation
 from semimtl_geo.tasks.scores import GAIN, multi_task_gain
 
 SCORES: Final = (*Segmentation.main_scores, *Depth.main_scores, GAIN)
 """The scores of the paper's tables: those of its two tasks, and ΔM."""
-FURTHER: Final = (*Segmentation.further_scores, *Depth.further_scores)
+FURTHER: Final = tuple(
+    dict.fromkeys(
+        (*Segmentation.further_scores, *Depth.further_scores, *InverseDepth.further_scores)
+    )
+)
 """Scores that the paper's tables do not have; they are on the page, and in the CSV."""
 COLUMNS: Final = tuple(score.name for score in SCORES)
 ALL_COLUMNS: Final = (*COLUMNS, *(score.name for score in FURTHER))
@@ -24,8 +28,6 @@ HEADINGS: Final = tuple(score.heading for score in SCORES)
 DECIMALS: Final = tuple(score.decimals for score in SCORES)
 BASELINES: Final = (SYSTEMS["stl_seg"].title, SYSTEMS["stl_depth"].title)
 """The single-task networks, which gain 0 by definition: ΔM is taken against them."""
-SMALL: Final = 0.1
-"""RMSE below this (inverse depths are in 1/m) is shown with two digits more."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,6 @@ class Row:
         value = self.scores.get(column, math.nan)
         if math.isnan(value):
             return "-"
-        if column == "RMSE" and value < SMALL:
-            decimals += 2
         text = f"{value:{'+' if column == 'gain' else ''}.{decimals}f}"
         if column in self.deviations:
             text += f" ± {self.deviations[column]:.{decimals}f}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from semimtl_geo.tasks.coloring import IndexedColors, Legend
 from semimtl_geo.tasks.depth import BinnedDepth, Depth
+from semimtl_geo.tasks.inverse_depth import InverseDepth
 from semimtl_geo.tasks.label_findings import Finding
 from semimtl_geo.tasks.registry import TASKS, from_settings, register_task
 from semimtl_geo.tasks.scores import Score
@@ -25,6 +26,7 @@ __all__ = [
     "Depth",
     "Finding",
     "IndexedColors",
+    "InverseDepth",
     "Legend",
     "Score",
     "Segmentation",

@@ -136,3 +136,58 @@ class DepthScores(Metric):
             "delta2": within[1],
             "delta3": within[2],
         }
+
+
+class InverseDepthScores(Metric):
+    """Errors of distances up to a largest one, and of inverse depths, over all pixels seen.
+
+    Args:
+        farthest: Largest distance that counts, in metres.
+        disparity: Disparity in pixels at an inverse depth of 1/m.
+    """
+
+    full_state_update = False
+    inverse_squares: Tensor
+    inverse_count: Tensor
+
+    def __init__(self, farthest: float, disparity: float) -> None:
+        super().__init__()
+        self.farthest = farthest
+        self.disparity = disparity
+        self.distances = DepthScores()
+        for name in ("inverse_squares", "inverse_count"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Sum errors.
+
+        Args:
+            prediction: Inverse depths ``[..., H, W]`` in 1/m; NaN does not count.
+            target: True inverse depths ``[..., H, W]``; NaN does not count.
+        """
+        known = ~(torch.isnan(prediction) | torch.isnan(target))
+        guess, truth = prediction[known].double(), target[known].double()
+        self.inverse_squares += (guess - truth).square().sum()
+        self.inverse_count += truth.numel()
+        nearest_to_zero = 1 / self.farthest
+        near = truth >= nearest_to_zero
+        self.distances.update(1 / guess[near].clamp(min=nearest_to_zero), 1 / truth[near])
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the scores.
+
+        They are ``AbR`` (a ratio), ``RMSE`` and ``MAE`` (in metres), ``delta1`` to ``delta3`` (in
+        percent), ``RMSE/inverse`` (in 1/m) and ``RMSE/px`` (in pixels).
+        """
+        of_distances = self.distances.compute()
+        inverse = (self.inverse_squares / self.inverse_count).sqrt()
+        scores = {
+            name: of_distances[name]
+            for name in ("AbR", "RMSE", "MAE", "delta1", "delta2", "delta3")
+        }
+        return scores | {"RMSE/inverse": inverse, "RMSE/px": inverse * self.disparity}
+
+    def reset(self) -> None:
+        """Forget all pixels."""
+        super().reset()
+        self.distances.reset()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from semimtl_geo.tasks.depth import BinnedDepth, Depth
+from semimtl_geo.tasks.inverse_depth import InverseDepth
 from semimtl_geo.tasks.segmentation import Segmentation
 from semimtl_geo.tasks.slope import Slope
 from semimtl_geo.tasks.task import Task
@@ -55,5 +56,5 @@ def from_settings(settings: Mapping[str, Any]) -> Task:
     return TASKS[settings["kind"]](**fields)
 
 
-for built_in in (Segmentation, Depth, BinnedDepth, Slope):
+for built_in in (Segmentation, Depth, BinnedDepth, InverseDepth, Slope):
     register_task(built_in)

@@ -70,6 +70,20 @@ RMSE_RAISED: Final = Score(
 RAISED_FOUND: Final = Score(
     "found", "raised pixels found", "pixels whose map is above the limit, too{above}, in percent"
 )
+RMSE_INVERSE: Final = Score(
+    "RMSE/inverse",
+    "RMSE of inverse depth",
+    "root mean square error of inverse depth, in 1/m; the sky counts",
+    decimals=4,
+    lower_is_better=True,
+)
+RMSE_DISPARITY: Final = Score(
+    "RMSE/px",
+    "RMSE of disparity",
+    "root mean square error of disparity, in pixels of the stereo camera; the sky counts",
+    decimals=2,
+    lower_is_better=True,
+)
 DELTA_1: Final = Score(
     "delta1", "δ1", "pixels within a factor of 1.25 of the truth{above}, in percent"
 )

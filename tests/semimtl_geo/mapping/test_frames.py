@@ -36,7 +36,7 @@ def checkpoint(streets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "classes": list(CITYSCAPES.names),
         "colors": [*map(list, CITYSCAPES.colors)],
     }
-    depth = {"name": "depth", "scale": 0.2, "unit": "1/m"}
+    depth = {"name": "depth", "scale": 0.2}
     config = {
         "seed_everything": 0,
         "trainer": {
@@ -49,7 +49,7 @@ def checkpoint(streets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "model": {
             "tasks": [
                 {"class_path": "semimtl_geo.tasks.Segmentation", "init_args": classes},
-                {"class_path": "semimtl_geo.tasks.Depth", "init_args": depth},
+                {"class_path": "semimtl_geo.tasks.InverseDepth", "init_args": depth},
             ],
             "bands": ["red", "green", "blue"],
             "encoder": {
@@ -136,7 +136,7 @@ def test_scores_are_over_all_pixels_of_all_frames(
     shutil.copytree(streets / "b/val", scenes)
     save(scenes / "segmentation/val_0.png", np.full(SIZE, 255, np.uint8))
     scores = evaluate(mapper, scenes, tmp_path / "maps", "b")
-    hits, squares = [], []
+    hits, squares, metres = [], [], []
     for number in range(2):
         truth = load(scenes / f"segmentation/val_{number}.png")
         made = load(tmp_path / f"maps/val_{number}_segmentation.png")
@@ -144,9 +144,14 @@ def test_scores_are_over_all_pixels_of_all_frames(
         truth = load(scenes / f"depth/val_{number}.tif").astype(float)
         made = load(tmp_path / f"maps/val_{number}_depth.tif")
         squares.append(((truth - made) ** 2)[~np.isnan(truth)])
+        near = truth >= 1 / 80
+        metres.append(1 / np.maximum(made[near], 1 / 80) - 1 / truth[near])
     assert [part.size for part in squares] == [40 * 62 + 2] * 2
     assert scores["segmentation"]["pAcc"] == pytest.approx(100 * np.concatenate(hits).mean())
-    rmse = math.sqrt(np.concatenate(squares).mean())
+    inverse = math.sqrt(np.concatenate(squares).mean())
+    assert scores["depth"]["RMSE/inverse"] == pytest.approx(inverse, rel=1e-6)
+    assert scores["depth"]["RMSE/px"] == pytest.approx(473.57 * inverse, rel=1e-6)
+    rmse = math.sqrt((np.concatenate(metres) ** 2).mean())
     assert scores["depth"]["RMSE"] == pytest.approx(rmse, rel=1e-6)
 
 

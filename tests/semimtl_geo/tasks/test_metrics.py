@@ -8,7 +8,7 @@ import torch
 import torchmetrics
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from semimtl_geo.tasks.metrics import DepthScores, SegmentationScores
+from semimtl_geo.tasks.metrics import DepthScores, InverseDepthScores, SegmentationScores
 from semimtl_geo.tasks.scores import multi_task_gain
 
 NAMES = ("road", "house", "tree")
@@ -215,6 +215,34 @@ def test_gain_as_in_the_paper(
         dict(zip(keys, scores, strict=True)), dict(zip(keys, baseline, strict=True))
     )
     assert gain == pytest.approx(published, abs=0.15)
+
+
+def test_distances_of_street_views_by_hand() -> None:
+    """Scored up to 50 m, with disparities of 400 px at 1 m.
+
+    Truths of 10, 20, 40, 100 m, the sky, and one unknown; predictions of 20, 20, behind the sky,
+    50 m, the sky, and 10 m. In metres: 10 for 20, 20 for 20, 40 for 50 (the farthest); two do not
+    count. Inverse depths are off by 0.05, 0, 0.035, 0.01 and 0.
+    """
+    truth = torch.tensor([[1 / 10, 1 / 20, 1 / 40, 1 / 100, 0, math.nan]])
+    guess = torch.tensor([[1 / 20, 1 / 20, -0.01, 1 / 50, 0, 1 / 10]])
+    metric = InverseDepthScores(farthest=50.0, disparity=400.0)
+    expected = {
+        "AbR": (10 / 10 + 0 + 10 / 40) / 3,
+        "RMSE": math.sqrt((100 + 0 + 100) / 3),
+        "MAE": 20 / 3,
+        "delta1": 100 / 3,  # 50 / 40 is 1.25, which is not within it
+        "delta2": 200 / 3,
+        "delta3": 200 / 3,
+        "RMSE/inverse": math.sqrt((0.05**2 + 0.035**2 + 0.01**2) / 5),
+        "RMSE/px": 400 * math.sqrt((0.05**2 + 0.035**2 + 0.01**2) / 5),
+    }
+    for _ in range(2):
+        for columns in ([0, 1], [2, 3, 4, 5]):
+            metric.update(guess[:, columns], truth[:, columns])
+        got = {name: value.item() for name, value in metric.compute().items()}
+        assert got == pytest.approx(expected, rel=1e-5)
+        metric.reset()
 
 
 def test_gain_of_the_baseline_is_nothing() -> None:

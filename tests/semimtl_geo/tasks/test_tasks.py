@@ -8,7 +8,15 @@ import torch
 import yaml
 
 from semimtl_geo.class_schemes import ISPRS
-from semimtl_geo.tasks import BinnedDepth, Depth, Segmentation, Slope, Task, from_settings
+from semimtl_geo.tasks import (
+    BinnedDepth,
+    Depth,
+    InverseDepth,
+    Segmentation,
+    Slope,
+    Task,
+    from_settings,
+)
 from tiles.maps.layers import ClassMap, ValueMap
 
 LAND = Segmentation(
@@ -21,7 +29,8 @@ HEIGHT = Depth("height", 0.25, scale=10.0, unit="m", adversary_gain=3.0, relativ
 
 
 @pytest.mark.parametrize(
-    "task", [LAND, HEIGHT, Segmentation(), Depth(), BinnedDepth(bins=5), Slope(gsd=0.3)]
+    "task",
+    [LAND, HEIGHT, Segmentation(), Depth(), BinnedDepth(bins=5), InverseDepth(), Slope(gsd=0.3)],
 )
 def test_settings_go_through_a_file(task: Task) -> None:
     plain = task.settings()
