@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     # An InputError says so where it matters.
     warnings.filterwarnings("ignore", message="Dataset has no geotransform")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         if args[:1] == ["train"]:  # LightningCLI parses the other arguments.
             train.run(args[1:])

@@ -357,7 +357,7 @@ def _others(at: Path) -> None:
     write(at / "nowhere" / "height" / "x.tif", heights, crs=None)
     write(at / "blank" / "height" / "x.tif", np.full_like(heights, np.nan))
     write(at / "classes" / "landcover" / "x.tif", 99 * classes)
-    write(at / "good" / "height" / "x.tif", heights)
+    write(at / "good" / "height" / "x.tif", np.zeros_like(heights))
     (at / "png" / "good_preview.png").mkdir(parents=True)
 
 

@@ -10,13 +10,16 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from filelock import FileLock, Timeout
 from rasterio._err import CPLE_BaseError  # rasterio.shutil raises it; it has no public name
 from rasterio.errors import RasterioError
 
 from tiles.errors import InputError, MissingFileError, input_errors
+
+LONGEST_PATH: Final = 2000
+"""Characters of the path of an output; Linux allows 4096 bytes, also for hidden files beside it."""
 
 
 @contextmanager
@@ -163,6 +166,9 @@ machine and copy it, for example with aws s3 cp --recursive, gcloud storage cp -
             "aws s3 cp --recursive, gcloud storage cp -r or azcopy"
         )
         raise InputError(text, "is not on a disk", remedy)
+    if len(text) > LONGEST_PATH:
+        fault = f"has {len(text)} characters, which are too many"
+        raise InputError(f"{text[:50]}...", fault, "choose a shorter path")
     return Path(text)
 
 

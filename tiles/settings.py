@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +17,76 @@ from tiles.errors import InputError, InvalidValueError, MissingFileError, input_
 from tiles.files import path_errors
 
 Settings = TypeVar("Settings")
+
+MOST_NODES: Final = 100_000
+"""Keys and values that a YAML file may have; aliases count as often as they are used."""
+
+
+def check_range(
+    name: str, value: float, low: float, high: float = math.inf, *, above: bool = False
+) -> None:
+    """Check that a number lies in a range.
+
+    Args:
+        name: Name of the setting.
+        value: The number; NaN lies in no range.
+        low: Smallest possible value.
+        high: Largest possible value; infinity itself is never possible.
+        above: Whether the number must be larger than ``low``.
+
+    Raises:
+        InvalidValueError: If it does not.
+
+    Example:
+        >>> check_range("data.crop", 0, 1, 8192)
+        Traceback (most recent call last):
+        tiles.errors.InvalidValueError: data.crop: must be 1 to 8192, got 0; correct the setting
+    """
+    if low <= value <= high and value != math.inf and not (above and value == low):
+        return
+    bounds = f"{low:g} to {high:g}" if high < math.inf else f">= {low:g} and finite"
+    bounds = f"> {bounds.removeprefix('>= ')}" if above else bounds
+    raise InvalidValueError(name, f"must be {bounds}, got {value}", "correct the setting")
+
+
+def read_yaml(file: Path) -> Any:
+    """Read a YAML file of plain values; nothing in it is run.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Dictionaries, lists, strings, numbers, booleans and None.
+
+    Raises:
+        InputError: If it cannot be read, is not YAML, or holds more than :data:`MOST_NODES`
+            values, which a short file can with aliases of aliases.
+
+    Example:
+        >>> _ = Path("mine.yaml").write_text("crop: 64")
+        >>> read_yaml(Path("mine.yaml"))
+        {'crop': 64}
+    """
+    broken = UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError
+    with input_errors(file, "cannot be read as YAML", "correct it", *broken):
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None and _count(root, {}) > MOST_NODES:
+            fault = f"holds more than {MOST_NODES:,} values, or values of which they are a part"
+            raise InputError(file, fault, "write less, without aliases")
+        return yaml.safe_load(text)
+
+
+def _count(node: yaml.Node, counted: dict[int, float]) -> float:
+    """Return the number of values in a node of YAML, infinite if it contains itself."""
+    if id(node) not in counted:
+        counted[id(node)] = math.inf  # until all of its parts are counted
+        parts = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
+        nodes = [n for part in parts for n in (part if isinstance(part, tuple) else [part])]
+        counted[id(node)] = 1 + sum(
+            _count(part, counted) for part in nodes if isinstance(part, yaml.Node)
+        )
+    return counted[id(node)]
 
 
 def read_settings_file(file: Path, kind: type[Settings], remedy: str) -> Settings:
@@ -46,9 +117,7 @@ def read_settings_file(file: Path, kind: type[Settings], remedy: str) -> Setting
     with path_errors(file):
         if not file.is_file():
             raise MissingFileError(file, remedy=f"write one, {remedy}")
-    broken = UnicodeDecodeError, yaml.YAMLError
-    with input_errors(file, "cannot be read as YAML", "correct it", *broken):
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content = read_yaml(file)
     try:
         return TypeAdapter(kind).validate_python({} if content is None else content)
     except ValidationError as error:

@@ -266,7 +266,8 @@ def _cluster(address: str | None) -> Iterator[Client | None]:
         raise InputError("--cluster", "needs the package distributed", remedy) from error
     try:
         client = Client(address, timeout=CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]  # dask's
-    except (OSError, ValueError, TimeoutError) as error:
+    # TypeError: of protocols that need more than an address, such as tls and ucx.
+    except (OSError, RuntimeError, TypeError, ValueError, TimeoutError) as error:
         remedy = "start one with `dask scheduler`, or check the address (tcp://host:8786)"
         raise InputError(f"--cluster {address}", "no scheduler answers", remedy) from error
     with client:

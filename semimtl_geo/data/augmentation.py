@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from kornia import augmentation as kornia
@@ -11,6 +12,10 @@ from kornia.constants import DataKey
 from torch import Tensor, nn
 
 from tiles.errors import InvalidValueError
+from tiles.settings import check_range
+
+MOST_MAGNIFIED: Final = 16
+"""Bound of the magnification and of its reciprocal."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,14 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         """Check the magnification."""
-        low, high = self.scale
-        if not 0 < low <= high < float("inf"):
+        low, high = (*self.scale, math.nan)[:2]
+        if len(self.scale) != 2 or not 0 < low <= high < float("inf"):
             fault = f"must be two numbers > 0, the smaller first, got {list(self.scale)}"
             raise InvalidValueError("data.augmentation.scale", fault, "give [1, 1] for none")
+        check_range("data.augmentation.scale[0]", low, 1 / MOST_MAGNIFIED)
+        check_range("data.augmentation.scale[1]", high, 1 / MOST_MAGNIFIED, MOST_MAGNIFIED)
+        for name in ("blur", "brightness", "contrast", "gamma"):
+            check_range(f"data.augmentation.{name}", getattr(self, name), 0, 1)
 
     def build(self) -> Augment:
         """Make the module that augments batches; crops are magnified when they are read."""

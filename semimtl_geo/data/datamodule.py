@@ -24,10 +24,18 @@ from tiles.datasets.rasters import raster_files
 from tiles.datasets.resized_chips import ResizedChips
 from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
 from tiles.errors import InputError, InvalidValueError
+from tiles.settings import check_range
 from tiles.types import LabelKind
 
 LABELS: Final[dict[str, LabelKind]] = {"landcover": "classes", "height": "values"}
 """Default kinds of labels, by the names of their tasks."""
+
+LARGEST_CROP: Final = 8192
+MOST_PIXELS: Final = 2**28
+"""Bound of the pixels in a batch of one domain: 3 GB of three bands."""
+
+MOST_WORKERS: Final = 256
+"""Bound of the reading processes of a domain."""
 
 SEED_STRIDE: Final = 7919
 """Difference between the seeds of two domains, so that they do not draw the same chips."""
@@ -87,11 +95,12 @@ class DomainsDataModule(lightning.LightningDataModule):
         fill: Sequence[float] = (0.485, 0.456, 0.406),
     ) -> None:
         super().__init__()
-        numbers = {"crop": crop, "batch_size": batch_size, "iterations": iterations, "gsd": gsd}
-        for setting, number in numbers.items():
-            if number is not None and not number > 0:
-                fault = f"must be > 0, got {number}"
-                raise InvalidValueError(f"data.{setting}", fault, "give a positive number")
+        check_range("data.crop", crop, 1, LARGEST_CROP)
+        check_range("data.batch_size", batch_size, 1, MOST_PIXELS // crop**2)
+        check_range("data.iterations", iterations, 1, 10**9)
+        check_range("data.workers", workers, 0, MOST_WORKERS)
+        if gsd is not None:
+            check_range("data.gsd", gsd, 0, above=True)
         for name, domain in domains.items():
             if len(domain.bands) != len(fill):
                 fault = f"has {len(domain.bands)} bands, but the network's mean has {len(fill)}"

@@ -26,6 +26,9 @@ TRAINING_ROWS: Final = 1024
 DARK: Final = 4096
 """Sensors of 12 bits have values below this, also in files of 16 bits."""
 
+LISTED: Final = 5
+"""Faults that an error names."""
+
 
 @dataclass(frozen=True)
 class Remark:
@@ -159,7 +162,7 @@ def check_for_training(
 
 
 def refuse_faults(faults: Sequence[Remark]) -> None:
-    """Raise one error that lists all faults, a line each; do nothing if there are none.
+    """Raise one error that lists the first faults; do nothing if there are none.
 
     Args:
         faults: Remarks on what cannot be right.
@@ -173,8 +176,11 @@ def refuse_faults(faults: Sequence[Remark]) -> None:
     """
     if faults:
         first, *others = faults
-        more = "".join(f"\n{remark}" for remark in others)
-        raise InputError(first.path, first.finding.fault, f"{first.finding.remedy}{more}")
+        more = [str(remark) for remark in others[: LISTED - 1]]
+        if len(faults) > LISTED:
+            more.append(f"and {len(faults) - LISTED} more faults")
+        remedy = " | ".join([first.finding.remedy, *more])
+        raise InputError(first.path, first.finding.fault, remedy)
 
 
 def _common_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
@@ -239,6 +245,11 @@ def _overlap_remarks(
         fault = "does not overlap any image"
         yield Remark(folder, Finding(fault, "check the georeferences of both"))
         return
+    extents = Extents(labels)
+    for file in images.files:
+        if extents.share_of(file.grid) == 0:
+            fault = f"has no {folder.name}, and is left out of training"
+            yield Remark(file.path, Finding(fault, "check its georeference", severe=False))
     extents = Extents(images)
     for file in labels.files:
         if extents.share_of(file.grid) == 0:

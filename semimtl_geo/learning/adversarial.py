@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from semimtl_geo.learning.alignment import Alignment, discriminator_loss, intra_loss
 from semimtl_geo.networks.discriminator import GROUND_TRUTH
 from semimtl_geo.tasks import Task
+from tiles.settings import check_range
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class AdversarialWeights:
 
     intra: float = 0.001
     inter: float = 0.0001
+
+    def __post_init__(self) -> None:
+        """Check the weights."""
+        check_range("model.adversarial.intra", self.intra, 0)
+        check_range("model.adversarial.inter", self.inter, 0)
 
 
 class Verdict(NamedTuple):

@@ -10,6 +10,8 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from tiles.settings import check_range
+
 
 @dataclass(frozen=True)
 class Optimisation:
@@ -39,6 +41,16 @@ class Optimisation:
     discriminator_lr: float = 1e-4
     clip: float | None = None
     synchronous: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        setting = "model.optimisation"
+        check_range(f"{setting}.lr", self.lr, 0, 1000)
+        check_range(f"{setting}.discriminator_lr", self.discriminator_lr, 0, 1000)
+        check_range(f"{setting}.weight_decay", self.weight_decay, 0)
+        check_range(f"{setting}.power", self.power, 0)
+        if self.clip is not None:
+            check_range(f"{setting}.clip", self.clip, 0, above=True)
 
     def of_generator(self, weights: Iterable[nn.Parameter]) -> Optimizer:
         """Return the optimiser of the generator."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import rasterio
@@ -26,13 +27,16 @@ from tiles.errors import InputError, MissingFileError, input_errors
 from tiles.grid import PixelGrid
 from tiles.reading.raster import BEYOND, Raster
 from tiles.reading.vrt import warped_vrt
-from tiles.types import BandSelection, ProgressCallback
+from tiles.types import UNKNOWN_CLASS, BandSelection, ProgressCallback
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
 ROWS = 1024
 """Rows of a map that are compared at a time."""
+
+SAMPLED: Final = 512
+"""Rows and columns of a label raster that are looked at before it is compared."""
 
 Scores = dict[str, dict[str, float]]
 """Values by task and by name of the score."""
@@ -90,6 +94,7 @@ def evaluate(
             raise MissingFileError(truth, "no such file", f"every image needs its {name}")
         if not frames:
             Raster(truth).close()  # raises an error before anything is mapped if it cannot be used
+            _refuse_faults(truth, next(task for task in tasks if task.name == name))
     numbers = frame_bands(mapper, images[0], bands) if frames else []
     if domain is not None:
         mapper = mapper.for_domain(domain)
@@ -98,6 +103,7 @@ def evaluate(
     elif mapper.needs_statistics:
         mapper = mapper.adapt(images, bands)
     metrics = {task.name: task.scores() for task in tasks}
+    blank = []
     for done, image in enumerate(images, start=1):
         made: Mapping[str, Path]
         if frames:
@@ -105,8 +111,10 @@ def evaluate(
         else:
             made = map_files(mapper.map(image, maps, bands=bands))
         for task in tasks:
+            truth = truths[task.name, image]
             against = compare_frames if frames else compare
-            against(made[task.name], truths[task.name, image], task, metrics[task.name])
+            if not against(made[task.name], truth, task, metrics[task.name]):
+                blank.append(truth)
         if progress is not None:
             progress(done, len(images))
     scores = {
@@ -118,10 +126,32 @@ def evaluate(
             raise InputError(
                 scenes / name, "knows no pixel of the images", "check extents and nodata values"
             )
+    for truth in blank:
+        warnings.warn(f"{truth}: knows no pixel of its image, and does not count", stacklevel=2)
     return scores
 
 
-def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
+def _refuse_faults(truth: Path, task: Task) -> None:
+    """Raise an error if the values of a label raster cannot be right; look at evenly spread ones.
+
+    Raises:
+        InputError: If they cannot.
+    """
+    with (
+        input_errors(truth, "cannot be read", "replace the file", RasterioError),
+        rasterio.open(truth) as source,
+    ):
+        shape = min(SAMPLED, source.height), min(SAMPLED, source.width)
+        values = source.read(1, out_shape=shape).astype(np.float32)
+        known = source.dataset_mask(out_shape=shape) > 0
+    sample = values[known & (np.abs(values) < BEYOND)]
+    if sample.size:
+        for finding in task.label_findings(sample, float(sample.min())):
+            if finding.severe:
+                raise InputError(truth, finding.fault, finding.remedy)
+
+
+def compare(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
     """Update a metric with a map and its labels, which are warped to the map's grid.
 
     Args:
@@ -129,6 +159,9 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
         truth: The labels.
         task: Task of both.
         metric: The metric.
+
+    Returns:
+        Whether the labels know any pixel of the map.
 
     Raises:
         InputError: If the labels cannot be read, have no CRS, or hold values that are no labels.
@@ -140,6 +173,7 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
     ):
         if source.crs is None:
             raise InputError(truth, "has no CRS", "assign one, with gdal_edit -a_srs for example")
+        known = False
         with on_grid(source, prediction) as target:
             for top in range(0, prediction.height, ROWS):
                 rows = min(ROWS, prediction.height - top)
@@ -147,10 +181,12 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> None:
                 labels = torch.from_numpy(read_pixels(target, window, task))
                 if fault := task.label_fault(labels):
                     raise InputError(truth, fault, "correct the labels, or mark as nodata")
+                known = known or _any_known(labels)
                 metric.update(torch.from_numpy(read_pixels(prediction, window, task)), labels)
+    return known
 
 
-def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> None:
+def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
     """Update a metric with the map of a frame and its labels.
 
     Args:
@@ -158,6 +194,9 @@ def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> None:
         truth: The labels.
         task: Task of both.
         metric: The metric.
+
+    Returns:
+        Whether the labels know any pixel.
 
     Raises:
         InputError: If the labels cannot be read, have another size, or hold values that are no
@@ -169,6 +208,11 @@ def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> None:
     if fault := task.label_fault(target):
         raise InputError(truth, fault, "correct the labels")
     metric.update(torch.from_numpy(prediction), target)
+    return _any_known(target)
+
+
+def _any_known(labels: torch.Tensor) -> bool:
+    return bool((labels.isfinite() & (labels != UNKNOWN_CLASS)).any())
 
 
 def _read_frame(path: Path, task: Task) -> NDArray[np.generic]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Final
 
 from tiles.errors import InvalidValueError
 from tiles.types import RasterName
+
+LONGEST: Final = 200
+"""Bytes of a name, to which endings and those of hidden files are added: disks allow 255."""
 
 
 def name_places(
@@ -30,8 +34,9 @@ def name_places(
             places.setdefault(Path(raster).stem, []).append(raster)
         for files in places.values():
             if len(files) > 1:
+                more = [f"{len(files) - 3} more"] if len(files) > 3 else []
                 raise InvalidValueError(
-                    " and ".join(map(str, files)),
+                    " and ".join([*map(str, files[:3]), *more]),
                     "would give maps of the same name",
                     "give them other names, map them apart, or merge them if they are of one place",
                 )
@@ -66,8 +71,11 @@ def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = 
             argument, fault, "several files of one place need a name for the map"
         )
     name = Path(rasters[0]).stem if name is None else name
-    if not name or Path(name).name != name:
+    if not name or Path(name).name != name or not name.isprintable():
         raise InvalidValueError(
-            argument, f"must be a part of a file name, got {name!r}", "choose another"
+            argument, f"must be a part of a file name, got {name[:LONGEST]!r}", "choose another"
         )
+    if len(name.encode()) > LONGEST:
+        fault = f"must be <= {LONGEST} bytes, got {name[:50]!r} and more"
+        raise InvalidValueError(argument, fault, "give the map a shorter name: --merge NAME")
     return name

@@ -226,8 +226,8 @@ def check_device(device: str | torch.device | None = None) -> torch.device:
             found = torch.device("cuda", number)
         torch.empty(1, device=found).cpu()  # torch accepts names of devices that it cannot use
     # Torch raises RuntimeError for a wrong name, AssertionError without CUDA, and
-    # NotImplementedError for meta.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    # NotImplementedError for meta; it imports the modules of foreign devices.
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         have = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         fault = "is not a device of this machine"
         remedy = f"use {' or '.join([*have, 'cpu'])}"

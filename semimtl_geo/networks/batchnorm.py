@@ -14,7 +14,7 @@ import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ BatchNormMode = Literal["per_domain", "alternating", "mixed"]
 """``per_domain``: each domain is forwarded alone and keeps its own running statistics (scale and
 shift are shared). ``alternating``: each is forwarded alone, the running statistics are shared.
 ``mixed``: all domains are forwarded as one batch, so that batch statistics are shared too."""
+BATCHNORM_MODES: Final = get_args(BatchNormMode)
 
 
 class DomainBatchNorm(nn.Module):

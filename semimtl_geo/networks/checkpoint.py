@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch import nn
 
 from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.discriminator import Discriminator
@@ -71,6 +72,8 @@ def load_networks(
         for name, discriminator in discriminators.items():
             discriminator.load_state_dict(_below(f"discriminators.{name}.", weights))
             discriminator.eval()
+        for network in (generator, *discriminators.values()):
+            _check_finite(network)
     except _IMPOSSIBLE as error:
         fault = f"is damaged, or of another version ({' '.join(str(error).split())[:200]})"
         raise InputError(path, fault, remedy) from error
@@ -117,6 +120,12 @@ def load_generator(path: str | PathLike[str]) -> tuple[ModelCard, Generator]:
     """Read a trained generator; see :func:`load_networks`."""
     card, generator, _ = load_networks(path)
     return card, generator
+
+
+def _check_finite(network: nn.Module) -> None:
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise ValueError(f"{name} is not finite")
 
 
 def _below(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:

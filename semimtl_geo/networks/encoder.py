@@ -66,7 +66,7 @@ class Encoder:
                 output_stride=self.output_stride,
                 **self.options,
             )
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
             fault = f"cannot be built ({str(error)[:200]})"
             raise InputError(f"encoder {self.name}", fault, REMEDY) from error
         except OSError as error:  # the hub's errors, when it cannot be reached

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from semimtl_geo import tasks as task_module
-from semimtl_geo.networks.batchnorm import BatchNormMode
+from semimtl_geo.networks.batchnorm import BATCHNORM_MODES, BatchNormMode
+from semimtl_geo.networks.card_check import (
+    COARSEST_GSD,
+    FINEST_GSD,
+    LARGEST,
+    MOST,
+    check_choice,
+    check_encoder,
+    check_names,
+    check_tasks,
+)
 from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.discriminator import Discriminator
 from semimtl_geo.networks.encoder import Encoder
@@ -17,11 +26,9 @@ from semimtl_geo.networks.pyramid import POOLINGS, Pooling
 from semimtl_geo.networks.weights import build_encoder
 from semimtl_geo.tasks import Task
 from tiles.errors import InvalidValueError
+from tiles.settings import check_range
 
 FORMAT: Final = 1
-
-LARGEST: Final = 8192
-"""Bound of widths and crops; larger ones would exhaust the memory before the weights are read."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +84,41 @@ class ModelCard:
     description: ModelDescription | None = None
 
     def __post_init__(self) -> None:
-        """Check that every band has a mean and a standard deviation.
+        """Check all entries.
 
         Raises:
-            InvalidValueError: If it has not.
+            InvalidValueError: If one is impossible.
         """
+        check_tasks(self.tasks)
+        check_names("model.domains", self.domains)
+        check_names("model.bands", self.bands)
+        if len(set(self.domains)) < len(self.domains):
+            fault = f"has one twice: {self.domains}"
+            raise InvalidValueError("model.domains", fault, "give each a name of its own")
+        check_choice("model.batchnorm", self.batchnorm, BATCHNORM_MODES)
+        check_choice("model.pooling", self.pooling, POOLINGS)
+        check_encoder(self.encoder)
         count = len(self.bands)
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != count:
                 fault = f"must have one value per band, {count}, got {len(values)}"
                 raise InvalidValueError(f"model.{name}", fault, "give bands, mean and std together")
+        for mean, std in zip(self.mean, self.std, strict=True):
+            check_range("model.mean", mean, -1000, 1000)
+            check_range("model.std", std, 0, 1000, above=True)
+        check_range("model.decoder_width", self.decoder_width, 1, LARGEST)
+        check_range("data.crop", self.crop, 1, LARGEST)
+        if self.tile is not None:
+            check_range("model.tile", self.tile, 1, LARGEST)
+        if self.overlap is not None:
+            check_range("model.overlap", self.overlap, 0, (self.tile or self.crop) - 1)
+        if self.white is not None:
+            check_range("model.white", self.white, 0, above=True)
+        if self.gsd is not None:
+            check_range("data.gsd", self.gsd, FINEST_GSD, COARSEST_GSD)
+        if self.sources:
+            check_range("model.sources", self.sources, 1, MOST + 1)
+            check_range("model.discriminator_width", self.discriminator_width, 1, LARGEST)
 
     def build_generator(self) -> Generator:
         """Build a generator with these settings."""
@@ -145,11 +177,10 @@ class ModelCard:
             KeyError: If an entry is missing.
             TypeError: If one is of another kind.
             ValueError: If the format is of a later version, or a value is impossible.
-            InvalidValueError: If the mean or the standard deviation of a band is missing.
         """
         if plain["format"] != FORMAT:
             raise ValueError(f"format {plain['format']}, this version reads {FORMAT}")
-        card = cls(
+        return cls(
             system=str(plain["system"]),
             tasks=tuple(task_module.from_settings(task) for task in plain["tasks"]),
             domains=tuple(plain["domains"]),
@@ -169,56 +200,7 @@ class ModelCard:
             discriminator_width=int(plain.get("discriminator_width", 0)),
             sources=int(plain.get("sources", 0)),
         )
-        card._check()
-        return card
-
-    def _check(self) -> None:
-        """Refuse what would read other files, exhaust the memory, or give maps of no meaning."""
-        for name, value in self.encoder.options.items():
-            if name.startswith("pretrained") or name in ("checkpoint_path", "cache_dir"):
-                raise ValueError(f"the encoder's option {name} reads another file")
-            if any(abs(number) > LARGEST for number in _numbers(value)):
-                raise ValueError(f"the encoder's option {name} is larger than {LARGEST}")
-        if self.pooling not in POOLINGS:
-            raise ValueError(f"pooling {self.pooling} is not one of {', '.join(POOLINGS)}")
-        if self.overlap is not None and not 0 <= self.overlap < (self.tile or self.crop):
-            raise ValueError(f"an overlap of {self.overlap} px is not less than a tile")
-        sizes = {"decoder_width": self.decoder_width, "crop": self.crop}
-        sizes |= {} if self.tile is None else {"tile": self.tile}
-        sizes |= {f"channels of {task.name}": task.output_channels for task in self.tasks}
-        if self.sources:
-            sizes |= {"sources": self.sources, "discriminator_width": self.discriminator_width}
-        for task in self.tasks:
-            names, scale = [task.name, *task.class_colors], task.full_scale
-            names += [ramp.unit for ramp in task.legend().ramps]
-            if not all(isinstance(name, str) and name.isprintable() for name in names):
-                raise ValueError("a task has a name, class or unit that is no text")
-            channels = [value for color in task.class_colors.values() for value in color]
-            if any(not isinstance(value, int) or not 0 <= value <= 255 for value in channels):
-                raise ValueError(f"a class of {task.name} has no colour of 0 to 255")
-            if scale is not None and not 0 < scale < math.inf:
-                raise ValueError(f"the scale {scale} of {task.name} is not usable")
-        for name, size in sizes.items():
-            if not 0 < size <= LARGEST:
-                raise ValueError(f"{name} {size} is not between 1 and {LARGEST}")
-        if self.white is not None and not 0 < self.white < math.inf:
-            raise ValueError(f"white {self.white} is no brightness")
-        if self.gsd is not None and not 0 < self.gsd < math.inf:
-            raise ValueError(f"gsd {self.gsd} is no distance")
-        if not self.bands:
-            raise ValueError("there are no bands")
-        if not all(map(math.isfinite, self.mean)) or not all(0 < s < math.inf for s in self.std):
-            raise ValueError("mean or std is not usable")
 
 
 def _optional_int(value: Any) -> int | None:
     return None if value is None else int(value)
-
-
-def _numbers(value: Any) -> Iterator[float]:
-    """Return the numbers in nested lists."""
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _numbers(item)
-    elif isinstance(value, int | float):
-        yield value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import struct
 import warnings
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ _DAMAGED = (
     RuntimeError,
     TypeError,
     ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 _HEADS = ("fc.", "classifier.", "head.", "last_linear.")
 
@@ -50,9 +54,16 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         fault = "is a folder" if path.is_dir() else "no such file"
         raise InputError(path, fault, "check the path")
+    damaged = "use a file saved by torch.save(state_dict) or safetensors"
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        # torch reads the parts of its archives without looking at their checksums.
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip()
+            if broken is not None:
+                raise InputError(path, f"is damaged: the checksum of {broken} differs", damaged)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # The InputError describes the fault of the file.
             loaded = torch.load(path, map_location="cpu", weights_only=True)
@@ -60,7 +71,7 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
         raise InputError(
             path,
             "cannot be loaded safely: it is damaged, or holds more than tensors and plain values",
-            "use a file saved by torch.save(state_dict) or safetensors",
+            damaged,
         ) from error
     except SafetensorError as error:
         raise InputError(path, f"damaged safetensors file ({error})", "fetch it again") from error

@@ -14,8 +14,8 @@ from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.synthetic.scene import make_scene
 from semimtl_geo.synthetic.scene_files import make_folders, write_scene
 from semimtl_geo.synthetic.town.city_style import CITY_A, CITY_B, CityStyle
-from tiles.errors import InvalidValueError
 from tiles.files import output_path
+from tiles.settings import check_range
 from tiles.types import ProgressCallback
 
 CITIES: Final = (CITY_A, CITY_B)
@@ -28,6 +28,12 @@ MIN_GAP: Final = 40.0
 
 MIN_SIZE: Final = 64
 """Smallest edge of a scene of city B, in pixels."""
+
+MAX_SIZE: Final = 8192
+"""Largest edge of a scene of city B, in pixels: a scene is made in memory."""
+
+MOST_SCENES: Final = 100_000
+MAX_SEED: Final = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -79,13 +85,9 @@ def write_cities(
         ['city_a_train_000.tif', 'city_a_train_000.tif', 'city_a_train_000.tif']
     """
     out = output_path(out)
-    if scenes < 1:
-        raise InvalidValueError("scenes", f"must be >= 1, got {scenes}", "ask for more scenes")
-    if size < MIN_SIZE:
-        fault = f"must be >= {MIN_SIZE} px, got {size}"
-        raise InvalidValueError("size", fault, "ask for larger scenes")
-    if seed < 0:
-        raise InvalidValueError("seed", f"must be >= 0, got {seed}", "give another seed")
+    check_range("scenes", scenes, 1, MOST_SCENES)
+    check_range("size", size, MIN_SIZE, MAX_SIZE)
+    check_range("seed", seed, 0, MAX_SEED)
     counts = (scenes, max(2, scenes // 4), max(2, scenes // 4))
     requests = [
         _SceneRequest(style, city, split, index)

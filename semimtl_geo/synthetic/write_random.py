@@ -13,9 +13,10 @@ from semimtl_geo.synthetic.scene import SyntheticScene, make_scene
 from semimtl_geo.synthetic.scene_files import make_folders, write_scene
 from semimtl_geo.synthetic.town.city_style import CityStyle
 from semimtl_geo.synthetic.town.random_style import random_style
-from semimtl_geo.synthetic.write import scene_transform
+from semimtl_geo.synthetic.write import MAX_SEED, MOST_SCENES, scene_transform
 from tiles.errors import InvalidValueError
 from tiles.files import output_path
+from tiles.settings import check_range
 from tiles.types import ProgressCallback
 
 EXTENT: Final = 160.0
@@ -87,10 +88,8 @@ def write_random_towns(
         ['random_train_000.tif']
     """
     out = output_path(out)
-    if scenes < 1:
-        raise InvalidValueError("scenes", f"must be >= 1, got {scenes}", "ask for more scenes")
-    if seed < 0:
-        raise InvalidValueError("seed", f"must be >= 0, got {seed}", "give another seed")
+    check_range("scenes", scenes, 1, MOST_SCENES)
+    check_range("seed", seed, 0, MAX_SEED)
     if bands not in get_args(BandNames):
         known = " or ".join(get_args(BandNames))
         raise InvalidValueError("bands", f"{bands!r} cannot be rendered", f"use {known}")

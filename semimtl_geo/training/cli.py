@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +21,18 @@ from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.collapse_warning import CollapseWarning
 from semimtl_geo.training.data_check import check_data
 from semimtl_geo.training.divergence import StopAtDivergence
-from semimtl_geo.training.fitting import TRAINER_DEFAULTS, check_trainer_settings, quiet_lightning
+from semimtl_geo.training.fitting import (
+    TRAINER_DEFAULTS,
+    check_trainer_settings,
+    quiet_lightning,
+    trainer_errors,
+)
 from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
-from semimtl_geo.training.run_folder import CONFIG, find_start
+from semimtl_geo.training.run_folder import CONFIG, find_start, locked_run
 from tiles.errors import InvalidValueError
 from tiles.files import output_path
+from tiles.settings import check_range, read_yaml
 
 
 class _SaveConfig(SaveConfigCallback):
@@ -84,6 +91,13 @@ class TrainingCLI(LightningCLI):
         parser.link_arguments("data.crop", "model.crop")
         parser.link_arguments("model.mean", "data.fill")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the arguments, and check the seed, which Lightning sets next."""
+        super().parse_arguments(parser, args)
+        seed = self.config.get("seed_everything")
+        if isinstance(seed, int):
+            check_range("seed_everything", seed, 0, 2**32 - 1)
+
     def before_instantiate_classes(self) -> None:
         """Check the settings, and find the checkpoint that the run continues from."""
         find_system(self.config.model.system)
@@ -100,7 +114,8 @@ class TrainingCLI(LightningCLI):
         configured = self.config_init.trainer.callbacks or []
         callbacks = configured if isinstance(configured, list) else [configured]
         callbacks = [*callbacks, StopAtDivergence(), *self.more_callbacks]
-        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        with trainer_errors():
+            return super().instantiate_trainer(callbacks=callbacks, **kwargs)
 
 
 def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
@@ -129,7 +144,8 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
         with _argument_errors(args):
             cli = TrainingCLI([*args], callbacks)
         check_data(cli.model, cli.datamodule)
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.start, weights_only=True)
+        with locked_run(Path(cli.config.out)):
+            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.start, weights_only=True)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 
 
@@ -174,6 +190,10 @@ class _SettingsCLI(TrainingCLI):
 @contextmanager
 def _argument_errors(args: Sequence[str]) -> Iterator[None]:
     """Turn errors of jsonargparse into input errors that name the configurations."""
+    for argument, value in zip(args, [*args, ""][1:], strict=True):
+        named = re.fullmatch(r"(?:--config|-c)(?:=(.*))?", argument, re.DOTALL)
+        if named and Path(file := named[1] or value).is_file():
+            read_yaml(Path(file))  # names what jsonargparse would not survive
     try:
         with warnings.catch_warnings():
             # Lightning itself uses what jsonargparse has renamed, and warns of arguments that

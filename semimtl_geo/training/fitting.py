@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import lightning
+import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from semimtl_geo.data import DomainsDataModule
@@ -20,20 +23,25 @@ from semimtl_geo.training.data_check import check_data
 from semimtl_geo.training.divergence import StopAtDivergence
 from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
-from semimtl_geo.training.run_folder import CONFIG, find_start
+from semimtl_geo.training.run_folder import CONFIG, find_start, locked_run
 from semimtl_geo.training.run_settings import check_agreement, run_settings
-from tiles.errors import InvalidValueError
+from tiles.errors import InputError, InvalidValueError
 from tiles.files import output_path, write_text
-from tiles.settings import to_json
+from tiles.settings import check_range, to_json
 
 TRAINER_DEFAULTS: Final = {"use_distributed_sampler": False}
 """Arguments of the trainer: the data module itself distributes chips to processes."""
+
+PRECISIONS: Final = ("32-true", "32", "bf16-mixed", "16-mixed")
+"""Precisions in which Algorithm 1 is tested."""
 
 EXPECTED_WARNINGS: Final = (
     # The model checks labels before they are moved, the data module augments after.
     ".*overridden `on_before_batch_transfer`.*",
     # The sampler continues within an epoch, not the loader: tiles.datasets.DistributedSlice.
     "You're resuming from a checkpoint that ended before the epoch ended.*",
+    # Short epochs are logged at their end.
+    "The number of training batches .* is smaller than the logging interval.*",
     # Every process scores all validation scenes.
     "It is recommended to use .*sync_dist=True.*",
     # Lightning calls torch in this way.
@@ -118,8 +126,10 @@ def fit(
         arguments["logger"] = make_loggers(folder, start)
     model.seed = seed
     with quiet_lightning():
-        runner = lightning.Trainer(callbacks=[*own, *callbacks], **arguments)
-        runner.fit(model, data, ckpt_path=start, weights_only=True)
+        with trainer_errors():
+            runner = lightning.Trainer(callbacks=[*own, *callbacks], **arguments)
+        with locked_run(folder):
+            runner.fit(model, data, ckpt_path=start, weights_only=True)
     return folder / f"{name}.ckpt"
 
 
@@ -138,6 +148,34 @@ def check_trainer_settings(settings: Mapping[str, Any]) -> None:
     if settings.get("accumulate_grad_batches") not in (None, 1):
         fault = "must be 1: Algorithm 1 steps after each mini-batch"
         raise InvalidValueError("trainer.accumulate_grad_batches", fault, "set data.batch_size")
+    if str(settings.get("precision") or "32-true") not in PRECISIONS:
+        fault = f"must be one of {', '.join(PRECISIONS)}, got {settings['precision']}"
+        raise InvalidValueError("trainer.precision", fault, "choose one of them")
+    if settings.get("fast_dev_run"):
+        fault = "would train without writing a checkpoint"
+        raise InvalidValueError("trainer.fast_dev_run", fault, "set data.iterations=1 instead")
+    endless = (settings.get("max_steps") or -1) > 0 and settings.get("max_epochs") == -1
+    if settings.get("max_epochs") is not None and not endless:
+        check_range("trainer.max_epochs", settings["max_epochs"], 1, 10**6)
+    devices, cores = settings.get("devices"), os.cpu_count() or 1
+    if isinstance(devices, int | str) and str(devices).isdigit():
+        check_range("trainer.devices", int(devices), 1, max(cores, torch.cuda.device_count()))
+
+
+@contextmanager
+def trainer_errors() -> Iterator[None]:
+    """Turn what Lightning's trainer raises when it is made into an input error.
+
+    Raises:
+        InvalidValueError: If a setting of the trainer is not valid.
+    """
+    try:
+        yield
+    except (MisconfigurationException, ImportError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        fault = f"cannot be made ({' '.join(str(error).split())[:300]})"
+        raise InvalidValueError("trainer", fault, "correct its settings") from error
 
 
 @contextmanager

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from lightning.pytorch.utilities import rank_zero_only
 
 from semimtl_geo.networks.checkpoint import load_generator
+from semimtl_geo.networks.weights import read_state_dict
 from semimtl_geo.training.checkpoints import LAST
-from tiles.errors import input_errors
-from tiles.settings import check_same_settings
+from tiles.errors import InputError, input_errors
+from tiles.files import locked
+from tiles.settings import check_same_settings, read_yaml
 
 CONFIG: Final = "config.yaml"
 
@@ -54,14 +56,35 @@ def find_start(out: Path, settings: Mapping[str, Any], resume: Path | None = Non
         check_same_settings(start, before, now, remedy=remedy, ignored=IRRELEVANT)
     if start is not None:
         load_generator(start)  # names a fault of the checkpoint before Lightning reads it
+        if "optimizer_states" not in read_state_dict(start):
+            fault = "holds a network, but not how far its training had come"
+            raise InputError(start, fault, "give a last.ckpt, or start from it: --model.start")
         _report(f"resuming from {start}")
     return start
+
+
+@contextmanager
+def locked_run(out: Path) -> Iterator[None]:
+    """Exclude other trainings from the folder of a run: its log would be a mixture.
+
+    Args:
+        out: Folder of the run, which exists.
+
+    Raises:
+        InputError: If another process trains there.
+    """
+    # The other processes of a distributed training belong to the first one.
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        yield
+        return
+    with locked(out / ".train.lock", out, "wait until it ends, or choose another folder"):
+        yield
 
 
 def read_settings(out: Path) -> Mapping[str, Any]:
     """Return the settings that a run left in its folder; none if there is no such file."""
     path = out / CONFIG
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    content = read_yaml(path) if path.is_file() else None
     return content if isinstance(content, Mapping) else {}
 
 

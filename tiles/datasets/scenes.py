@@ -26,6 +26,9 @@ LABELS: dict[LabelKind, type[ClassRasters] | type[ValueRasters]] = {
     "values": ValueRasters,
 }
 
+MOST_PIXELS = 2**40
+"""Bound of the pixels of a scene: a million rows of a million columns."""
+
 
 class Scenes(IntersectionDataset):
     """Intersection of two data sets whose samples are joined key by key."""
@@ -75,7 +78,9 @@ def scene_dataset(
     root = Path(root)
     images = Orthophotos(root / "image", bands, gsd)
     if gsd is not None:
-        check_metres(images.crs, gsd, raster_files(root / "image")[0])
+        first = raster_files(root / "image")[0]
+        check_metres(images.crs, gsd, first)
+        check_pixels(images, gsd, first)
     dataset: GeoDataset = images
     for name, kind in labels.items():
         label = LABELS[kind](root / name, name, gsd=images.res[0], crs=images.crs)
@@ -97,6 +102,24 @@ def check_metres(crs: CRS, gsd: float, source: str | PathLike[str]) -> None:
     if crs.is_geographic:
         remedy = "warp it to a projected CRS, with gdalwarp -t_srs for example"
         raise InputError(source, f"lies in degrees, not metres as gsd {gsd:g}", remedy)
+
+
+def check_pixels(dataset: GeoDataset, gsd: float, source: str | PathLike[str]) -> None:
+    """Check that a data set does not have more pixels at a ground sampling distance than memory.
+
+    Args:
+        dataset: The data set.
+        gsd: Ground sampling distance in units of its CRS.
+        source: The file that the error names.
+
+    Raises:
+        InputError: If its largest scene has more than :data:`MOST_PIXELS`.
+    """
+    bounds = dataset.index.geometry.bounds.to_numpy()
+    width, height = ((bounds[:, 2:] - bounds[:, :2]) / gsd).max(axis=0)
+    if width * height > MOST_PIXELS:
+        fault = f"has {width:.3g} x {height:.3g} px at gsd {gsd:g}, which are too many"
+        raise InputError(source, fault, "give a coarser gsd in metres")
 
 
 def hide_labels(sample: Sample) -> Sample:

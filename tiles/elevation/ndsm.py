@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -27,6 +28,9 @@ HEIGHT = ValueMap("height", unit="m", description="height above ground", high=30
 # If half of the surface is this far (in metres) below its terrain, it is not below ground: the
 # two models are of different height references.
 BELOW = 2.0
+# If hardly any of the surface is this near to its terrain, they may be of different references,
+# such as heights above the ellipsoid and above the geoid: or all is forest.
+NEAR_GROUND, LEAST_GROUND = 5.0, 0.02
 
 
 def heights_above_ground(
@@ -110,17 +114,18 @@ def heights_above_ground(
 
         writer = stack.enter_context(MapWriter(file, HEIGHT, surface.grid, tags))
         panel_file = stack.enter_context(writer.work_folder.panel_file(0))
-        known = deep = 0
+        known = deep = low = 0
         for rows, columns in windows:
             ground_heights, tolerance = below(rows, columns)
             heights = surface.heights(rows, columns) - ground_heights
             found = ~np.isnan(heights)
             known, deep = known + int(found.sum()), deep + int((heights < -BELOW).sum())
+            low += int((heights < NEAR_GROUND).sum())
             heights[heights <= tolerance] = 0.0
             heights[~found] = HEIGHT.nodata
             panel_file.write(heights.astype(np.float32), rows[0], columns[0])
             step()
-        _check_sense(surface, dtm, known, deep)
+        _check_sense(surface, dtm, known, deep, low)
         return writer.finish()
 
 
@@ -145,7 +150,7 @@ def _steps(total: int, progress: ProgressCallback | None) -> Callable[[], None]:
 
 
 def _check_sense(
-    surface: Elevation, dtm: str | PathLike[str] | None, known: int, deep: int
+    surface: Elevation, dtm: str | PathLike[str] | None, known: int, deep: int, low: int
 ) -> None:
     """Check that there is a result, and that it can be one."""
     if known == 0 and dtm is None:
@@ -157,3 +162,7 @@ def _check_sense(
     if dtm is not None and 2 * deep > known:
         fault = f"lies {BELOW:g} m or more above {surface.name} in {deep / known:.0%} of its pixels"
         raise InputError(str(dtm), fault, "bring both to one height reference and to metres")
+    if dtm is not None and low < LEAST_GROUND * known:
+        said = f"lies {NEAR_GROUND:g} m or more below {surface.name} in {1 - low / known:.0%}"
+        remedy = "unless all is forest, bring both to one height reference"
+        warnings.warn(f"{dtm}: {said} of its pixels; {remedy}", stacklevel=3)

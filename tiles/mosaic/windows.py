@@ -11,6 +11,9 @@ import numpy.typing as npt
 from tiles.errors import InvalidValueError
 from tiles.types import Float32Array
 
+LARGEST_TILE: Final = 2**14
+"""Bound of the edge of a tile: three bands of it take 3 GB."""
+
 Window = npt.NDArray[np.float64]
 """Weights of the pixels along one axis of a tile, float64 [tile], all positive."""
 
@@ -64,8 +67,12 @@ def find_window(blend: Blend, tile: int) -> Window:
         float64 [tile].
 
     Raises:
-        InvalidValueError: If no window has the name, or a weight is not positive.
+        InvalidValueError: If the tile is too large, no window has the name, or a weight is not
+            positive.
     """
+    if tile > LARGEST_TILE:
+        fault = f"must be <= {LARGEST_TILE} px, got {tile}"
+        raise InvalidValueError("tile", fault, "give a smaller one")
     if isinstance(blend, str):
         if blend not in BLENDS:
             fault = f"must be one of {', '.join(BLENDS)}, got {blend!r}"

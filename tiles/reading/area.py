@@ -16,6 +16,7 @@ import shapely
 from geopandas import GeoSeries
 from rasterio import Affine
 from rasterio.features import rasterize
+from shapely import STRtree
 
 from tiles.errors import InputError, MissingFileError, input_errors
 from tiles.files import path_errors
@@ -25,6 +26,8 @@ from tiles.types import BoolArray, RasterName, Span
 # Edges of polygons get a vertex every so many pixels before they are transformed to another CRS,
 # because straight lines become curves there.
 _VERTEX_SPACING = 64
+# GEOS's number of the first type with parts.
+FIRST_COLLECTION = 4
 # Rasterised blocks that are cached: neighbouring tiles need the same ones.
 _CACHED_BLOCKS = 256
 
@@ -63,10 +66,12 @@ class Area:
         self._prepare()
 
     def _prepare(self) -> None:
-        shape = shapely.union_all(self._polygons)
-        shape = shape.buffer(self._margin) if self._margin else shape
-        shapely.prepare(shape)
-        self._shape = shape
+        shapes = np.array(self._polygons, dtype=object)
+        shapes = shapely.buffer(shapes, self._margin) if self._margin else shapes
+        shapely.prepare(shapes)
+        # Of many polygons, few meet a block; their union would take hours.
+        self._shapes = STRtree(shapes)
+        self._bounds = shapely.total_bounds(shapes)
         self._block = lru_cache(_CACHED_BLOCKS)(self._rasterise)
 
     def __getstate__(self) -> tuple[Any, ...]:
@@ -97,10 +102,21 @@ class Area:
     @property
     def window(self) -> tuple[Span, Span]:
         """Rows and columns of the grid that contain the area."""
-        left, top, right, bottom = self._shape.bounds
+        left, top, right, bottom = self._bounds
         rows = max(0, int(np.floor(top))), min(self._grid.height, int(np.ceil(bottom)))
         columns = max(0, int(np.floor(left))), min(self._grid.width, int(np.ceil(right)))
         return rows, columns
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pixel's centre lies inside."""
+        (top, bottom), (left, right) = self.window
+        blocks = (
+            self.inside((row, min(row + BLOCK, bottom)), (column, min(column + BLOCK, right)))
+            for row in range(top, bottom, BLOCK)
+            for column in range(left, right, BLOCK)
+        )
+        return not any(block.any() for block in blocks)
 
     def inside(self, rows: Span, columns: Span) -> BoolArray:
         """Return which pixels of a window lie inside.
@@ -125,12 +141,13 @@ class Area:
 
     def _rasterise(self, row: int, column: int) -> BoolArray:
         """Rasterise the block that begins at a row and column, bool [BLOCK, BLOCK]."""
-        frame = shapely.box(column, row, column + BLOCK, row + BLOCK)
-        if not self._shape.intersects(frame):
-            return np.broadcast_to(np.False_, (BLOCK, BLOCK))
-        if self._shape.contains(frame):
+        edges = column, row, column + BLOCK, row + BLOCK
+        frame = shapely.box(*edges)
+        if self._shapes.query(frame, predicate="within").size:
             return np.broadcast_to(np.True_, (BLOCK, BLOCK))
-        shapes = _polygons(shapely.intersection(self._shape, frame.buffer(1)))
+        met = self._shapes.geometries[self._shapes.query(frame, predicate="intersects")]
+        west, north, east, south = edges
+        shapes = _polygons(shapely.clip_by_rect(met, west - 1, north - 1, east + 1, south + 1))
         if not shapes:
             return np.broadcast_to(np.False_, (BLOCK, BLOCK))
         block = rasterize(shapes, (BLOCK, BLOCK), transform=Affine(1, 0, column, 0, 1, row))
@@ -169,20 +186,42 @@ def read_area(path: RasterName, grid: PixelGrid) -> Area:
     if frame.crs is None:
         remedy = "assign one, for example with ogr2ogr -a_srs"
         raise InputError(name, "has no coordinate reference system", remedy)
-    shapes = frame.geometry.dropna().make_valid()
-    if not _polygons(shapes):
+    shapes = np.array(_parts(frame.geometry.dropna()), dtype=object)
+    if not np.isfinite(shapely.get_coordinates(shapes)).all():
+        raise InputError(name, "has a coordinate that is no number", "correct the polygons")
+    polygons = _valid_polygons(shapes)
+    if not polygons:
         raise InputError(name, "has no polygons", "give a layer of polygons")
-    pixels = to_pixels(shapes, grid).make_valid()
-    clipped = _polygons(pixels.intersection(shapely.box(0, 0, grid.width, grid.height)))
+    pixels = to_pixels(GeoSeries(polygons, crs=frame.crs), grid)
+    clipped = _valid_polygons(shapely.clip_by_rect(pixels, 0, 0, grid.width, grid.height))
     if not clipped:
         raise NoOverlapError(name, "lies outside the raster", "give an area that overlaps it")
-    return Area(clipped, grid)
+    area = Area(clipped, grid)
+    if area.is_empty:
+        raise NoOverlapError(name, "contains no pixel's centre", "give a larger area")
+    return area
+
+
+def _parts(shapes: Any) -> list[Any]:
+    """Return the single parts of any shapes, also of collections of collections."""
+    parts = np.array(shapes, dtype=object)
+    while (shapely.get_type_id(parts) >= FIRST_COLLECTION).any():
+        parts = shapely.get_parts(parts)
+    return list(parts)
 
 
 def _polygons(shapes: Any) -> list[Any]:
     """Return the polygons of any shapes; lines and points that a cut leaves have no pixels."""
-    parts = shapely.get_parts(shapely.get_parts(shapes))  # collections may hold multipolygons
-    return [part for part in parts if part.geom_type == "Polygon" and not part.is_empty]
+    return [part for part in _parts(shapes) if part.geom_type == "Polygon" and not part.is_empty]
+
+
+def _valid_polygons(shapes: Any) -> list[Any]:
+    """Return the polygons of any shapes, each with an interior that is told from its exterior."""
+    polygons = np.array(_polygons(shapes), dtype=object)
+    valid = shapely.is_valid(polygons)
+    # Repairing takes long, also where there is nothing to repair.
+    repaired = shapely.make_valid(polygons[~valid], method="structure")
+    return [*polygons[valid], *_polygons(repaired)]
 
 
 def to_pixels(shapes: GeoSeries, grid: PixelGrid) -> GeoSeries:

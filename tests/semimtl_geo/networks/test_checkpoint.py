@@ -3,10 +3,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -174,3 +176,31 @@ def test_checkpoints_of_something_else(tmp_path: Path) -> None:
 def test_a_fingerprint_is_the_sha_256(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert fingerprint(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize("share", np.linspace(0.001, 0.999, 20))
+def test_no_damage_goes_unnoticed(run: Run, tmp_path: Path, share: float) -> None:
+    """A flipped bit anywhere is an error, or changes nothing (between the parts of the archive)."""
+    content = bytearray(run.checkpoint.read_bytes())
+    content[int(share * len(content))] ^= 0x10
+    damaged = tmp_path / "damaged.ckpt"
+    damaged.write_bytes(content)
+    try:
+        card, generator = load_generator(damaged)
+    except InputError as error:
+        assert "damaged" in str(error)  # noqa: PT017 - not every bit means something
+        return
+    whole_card, whole = load_generator(run.checkpoint)
+    assert card == whole_card
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, generator.state_dict()[name])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite(loaded: dict[str, Any], tmp_path: Path, value: float) -> None:
+    content = copy.deepcopy(loaded)
+    name = next(key for key in content["state_dict"] if key.startswith("generator."))
+    content["state_dict"][name][0] = value
+    torch.save(content, tmp_path / "nan.ckpt")
+    with pytest.raises(InputError, match=r"nan\.ckpt: is damaged.*is not finite"):
+        load_generator(tmp_path / "nan.ckpt")

@@ -156,13 +156,22 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "a later format": (lambda _, card, __: card.update(format=2), "format 2, this version"),
     "no bands": (lambda _, card, __: card.pop("bands"), "bands"),
     "bands without means": (lambda _, card, __: card.update(mean=[0.5]), "value per band"),
-    "a deviation of zero": (lambda _, card, __: card.update(std=[1, 0, 1]), "mean or std"),
-    "no distance": (lambda _, card, __: card.update(gsd=-1.0), "gsd -1.0 is no distance"),
+    "a deviation of zero": (
+        lambda _, card, __: card.update(std=[1, 0, 1]),
+        "std: must be > 0",
+    ),
+    "no distance": (
+        lambda _, card, __: card.update(gsd=-1.0),
+        "gsd: must be 0.001 to",
+    ),
     "as large as the memory": (
         lambda _, card, __: card.update(decoder_width=10**9),
-        "decoder_width 1000000000 is not between",
+        "model.decoder_width: must be 1 to 8192, got 1000000000",
     ),
-    "crops as large as the memory": (lambda _, card, __: card.update(crop=10**9), "crop 1000000"),
+    "crops as large as the memory": (
+        lambda _, card, __: card.update(crop=10**9),
+        "crop: must be 1",
+    ),
     "infinite crops": (lambda _, card, __: card.update(crop=float("inf")), "is damaged"),
     "a class without a name": (
         lambda _, card, __: card["tasks"][0]["classes"].__setitem__(0, 3),
@@ -170,20 +179,23 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "a colour of no byte": (
         lambda _, card, __: card["tasks"][0]["colors"].__setitem__(0, [0, 0, 256]),
-        "landcover has no colour",
+        "'landcover': has a class without a colour",
     ),
-    "no scale": (lambda _, card, __: card["tasks"][1].update(scale=-1), "scale -1 of height"),
+    "no scale": (
+        lambda _, card, __: card["tasks"][1].update(scale=-1),
+        "scale: must be > 0",
+    ),
     "an encoder as large as the memory": (
         lambda _, card, __: card["encoder"]["options"].update(channels=[8, 8, 16, 10**7]),
-        "option channels is larger than",
+        "model.encoder.options.channels: must be 0 to 8192",
     ),
     "an encoder that reads a file": (
         lambda _, card, __: card["encoder"]["options"].update(checkpoint_path="/etc/passwd"),
-        "option checkpoint_path reads another file",
+        "options.checkpoint_path: reads another file",
     ),
     "an encoder that is downloaded": (
         lambda _, card, __: card["encoder"]["options"].update(pretrained=True),
-        "option pretrained reads another file",
+        "options.pretrained: reads another file",
     ),
     "a tensor too few": (lambda tensors, _, __: tensors.pop(_first(tensors)), "Missing key"),
     "a tensor too many": (

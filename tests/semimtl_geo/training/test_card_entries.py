@@ -60,6 +60,6 @@ def test_white_that_is_not_that_of_all_is_unknown(
 def test_an_impossible_card_is_not_written(run: Run, tmp_path: Path) -> None:
     checkpoint = Path(shutil.copy(run.checkpoint, tmp_path))
     before = checkpoint.read_bytes()
-    with pytest.raises(ValueError, match="tile 0 is not between 1 and"):
+    with pytest.raises(ValueError, match="tile: must be 1 to 8192, got 0"):
         update_card(checkpoint, tile=0)
     assert checkpoint.read_bytes() == before

@@ -178,7 +178,7 @@ def test_faults_of_configuration_files(tmp_path: Path) -> None:
     (folder / "list.yaml").write_text("- 1")
     for name, words in (
         ("none.yaml", "File does not exist"),
-        ("broken.yaml", "Problems parsing config"),
+        ("broken.yaml", "cannot be read as YAML"),
         ("list.yaml", "Unexpected config"),
     ):
         for args in (["--config", str(folder / name)], [f"--config={folder / name}"]):

@@ -482,6 +482,17 @@ def test_what_the_user_can_mend_is_one_line_and_leaves_no_file(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_terrain_far_below_is_warned_of(tmp_path: Path) -> None:
+    """As heights above the geoid are below those above the ellipsoid; 1 % of the pixels are low."""
+    save(tmp_path / "dtm.tif", FLAT, 1.0)
+    raised = FLAT + 45
+    raised.flat[: FLAT.size // 100] -= 45
+    dsm = save(tmp_path / "dsm.tif", raised, 1.0)
+    with pytest.warns(UserWarning, match=r"dtm\.tif: lies 5 m or more below .* in 99%"):
+        heights_above_ground(dsm, tmp_path / "h.tif", dtm=tmp_path / "dtm.tif")
+    assert load(tmp_path / "h.tif").max() == 45
+
+
 def test_a_full_disk_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
     dsm = save(tmp_path / "dsm.tif", FLAT, 1.0)
     resource = pytest.importorskip("resource", reason="no limits of file sizes on Windows")

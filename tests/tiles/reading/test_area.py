@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,31 @@ def test_a_polygon_far_larger_than_the_raster(tmp_path: Path) -> None:
     assert area.window == ((0, 900), (0, 700))
 
 
+@pytest.mark.parametrize("margin", [0, 3])
+def test_many_overlapping_polygons_are_their_union(tmp_path: Path, margin: int) -> None:
+    """Also as the parts of one shape, which GEOS would take minutes to repair."""
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, 690, (3000, 2)) + 0.25
+    boxes = [shapely.box(x, y, x + 9.5, y + 7.5) for x, y in corners]
+    wanted = np.zeros((900, 700), bool)
+    for x, y in corners.astype(int):
+        # Centres of pixels: at x + 0.5, the box begins at x + 0.25 and ends at x + 9.75. With
+        # a margin of 3, corners are rounded: 3 px are kept to the sides alone.
+        wanted[y : y + 8, max(0, x - margin) : x + 10 + margin] = True
+        wanted[max(0, y - margin) : y + 8 + margin, x : x + 10] = True
+    for shapes in (boxes, [shapely.MultiPolygon(boxes)]):
+        area = read_area(save(tmp_path / f"{len(shapes)}.gpkg", shapes), grid())
+        found = area.on_grid(grid(), margin).inside((0, 900), (0, 700))
+        if margin:
+            assert (found >= wanted).all()
+        else:
+            assert (found == wanted).all()
+
+
+NO_NUMBER = shapely.Polygon([(3, 3), (60, 9), (9, math.inf)])
+ALL_HOLE = shapely.Polygon(STAR.exterior, [STAR.exterior])
+
+
 def write_text(path: Path) -> Path:
     path.write_text("no polygons")
     return path
@@ -118,6 +144,9 @@ def write_text(path: Path) -> Path:
         (lambda p: save(p / "a.shp", [STAR], crs=None), "no coordinate reference system"),
         (lambda p: save(p / "a.gpkg", [shapely.box(-90, -90, -9, -9)]), "outside the raster"),
         (lambda p: save(p / "a.gpkg", [shapely.Point(5, 5)]), "has no polygons"),
+        (lambda p: save(p / "a.gpkg", [NO_NUMBER]), "a coordinate that is no number"),
+        (lambda p: save(p / "a.gpkg", [ALL_HOLE]), "has no polygons"),
+        (lambda p: save(p / "a.gpkg", [shapely.box(5.6, 5.6, 6.4, 6.4)]), "contains no pixel"),
     ],
 )
 def test_areas_that_are_none_are_one_line(tmp_path: Path, make: Any, says: str) -> None:

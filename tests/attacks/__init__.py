@@ -1,0 +1,1 @@
+"""Hostile inputs by kind, each of which a command must survive; see ``tests/attack.py``."""
