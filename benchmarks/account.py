@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from budget import EPOCHS, METHOD, Plan, medians
+from height_baselines import constant
 from measuring import made_on, table
 from orderings import LONGER, beyond, controls, differences, in_short, orderings
 from survey import SMEAR
@@ -19,6 +20,7 @@ from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.compare import to_markdown
 from semimtl_geo.compare.averages import make_table, rows_of_seeds
 from semimtl_geo.compare.comparison import Comparison, Outcome
+from semimtl_geo.compare.table import Row
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.training.cli import parse_settings
@@ -42,6 +44,9 @@ def account(
     (split,) = {
         {"test": "test", "val": "validation"}[s] for s in comparison.scenario.evaluate.values()
     }
+    constants = [
+        constant(comparison.data, city, part) for city, part in comparison.scenario.evaluate.items()
+    ]
     return [
         f"The embedded cities ({training_scenes(comparison)}), {plan.precision}, "
         f"{EPOCHS * plan.iterations} iterations of each of the paper's systems, "
@@ -51,7 +56,9 @@ def account(
         "Seeds vary weights, chips and augmentation. Intervals tell how far that goes, on this "
         "pair of cities and these scenes; they say nothing of other cities. Of the many "
         "comparisons below one in twenty would be called certain where there is no difference. "
-        "Some of the test scenes are also the demo's.",
+        "Some of the test scenes are also the demo's. What is recommended was chosen by scores on "
+        "validation scenes that need both labels of both cities, which a user may not have; "
+        "benchmarks/tried.md has all that was tried.",
         "",
         heights(comparison, noise),
         "",
@@ -60,7 +67,11 @@ def account(
         "Mean ± deviation over seeds. City A has land-cover labels, city B heights: B's mIoU and "
         "A's RMSE are of tasks that had no labels there.",
         "",
-        *in_short(rows),
+        *in_short([*rows, *constants]),
+        "",
+        "IoU of each class, means over seeds:",
+        "",
+        *class_table(rows),
         "",
         "All of the paper's columns:",
         "",
@@ -95,6 +106,17 @@ def account(
         "",
         made_on(["lightning", "semimtl-geo"]),
     ]
+
+
+def class_table(rows: Sequence[Row]) -> list[str]:
+    """Return a table of the IoU of each class, where land cover is predicted."""
+    names = list(dict.fromkeys(name for row in rows for name in row.classes))
+    lines = []
+    for row in sorted((row for row in rows if row.classes), key=lambda row: row.domain):
+        cells = [row.classes.get(name, math.nan) for name in names]
+        shown = ["-" if math.isnan(cell) else f"{cell:.1f}" for cell in cells]
+        lines.append((row.domain, row.method, *shown))
+    return table(("domain", "method", *names), lines)
 
 
 def training_scenes(comparison: Comparison) -> str:

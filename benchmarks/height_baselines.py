@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 
+from semimtl_geo.compare.comparison import Comparison, Outcome
 from semimtl_geo.compare.table import Row
 from semimtl_geo.mapping.dataset import map_files
 from semimtl_geo.mapping.mapper import Mapper
@@ -27,6 +29,22 @@ def constant(data: Path, town: str, split: str) -> Row:
     mean = np.concatenate(list(known_heights(data / town / "train"))).mean()
     truth = np.concatenate(list(known_heights(data / town / split)))
     return Row(town, CONSTANT, {"RMSE": rmse(truth - mean), "MAE": float(abs(truth - mean).mean())})
+
+
+def with_class_means(outcome: Outcome, comparison: Comparison, labelled: str) -> Outcome:
+    """Add rows of heights that are looked up on a network's land cover.
+
+    Args:
+        outcome: A trained network, and its scores.
+        comparison: What it was compared in.
+        labelled: The domain whose heights are labelled.
+    """
+    maps = comparison.folder(outcome.run) / "class_means"
+    towns = list(comparison.scenario.supervised)
+    mapper, split = Mapper.load(outcome.checkpoint), comparison.scenario.evaluate[labelled]
+    title = outcome.run.title
+    rows = class_means(mapper, title, comparison.data, labelled, towns, split, maps)
+    return replace(outcome, rows=[*outcome.rows, *rows])
 
 
 def class_means(

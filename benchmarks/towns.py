@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from budget import EPOCHS, Plan, make_plan, with_relative
-from height_baselines import CONSTANT, class_means, constant
+from height_baselines import CONSTANT, constant, with_class_means
 from measuring import made_on, make_parser, publish, say, table
 from orderings import LONGER
 from reestimated import reestimated
@@ -44,7 +44,6 @@ from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.compare.significance import Difference, difference
 from semimtl_geo.compare.table import Row
 from semimtl_geo.learning.systems import SYSTEMS, system_names
-from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.synthetic import write_random_towns
 from tiles.errors import InputError
 
@@ -114,7 +113,10 @@ def compare_towns(args: argparse.Namespace) -> list[str]:
             else outcome
             for outcome in [*outcomes, *bound]
         ]
-        looked_up = [with_class_means(outcome, same, way) for outcome in outcomes]
+        looked_up = [
+            with_class_means(outcome, same, way.heights) if outcome.run.name == "jtl" else outcome
+            for outcome in outcomes
+        ]
         lines += describe(way, looked_up, same)
     return [*introduce(plan, args), *lines, made_on(["lightning", "semimtl-geo"])]
 
@@ -139,17 +141,6 @@ def trained(runs: Sequence[Run], comparison: Comparison, lanes: int) -> list[Out
     every = [replace(run, seed=seed) for seed in comparison.seeds for run in runs]
     check_runs(comparison, every)
     return run_all(every, comparison, lanes)
-
-
-def with_class_means(outcome: Outcome, comparison: Comparison, way: Direction) -> Outcome:
-    """Add rows of JTL: heights that are looked up on its land cover."""
-    if outcome.run.name != "jtl":
-        return outcome
-    maps = comparison.folder(outcome.run) / "class_means"
-    mapper, split = Mapper.load(outcome.checkpoint), comparison.scenario.evaluate[way.classes]
-    towns = [way.classes, way.heights]
-    rows = class_means(mapper, JTL, comparison.data, way.heights, towns, split, maps)
-    return replace(outcome, rows=[*outcome.rows, *rows])
 
 
 def introduce(plan: Plan, args: argparse.Namespace) -> list[str]:

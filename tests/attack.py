@@ -1,10 +1,11 @@
 """Gives every command hundreds of hostile inputs, and tells how many of them it survived.
 
-    python tests/attack.py [--kinds rasters,areas,checkpoints,settings] [--only TEXT] [--seconds 60]
+    python tests/attack.py [--kinds rasters,areas,checkpoints,settings,kills] [--only TEXT]
 
 An attack is survived if the command ends in time, by success or with exit code 2 and one line that
 says what is wrong, without a traceback, without having run code of a file, and with maps that hold
-nothing but values of their kind.
+nothing but values of their kind. A kill at a random moment is survived if the command, started
+again, ends with the same bytes or weights.
 
 It takes about a quarter of an hour on two cores, so `make test` runs a sample of it.
 """
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,7 +33,7 @@ import numpy as np
 import rasterio
 
 from tests import fresh_process
-from tests.attacks import areas, checkpoints, rasters, settings
+from tests.attacks import areas, checkpoints, kills, rasters, settings
 from tests.attacks.attack import Attack
 from tests.example_folder import write_example_folder
 
@@ -61,19 +62,31 @@ def survive(attack: Attack, files: Path, scratch: Path, seconds: float) -> str |
     """Carry out an attack; returns what went wrong, or None."""
     folder = Path(tempfile.mkdtemp(dir=scratch))
     shutil.copytree(files, folder / "work")
-    work, printed, said = folder / "work", folder / "printed", folder / "said"
+    work = folder / "work"
     attack.prepare(work)
-    process = fresh_process.start(_command, attack.command, folder=work, printed=printed, said=said)
+    code = run_for(attack.command, work, seconds)
+    verdict: str | None = f"did not end in {seconds:g} s"
+    if code is not None:
+        verdict = judge(code, (folder / "said").read_text(errors="replace"), work)
+    shutil.rmtree(folder, ignore_errors=True)
+    return verdict
+
+
+def run_for(command: tuple[str, ...], work: Path, seconds: float) -> int | None:
+    """Run a command; returns its exit code, or None if it was killed after some seconds."""
+    beside = work.parent / "printed", work.parent / "said"
+    for file in beside:
+        file.unlink(missing_ok=True)
+    process = fresh_process.start(_command, command, folder=work, printed=beside[0], said=beside[1])
+    while process.exitcode is None and not beside[1].exists():
+        time.sleep(0.01)  # The command has not begun.
     process.join(seconds)
     if process.exitcode is None:
         assert process.pid is not None
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
-        verdict: str | None = f"did not end in {seconds:g} s"
-    else:
-        verdict = judge(process.exitcode, said.read_text(errors="replace"), work)
-    shutil.rmtree(folder, ignore_errors=True)
-    return verdict
+        return None
+    return process.exitcode
 
 
 def judge(code: int, said: str, work: Path) -> str | None:
@@ -116,9 +129,10 @@ def _command(command: tuple[str, ...]) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--kinds", default=",".join([*KINDS, "kills"]))
     parser.add_argument("--only", default="", help="attacks whose name has this text")
     parser.add_argument("--seconds", type=float, default=60, help="limit of each")
+    parser.add_argument("--moments", type=int, default=50, help="kills per command")
     parser.add_argument("--processes", type=int, default=2, help="attacks side by side")
     args = parser.parse_args()
     fresh_process.use_fork_server()
@@ -127,17 +141,22 @@ def main() -> None:
         files = Path(scratch) / "files"
         files.mkdir()
         lay_out(files)
+
+        def verdict(attack: Attack) -> tuple[str, str | None]:
+            return attack.name, survive(attack, files, Path(scratch), args.seconds)
+
         for kind in args.kinds.split(","):
-            chosen = [attack for attack in KINDS[kind]() if args.only in attack.name]
-
-            def verdict(attack: Attack) -> str | None:
-                return survive(attack, files, Path(scratch), args.seconds)
-
-            for attack, fault in zip(chosen, pool.map(verdict, chosen), strict=True):
+            verdicts: Iterable[tuple[str, str | None]]
+            if kind == "kills":
+                verdicts = kills.kills(files, Path(scratch) / "kills", run_for, args.moments)
+            else:
+                chosen = [attack for attack in KINDS[kind]() if args.only in attack.name]
+                verdicts = pool.map(verdict, chosen)
+            for name, fault in verdicts:
                 total[kind] += 1
                 survived[kind] += fault is None
                 if fault is not None:
-                    print(f"{kind}: {attack.name}: {fault}", flush=True)
+                    print(f"{kind}: {name}: {fault}", flush=True)
     print()
     print("| kind | attacks | survived |\n| --- | ---: | ---: |")
     for kind in total:

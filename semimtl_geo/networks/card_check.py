@@ -65,8 +65,6 @@ def _check_task(task: Task) -> None:
         if not isinstance(value, int) or not 0 <= value <= 255:
             fault = f"has a class without a colour of 0 to 255, got {value}"
             raise InvalidValueError(where, fault, REMEDY)
-    if task.full_scale is not None:
-        check_range(f"{where}: scale", task.full_scale, 0, 1e6, above=True)
 
 
 def check_names(where: str, names: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ from semimtl_geo.tasks.scores import (
 from semimtl_geo.tasks.task import Task
 from tiles.maps.layers import ValueMap
 from tiles.maps.qgis import RAMP
+from tiles.settings import check_range
 from tiles.types import UNKNOWN_CLASS, BoolArray, LabelKind
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class Depth(Task):
     adversary_gain: float = 4.0
     relative_above: float = 0.5
     decoder: str = "upsampling"
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_range(f"task {self.name}: scale", self.scale, 0, 1e6, above=True)
+        check_range(f"task {self.name}: adversary_gain", self.adversary_gain, 0, 1e6)
 
     @property
     def channels(self) -> int:
@@ -244,6 +250,13 @@ class BinnedDepth(Depth):
     lowest: float = 0.5
     highest: float = 45.0
     error_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        super().__post_init__()
+        check_range(f"task {self.name}: bins", self.bins, 1, 8192)
+        check_range(f"task {self.name}: lowest", self.lowest, 0, 1e6, above=True)
+        check_range(f"task {self.name}: highest", self.highest, self.lowest, 1e6, above=True)
 
     @property
     def output_channels(self) -> int:

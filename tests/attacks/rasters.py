@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import yaml
 from rasterio import Affine
 from rasterio.transform import from_origin
 
@@ -172,15 +173,25 @@ def damaged(path: Path, damage: Callable[[bytes], bytes]) -> None:
     path.write_bytes(damage(path.read_bytes()))
 
 
+SCENES_YAML: dict[str, Any] = {
+    "image": {"bands": [1, 2, 3]},
+    "classes": [
+        {"name": "ground", "color": [255, 255, 255], "values": [2]},
+        {"name": "building", "color": [0, 0, 255], "values": [1]},
+    ],
+    "split": {"train": ["x"]},
+}
+"""Settings with which the good files are prepared."""
+
+
 def _folder(folder: Path) -> None:
     """Lay out the files of ``prepare folder``: one scene of image, land cover and heights."""
     for name, kind in (("ortho", "image"), ("landcover", "landcover"), ("height", "height")):
         target = folder / "raw" / kind / "x.tif"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((folder / f"{name}.tif").read_bytes())
-    (folder / "raw" / "scenes.yaml").write_text(
-        "bands: [1, 2, 3]\nsplit: {train: [x]}\n", encoding="utf-8"
-    )
+    text = yaml.safe_dump(SCENES_YAML)
+    (folder / "raw" / "scenes.yaml").write_text(text, encoding="utf-8")
 
 
 TRAIN = (

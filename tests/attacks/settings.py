@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from tests.attacks.attack import MAP, Attack
-from tests.attacks.rasters import TRAIN
+from tests.attacks.rasters import SCENES_YAML, TRAIN
 
 TRAINING = (
     "--model.optimisation.lr=nan",
@@ -126,35 +130,59 @@ YAML: dict[str, str] = {
     "a zero byte": "model:\n  system: 'a\0b'\n",
     "two documents": "seed_everything: 1\n---\nseed_everything: 2\n",
 }
-SCENES: dict[str, str] = {
-    "unknown key": "nonsense: 1\n",
-    "no bands": "bands: []\n",
-    "band 0": "bands: [0, 1, 2]\n",
-    "band 99": "bands: [1, 2, 99]\n",
-    "bands of text": "bands: [red]\n",
-    "a million bands": f"bands: [{', '.join(['1'] * 100_000)}]\n",
-    "a gsd of 1e-9": "gsd: 1.0e-9\n",
-    "a gsd of text": "gsd: fine\n",
-    "a gsd of NaN": "gsd: .nan\n",
-    "a scale of 0": "height: {scale: 0}\n",
-    "a scale of NaN": "height: {scale: .nan}\n",
-    "heights in centimetres": "height: {scale: 100}\n",
-    "files above the folder": "height: {files: ../../*}\n",
-    "files of the root": "height: {files: /etc/*}\n",
-    "no files": "height: {files: none/*}\n",
-    "a pattern of brackets": "height: {files: '[[['}\n",
-    "a zero byte": 'height: {files: "a\\0b"}\n',
-    "a surface without terrain": "height: {surface: height/*}\n",
-    "a class of 40 digits": f"landcover: {{codes: {{{'9' * 40}: building}}}}\n",
-    "a class of no name": "landcover: {codes: {1: nothing}}\n",
-    "colours of text": "landcover: {colors: {building: red}}\n",
-    "a split of an unknown scene": "split: {train: [nothing]}\n",
-    "a scene in two splits": "split: {train: [x], val: [x]}\n",
-    "an unknown split": "split: {nonsense: [x]}\n",
-    "a split of numbers": "split: {train: 7}\n",
-    "a name of a path": "name: ../../x\n",
-    "white of 0": "image: {white: 0}\n",
-    "white of text": "image: {white: bright}\n",
+SCENES: dict[str, dict[str, Any]] = {
+    "nothing more": {},
+    "unknown key": {"nonsense": 1},
+    "no bands": {"image": {"bands": []}},
+    "band 0": {"image": {"bands": [0, 1, 2]}},
+    "band 99": {"image": {"bands": [1, 2, 99]}},
+    "bands of text": {"image": {"bands": ["red"]}},
+    "100,000 bands": {"image": {"bands": [1] * 99_000}},
+    "a gsd of 1e-9": {"image": {"gsd": 1e-9}},
+    "a gsd of text": {"image": {"gsd": "fine"}},
+    "a gsd of NaN": {"image": {"gsd": math.nan}},
+    "white of 0": {"image": {"white": 0}},
+    "white of text": {"image": {"white": "bright"}},
+    "a scale of 0": {"height": {"scale": 0}},
+    "a scale of NaN": {"height": {"scale": math.nan}},
+    "a scale of 1e300": {"height": {"scale": 1e300}},
+    "heights in kilometres": {"height": {"scale": 1000}},
+    "an offset of infinity": {"height": {"offset": math.inf}},
+    "files above the folder": {"height": {"files": "../../*"}},
+    "files of the root": {"height": {"files": "/etc/*"}},
+    "no files": {"height": {"files": "none/*"}},
+    "a pattern of brackets": {"height": {"files": "[[["}},
+    "a zero byte": {"height": {"files": "a\0b"}},
+    "a surface without terrain": {"height": {"surface": "height/*"}},
+    "holes below 0": {"height": {"surface": "height/*", "terrain": "height/*", "holes": -1}},
+    "no classes": {"classes": []},
+    "classes of numbers": {"classes": [1, 2]},
+    "a class of 40 digits": {
+        "classes": [{"name": "a", "color": [1, 2, 3], "values": [int("9" * 40)]}]
+    },
+    "a class with a line break": {
+        "classes": [{"name": "a\nb", "color": [1, 2, 3], "values": [1, 2]}]
+    },
+    "colours of text": {"classes": [{"name": "a", "color": "red", "values": [1, 2]}]},
+    "a colour of 999": {"classes": [{"name": "a", "color": [999, 0, 0], "values": [1, 2]}]},
+    "one value twice": {
+        "classes": [
+            {"name": "a", "color": [1, 2, 3], "values": [1, 2]},
+            {"name": "b", "color": [4, 5, 6], "values": [2]},
+        ]
+    },
+    "a value left out": {"classes": [{"name": "a", "color": [1, 2, 3], "values": [1]}]},
+    "unknown values of text": {"unknown": ["x"]},
+    "a split of an unknown scene": {"split": {"train": ["nothing"]}},
+    "a scene in two splits": {"split": {"train": ["x"], "val": ["x"]}},
+    "an unknown split": {"split": {"nonsense": ["x"]}},
+    "a split of numbers": {"split": {"train": 7}},
+    "a split of minus one": {"split": {"train": -1, "val": 1, "test": 1}},
+    "an empty split": {"split": {}},
+    "a name of a path": {"name": "../../x"},
+    "a name of 300 characters": {"name": 300 * "x"},
+    "an unknown match": {"match": "nonsense"},
+    "matched by place": {"match": "place"},
 }
 ARGUMENTS: tuple[tuple[str, ...], ...] = (
     *(
@@ -236,11 +264,11 @@ ARGUMENTS: tuple[tuple[str, ...], ...] = (
     ("export", "semimtl.ckpt", "--out", "made.txt", "--card", "ortho.tif"),
     ("export", "semimtl.ckpt", "--out", "made.safetensors", "--card", "none.md"),
     ("export", "ortho.tif", "--out", "made.safetensors", "--card", "none.md"),
-    ("compare", "nonsense", "--data", "data", "--out", "made"),
-    ("compare", "cities", "--data", "none", "--out", "made"),
-    ("compare", "cities", "--data", "data", "--out", "ortho.tif"),
-    ("compare", "cities", "--data", "data", "--out", "made", "--seeds", "-1"),
-    ("compare", "cities", "--data", "data", "--out", "made", "--systems", "nonsense"),
+    ("compare", "nonsense", "--root", "data", "--out", "made"),
+    ("compare", "cities", "--root", "none", "--out", "made"),
+    ("compare", "cities", "--root", "data", "--out", "ortho.tif"),
+    ("compare", "cities", "--root", "data", "--out", "made", "--seeds", "-1"),
+    ("compare", "cities", "--root", "data", "--out", "made", "--systems", "nonsense"),
     ("prepare", "nonsense", "--raw", "raw", "--out", "made"),
     ("prepare", "folder", "--raw", "none", "--out", "made"),
     ("prepare", "folder", "--raw", "raw", "--out", "raw"),
@@ -278,11 +306,11 @@ def attacks() -> Iterator[Attack]:
             ("prepare", "folder", "--raw", "raw", "--out", "made"),
             _write("raw/scenes.yaml", text),
         )
-    for name, text in SCENES.items():
+    for name, changes in SCENES.items():
         yield Attack(
             f"scenes.yaml: {name}",
             ("prepare", "folder", "--raw", "raw", "--out", "made"),
-            _write("raw/scenes.yaml", text),
+            _write("raw/scenes.yaml", yaml.safe_dump(SCENES_YAML | changes)),
         )
     for arguments in ARGUMENTS:
         yield Attack(f"arguments: {' '.join(arguments)[:90]!r}", arguments)

@@ -217,6 +217,11 @@ def bands(layer: Layer) -> int:
     return len(layer.descriptions)
 
 
+def _no_number(name: str) -> InvalidValueError:
+    remedy = "check the network's weights, and the raster for values that are no colours"
+    return InvalidValueError(f"layer {name}", "the network predicted NaN or infinity", remedy)
+
+
 def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: torch.Tensor) -> None:
     """Convert blended scores to pixels of a map.
 
@@ -228,7 +233,7 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
             :class:`ProbabilityMap`.
 
     Raises:
-        ValueError: If a known pixel has a score of NaN.
+        InvalidValueError: If the score of a known pixel is NaN or infinite.
 
     Example:
         >>> layer = ClassMap("landcover", ["road", "tree"], [(255, 255, 255), (0, 255, 0)])
@@ -239,8 +244,8 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
         tensor([[  1, 255]], dtype=torch.uint8)
     """
     if isinstance(layer, ProbabilityMap):
-        if bool((values.isnan() & ~unknown).any()):
-            raise ValueError(f"the network predicted NaN for layer {layer.of!r}")
+        if not bool((values.isfinite() | unknown).all()):
+            raise _no_number(str(layer.of))
         percent = (100 * values).round_().clamp_(0, 100).masked_fill_(unknown, layer.nodata)
         target.copy_(percent.movedim(0, 1))
         return
@@ -252,8 +257,8 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
             target.masked_fill_(score > best, number)
         torch.maximum(best, score, out=best)
     best.masked_fill_(unknown, layer.nodata)
-    if bool(best.isnan().any()):
-        raise ValueError(f"the network predicted NaN for layer {layer.name!r}")
+    if not bool(best.isfinite().all()):
+        raise _no_number(layer.name)
     if isinstance(layer, ValueMap):
         target.copy_(best)
         return

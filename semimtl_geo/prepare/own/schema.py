@@ -23,6 +23,7 @@ Positive = Annotated[Number, Field(gt=0)]
 Byte = Annotated[int, Field(strict=True, ge=0, le=255)]
 ColorCode = tuple[Byte, Byte, Byte]
 Band = StrictInt | StrictStr
+Code = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 Bands = Annotated[tuple[Band, ...], Field(min_length=1)]
 Pattern = Annotated[StrictStr, Field(min_length=1)]
 """Files below the raw folder, see :mod:`semimtl_geo.prepare.own.patterns`."""
@@ -88,7 +89,7 @@ class ClassEntry:
 
     name: StrictStr
     color: ColorCode
-    values: tuple[StrictInt | StrictStr, ...] | None = None
+    values: tuple[Code | StrictStr, ...] | None = None
 
 
 @dataclass(frozen=True, config=NO_OTHERS)

@@ -183,7 +183,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "no scale": (
         lambda _, card, __: card["tasks"][1].update(scale=-1),
-        "scale: must be > 0",
+        "scale: must be > 0 to",
     ),
     "an encoder as large as the memory": (
         lambda _, card, __: card["encoder"]["options"].update(channels=[8, 8, 16, 10**7]),
