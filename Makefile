@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check benchmark benchmark-towns benchmark-speed clean
+.PHONY: demo test check attack benchmark benchmark-towns benchmark-speed clean
 
 demo: $(STAMP)
 	$(BIN)/semimtl-geo demo --out $(OUT)
@@ -18,6 +18,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+attack: $(STAMP)
+	$(BIN)/python tests/attack.py
 
 benchmark: $(STAMP)
 	$(BIN)/python benchmarks/method.py

@@ -14,6 +14,8 @@ from tiles.errors import InputError, InvalidValueError
 
 # Pixels along each side of the square blocks of maps; panels begin at block borders.
 BLOCK = 512
+# Bound of the rows and columns of a grid at another ground sampling distance.
+LONGEST_EDGE = 2**24
 
 
 def tile_starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
@@ -147,10 +149,19 @@ class PixelGrid:
 
         Raises:
             InvalidValueError: If `gsd` is not > 0.
+            InputError: If pixels have no size in metres, or the grid would have too many.
         """
         if not 0 < gsd < float("inf"):
             raise InvalidValueError("gsd", f"must be > 0 m, got {gsd:g}", "give metres")
         size = self.pixel_size
+        if not all(0 < edge < float("inf") for edge in size):
+            fault = "gives pixels no size in metres, as beyond a pole"
+            raise InputError(
+                "geotransform", fault, "correct it, or the coordinate reference system"
+            )
+        if max(self.width * size[0], self.height * size[1]) > LONGEST_EDGE * gsd:
+            fault = f"has pixels of {max(size):.3g} m, which are too many of {gsd:g} m"
+            raise InputError("geotransform", fault, "give an image as fine as the network's")
         width = max(1, round(self.width * size[0] / gsd))
         height = max(1, round(self.height * size[1] / gsd))
         t, x, y = self.transform, self.width / width, self.height / height

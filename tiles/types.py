@@ -40,5 +40,8 @@ UNKNOWN_CLASS: Final = 255
 VALUE_NODATA: Final = -9999.0
 """Nodata value of rasters of real values, such as heights; arrays and batches have NaN instead."""
 
+LOWEST_HEIGHT: Final = -1000.0
+"""Metres below which a value is no height on earth, but stands for an unknown pixel."""
+
 WHITE_TAG: Final = "SEMIMTL_WHITE"
 """Tag of a prepared orthophoto: the value of the original that became 255."""

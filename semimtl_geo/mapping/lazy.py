@@ -19,7 +19,7 @@ from torch import Tensor
 from semimtl_geo.mapping.adaptation import sample_image_crops
 from semimtl_geo.mapping.dataset import CLASS, class_attributes, provenance_attributes
 from semimtl_geo.mapping.images import Image
-from semimtl_geo.mapping.places import warn_if_coarse
+from semimtl_geo.mapping.places import check_coarseness
 from semimtl_geo.mapping.predictor import Predictor, map_layers
 from semimtl_geo.mapping.settings import MapSettings, Tiling
 from semimtl_geo.mapping.trained_network import TrainedNetwork
@@ -56,7 +56,7 @@ def map_image(
         network.check_plausibility(tiling.tile)
     if chunk < 1:
         raise InvalidValueError("chunk", f"must be > 0 px, got {chunk}", "give pixels")
-    warn_if_coarse(image.source.name, image.source.grid, card.gsd, stacklevel=4)
+    check_coarseness(image.source.name, image.source.grid, card.gsd, stacklevel=4)
     if network.needs_statistics:
         network = network.with_statistics_of(sample_image_crops(image, card), "the image")
     layers = map_layers(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semimtl_geo.mapping.input_bands import find_input
 from semimtl_geo.networks.model_card import ModelCard
@@ -20,6 +22,11 @@ from tiles.types import BandSelection, RasterName
 COARSE_FACTOR = 2.0
 """Warn of rasters whose pixels are more than this many times as large as the network's."""
 
+COARSEST_FACTOR = 50.0
+"""Refuse rasters whose pixels are more than this many times as large as the network's."""
+
+LOWEST_COLOUR, HIGHEST_COLOUR = -0.5, 1.5
+"""Bounds of real numbers that may be colours; reflectances are a little beyond 0 to 1 at times."""
 
 DARK_SHARE = 1 / 8
 """Warn of integers that are nowhere larger than this share of the value that stands for 1."""
@@ -98,15 +105,15 @@ def inspect_places(
         numbers, scale = find_input(rasters, card, bands, white)
         with Source(rasters, numbers, crs) as source:
             source.grid_at(card.gsd)  # raises an error if its pixels have no size in metres
-            warn_if_coarse(source.name, source.grid, card.gsd, stacklevel + 1)
+            check_coarseness(source.name, source.grid, card.gsd, stacklevel + 1)
             if white is None:
-                warn_if_dark(source, scale, stacklevel + 1)
+                check_brightness(source, scale, stacklevel + 1)
             place = Place(name, tuple(rasters), tuple(source.bands), scale, source.grid.width)
         inspected.append(place)
     return inspected
 
 
-def warn_if_coarse(name: str, grid: PixelGrid, gsd: float | None, stacklevel: int = 2) -> None:
+def check_coarseness(name: str, grid: PixelGrid, gsd: float | None, stacklevel: int = 2) -> None:
     """Issue a :class:`CoarseRasterWarning` for pixels much larger than the network's.
 
     Args:
@@ -114,9 +121,15 @@ def warn_if_coarse(name: str, grid: PixelGrid, gsd: float | None, stacklevel: in
         grid: Grid of the place.
         gsd: Ground sampling distance in metres that the network was trained at.
         stacklevel: Line that the warning names, as above.
+
+    Raises:
+        InputError: If they are so large that nothing can be seen.
     """
     if gsd is None or max(grid.pixel_size) <= COARSE_FACTOR * gsd:
         return
+    if max(grid.pixel_size) > COARSEST_FACTOR * gsd:
+        fault = f"has pixels of {max(grid.pixel_size):.3g} m, the network wants {gsd:.3g} m"
+        raise InputError(name, fault, "give an orthophoto")
     text = (
         f"{name}: pixels of {max(grid.pixel_size):.3g} m, the network was trained on {gsd:.3g} m; "
         "maps of so coarse an image are a guess"
@@ -124,25 +137,35 @@ def warn_if_coarse(name: str, grid: PixelGrid, gsd: float | None, stacklevel: in
     warnings.warn(text, CoarseRasterWarning, stacklevel=stacklevel)
 
 
-def warn_if_dark(source: Source, white: float, stacklevel: int = 2) -> None:
-    """Issue a :class:`DarkRasterWarning` for integers of more than 8 bits that are all small.
+def check_brightness(source: Source, white: float, stacklevel: int = 2) -> None:
+    """Look at some windows for values that cannot be colours as the network wants them.
 
     Args:
-        source: The rasters of a place, of which some windows are read.
+        source: The rasters of a place.
         white: Value that stands for 1.
-        stacklevel: Line that the warning names, as above.
+        stacklevel: Line that a warning names, as above.
+
+    Raises:
+        InputError: If real numbers are far from 0 to 1.
     """
-    if np.dtype(source.dtype).kind not in "iu" or np.dtype(source.dtype).itemsize == 1:
+    dtype = np.dtype(source.dtype)
+    if dtype.itemsize == 1:
         return
-    brightest = 0.0
-    for row, column in product(range(SAMPLES), repeat=2):
-        windows = []
-        for number, length in ((row, source.grid.height), (column, source.grid.width)):
-            start = max(0, (2 * number + 1) * length // (2 * SAMPLES) - BLOCK // 16)
-            windows.append((start, min(length, start + BLOCK // 8)))
-        values, known = source.read(windows[0], windows[1])
-        if known.any():
-            brightest = max(brightest, float(values[:, known].max()))
+    windows = [values for values in _some_windows(source) if values.size]
+    if not windows:
+        return
+    if dtype.kind == "f":
+        lowest = float(min(values.min() for values in windows))
+        bright = float(np.percentile(np.concatenate([v.ravel() for v in windows]), 99))
+        if lowest < LOWEST_COLOUR:
+            fault = f"has values of {lowest:g}, which no nodata value marks as unknown"
+            remedy = f"mark them, with gdal_edit.py -a_nodata {lowest:g} for example"
+            raise InputError(source.name, fault, remedy)
+        if bright > HIGHEST_COLOUR:
+            fault = f"has real numbers up to {bright:g}, which are read as 0 to 1"
+            raise InputError(source.name, fault, "give the value of white, such as --white 255")
+        return
+    brightest = float(max(values.max() for values in windows))
     if 0 < brightest <= DARK_SHARE * white:
         bits = int(brightest).bit_length()
         text = (
@@ -151,6 +174,17 @@ def warn_if_dark(source: Source, white: float, stacklevel: int = 2) -> None:
             f"of white, such as --white {2**bits - 1}"
         )
         warnings.warn(text, DarkRasterWarning, stacklevel=stacklevel)
+
+
+def _some_windows(source: Source) -> Iterator[NDArray[Any]]:
+    """Yield the known pixels of windows that are evenly spread, ``[bands, n]``."""
+    for row, column in product(range(SAMPLES), repeat=2):
+        windows = []
+        for number, length in ((row, source.grid.height), (column, source.grid.width)):
+            start = max(0, (2 * number + 1) * length // (2 * SAMPLES) - BLOCK // 16)
+            windows.append((start, min(length, start + BLOCK // 8)))
+        values, known = source.read(windows[0], windows[1])
+        yield values[:, known]
 
 
 def check_not_overwritten(

@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-LOWEST: Final = -1000.0
-"""Metres below which a value is no height, but stands for an unknown pixel."""
+from tiles.types import LOWEST_HEIGHT
 
 GROUND: Final = 5.0
 """Metres: if 98 of 100 pixels are higher, heights do not start at the ground."""
@@ -55,10 +54,10 @@ def height_findings(sample: NDArray[np.float32], low: float) -> Iterator[Finding
         >>> [finding.fault for finding in height_findings(np.full(9, 338.0, np.float32), 338.0)]
         ['has no pixel near the ground: 98 % are above 338 m']
     """
-    if low < LOWEST:
+    if low < LOWEST_HEIGHT:
         fault = f"has heights of {low:g} m, which no nodata value marks as unknown"
         yield Finding(fault, f"mark them, with gdal_edit.py -a_nodata {low:g} for example")
-        sample = sample[sample > LOWEST]
+        sample = sample[sample > LOWEST_HEIGHT]
         if not len(sample):
             return
     bottom, deep, high = np.percentile(sample, (2, 1, 99))

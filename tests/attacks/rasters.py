@@ -33,8 +33,8 @@ def _value(value: float, share: float, dtype: str = "float32") -> Change:
 
 def _cast(dtype: str, factor: float = 1) -> Change:
     def change(pixels: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
-        profile.update(dtype=dtype)
-        return (pixels * factor).astype(dtype)
+        profile.update(dtype=dtype, nodata=None)
+        return (pixels.astype(np.float64) * factor).astype(dtype)
 
     return change
 

@@ -11,10 +11,10 @@ import rasterio
 
 from tiles.errors import InputError
 from tiles.reading.source import Source
-from tiles.types import BandSelection, Float64Array, RasterName, Span
+from tiles.types import LOWEST_HEIGHT, BandSelection, Float64Array, RasterName, Span
 
 # No ground on Earth lies outside; other values are undeclared nodata.
-LOWEST, HIGHEST = -1000.0, 9500.0
+HIGHEST = 9500.0
 
 METRES = ("", "m", "metre", "metres", "meter", "meters")
 """Names of the metre as a unit of heights; a file without a unit counts as one in metres."""
@@ -87,7 +87,7 @@ class Elevation(Source):
             known = known & (values[0] != self._nodata)
         made: Float64Array = values[0].astype(np.float64) * self._scale + self._offset
         known = known & np.isfinite(made)
-        outside = known & ((made < LOWEST) | (made > HIGHEST))
+        outside = known & ((made < LOWEST_HEIGHT) | (made > HIGHEST))
         if outside.any():
             fault = f"holds heights of {made[outside][0]:g} m (rows {rows[0]} to {rows[1] - 1})"
             remedy = "declare the value that means unknown, for example with gdal_edit -a_nodata"

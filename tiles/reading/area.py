@@ -14,9 +14,11 @@ import numpy as np
 import pyproj
 import shapely
 from geopandas import GeoSeries
+from pyproj.exceptions import ProjError
 from rasterio import Affine
 from rasterio.features import rasterize
 from shapely import STRtree
+from shapely.errors import GEOSException
 
 from tiles.errors import InputError, MissingFileError, input_errors
 from tiles.files import path_errors
@@ -172,7 +174,15 @@ def read_area(path: RasterName, grid: PixelGrid) -> Area:
         ...     read_area("area.gpkg", ortho.grid).window
         ((0, 96), (0, 48))
     """
-    name = fspath(path)
+    # GEOS's warnings of overflows and NaN: what they lead to is looked at.
+    with (
+        np.errstate(invalid="ignore", over="ignore"),
+        input_errors(fspath(path), "cannot be cut", "simplify it", ProjError, GEOSException),
+    ):
+        return _read_area(fspath(path), grid)
+
+
+def _read_area(name: str, grid: PixelGrid) -> Area:
     virtual = "://" in name or name.startswith("/vsi")
     with path_errors(name):
         if not virtual and not Path(name).exists():

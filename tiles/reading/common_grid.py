@@ -21,6 +21,9 @@ from tiles.types import Span
 # many pixels long.
 MAX_EMPTY_RATIO, MAX_EMPTY_LENGTH = 100, 100_000
 
+FARTHEST = 2.0**24
+"""Bound of the rows and columns of the first file's grid at which another file may lie."""
+
 Window = tuple[Span, Span]
 """Rows and columns of a grid, which may lie beyond it."""
 
@@ -47,10 +50,18 @@ def anchor_grid(first: SourceFile, crs: CRS | None) -> PixelGrid:
 
 
 def covered_window(file: SourceFile, grid: PixelGrid) -> Window:
-    """Return the pixels of a grid that a file touches, except for slivers."""
+    """Return the pixels of a grid that a file touches, except for slivers.
+
+    Raises:
+        InputError: If the file does not lie near the grid.
+    """
+    extent = extent_in_pixels(file.name, file.grid, grid)
+    if not all(abs(end) < FARTHEST for ends in extent for end in ends):
+        fault = "does not lie near the other files, or has pixels of another size by far"
+        raise InputError(file.name, fault, "map it by itself, or correct its geotransform")
     rows, columns = (
         (math.floor(low + PIXEL_TOLERANCE), math.ceil(high - PIXEL_TOLERANCE))
-        for low, high in extent_in_pixels(file.name, file.grid, grid)
+        for low, high in extent
     )
     return (rows[0], max(rows[1], rows[0] + 1)), (columns[0], max(columns[1], columns[0] + 1))
 

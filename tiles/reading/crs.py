@@ -22,10 +22,12 @@ def parse_crs(crs: str | CRS) -> CRS:
     """
     remedy = "give one such as EPSG:25832"
     try:
+        # GDAL fetches URLs, and prints what is wrong; pyproj does neither.
+        pyproj.CRS.from_user_input(crs)
         parsed = CRS.from_user_input(crs)
-    except CRSError as error:
+    except (CRSError, ProjError) as error:
         fault = "is not a coordinate reference system that PROJ knows"
-        raise InvalidValueError(f"crs {crs}", fault, remedy) from error
+        raise InvalidValueError(f"crs {str(crs)[:80]}", fault, remedy) from error
     if not (parsed.is_projected or parsed.is_geographic):
         raise InvalidValueError(f"crs {crs}", "is neither projected nor geographic", remedy)
     return parsed

@@ -16,7 +16,7 @@ from tiles.errors import InputError
 from tiles.files import Closeable
 from tiles.grid import PixelGrid
 from tiles.reading.raster import Raster
-from tiles.types import UNKNOWN_CLASS, RasterName, Span
+from tiles.types import LOWEST_HEIGHT, UNKNOWN_CLASS, RasterName, Span
 
 # Greatest relative difference of areas on the map from those on the ground.
 _AREA_ERROR = 0.02
@@ -162,6 +162,11 @@ def heights_on(path: RasterName, source: ClassRaster) -> Generator[Any, None, No
         def read(rows: Span, columns: Span) -> npt.NDArray[np.float32]:
             values, known = raster.read(rows, columns)
             heights: npt.NDArray[np.float32] = values[0].astype(np.float32)
+            lowest = float(heights[known].min(initial=0))
+            if lowest < LOWEST_HEIGHT:
+                fault = f"has heights of {lowest:g} m, which no nodata value marks as unknown"
+                remedy = f"mark them, with gdal_edit.py -a_nodata {lowest:g} for example"
+                raise InputError(raster.name, fault, remedy)
             return np.where(known, heights, np.float32(np.nan))
 
         yield read

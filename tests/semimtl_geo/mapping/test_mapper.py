@@ -479,6 +479,24 @@ def test_devices_and_clusters(
     assert not (tmp_path / "x").exists()
 
 
+def test_real_numbers_are_colours_of_0_to_1(mapper: Mapper, tmp_path: Path) -> None:
+    """Bytes that were converted to floats are white at 255; -9999 is no colour."""
+    image = smooth(80, 80)
+    mapper = mapper.for_domain("city_a")
+    want = mapper.map(write(tmp_path / "a.tif", image, gsd=0.27), tmp_path / "bytes").height
+    raster = write(tmp_path / "b.tif", image.astype(np.float32), gsd=0.27)
+    with pytest.raises(InputError, match=r"b\.tif: has real numbers up to \d+, .* --white 255"):
+        mapper.map(raster, tmp_path / "none")
+    made = mapper.map(raster, tmp_path / "white", white=255).height
+    np.testing.assert_allclose(made, want, atol=1e-4)
+    unmarked = image / np.float32(255)
+    unmarked[:, :9] = -9999
+    raster = write(tmp_path / "c.tif", unmarked.astype(np.float32), gsd=0.27)
+    with pytest.raises(InputError, match=r"c\.tif: has values of -9999, .* -a_nodata -9999"):
+        mapper.map(raster, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
 def test_twelve_bits_in_sixteen(mapper: Mapper, tmp_path: Path) -> None:
     """The same picture in bytes, and in integers of which 4080 is white."""
     image = smooth(80, 80)
