@@ -107,6 +107,7 @@ TABLE = {
     "all nodata, a known domain":
         Bad("MAP nodata.tif --domain city_a", "nodata.tif: has no known pixel"),
     "all NaN": Bad("MAP nan.tif", "nan.tif: has no known pixel"),
+    "hopelessly coarse": Bad("MAP coarse.tif", "coarse.tif: has pixels of 30 m, the network wants"),
     "a local CRS": Bad("MAP local.tif", "local.tif"),
     "a local CRS, another wanted": Bad("MAP local.tif --crs EPSG:25833", "local.tif"),
     "vanishes midway":
@@ -240,6 +241,8 @@ TABLE = {
     "a label missing": Bad("evaluate net.ckpt unpaired --out scores", "height/x.tif: no such file"),
     "labels of text":
         Bad("evaluate net.ckpt words --out scores", "words/height/x.tif: cannot be"),
+    "heights of a surface model":
+        Bad("evaluate net.ckpt absolute --out scores", "absolute/height/x.tif: has no pixel near"),
     "labels without CRS":
         Bad("evaluate net.ckpt nowhere --out scores", "nowhere/height/x.tif: has"),
     "labels that know nothing":
@@ -287,6 +290,7 @@ def _rasters(at: Path) -> None:
     write(at / "complex.tif", np.ones((3, EDGE, EDGE), np.complex64))
     write(at / "nodata.tif", np.zeros((3, EDGE, EDGE), np.uint8), nodata=0)
     write(at / "nan.tif", np.full((3, EDGE, EDGE), np.nan, np.float32))
+    write(at / "coarse.tif", image, gsd=30.0)
     write(at / "local.tif", image, crs=CRS.from_wkt(LOCAL))
     write(at / "one.tif", image[:1])
     write(at / "four.tif", noise(4, EDGE, EDGE), photometric="MINISBLACK", alpha="NO")
@@ -349,12 +353,14 @@ def _others(at: Path) -> None:
     write(at / "dsm.tif", heights)
     write(at / "flat.tif", heights, crs=None)
     write(at / "dtm.tif", heights, at=(1e6, 0))
-    for folder in ("images", "unpaired", "words", "nowhere", "blank", "classes", "good"):
+    every = ("images", "unpaired", "words", "nowhere", "absolute", "blank", "classes", "good")
+    for folder in every:
         write(at / folder / "image" / "x.tif", noise(3, EDGE, EDGE))
     for folder in ("unpaired", "words"):
         (at / folder / "height").mkdir()
     (at / "words" / "height" / "x.tif").write_text("hello", encoding="utf-8")
     write(at / "nowhere" / "height" / "x.tif", heights, crs=None)
+    write(at / "absolute" / "height" / "x.tif", heights + 300)
     write(at / "blank" / "height" / "x.tif", np.full_like(heights, np.nan))
     write(at / "classes" / "landcover" / "x.tif", 99 * classes)
     write(at / "good" / "height" / "x.tif", np.zeros_like(heights))
