@@ -108,7 +108,7 @@ CITIES = Path(__file__).parents[2] / "configs" / "cities" / "base.yaml"
         ("buildings .", "landcover"),
         ("demo --iterations 1", "--iterations: must be >= 5, got 1"),
         ("train --config none.yaml", 'none.yaml: Parser key "config": File does not exist'),
-        ("train --config broken.yaml", "broken.yaml: Problems parsing config"),
+        ("train --config broken.yaml", "broken.yaml: cannot be read as YAML"),
         ("train --config list.yaml", "list.yaml: Unexpected config"),
         (f"train --config {CITIES} --model.system fly", "model.system"),
         (f"train --config {CITIES} --out run --data.root nowhere", "no such folder"),
