@@ -50,6 +50,9 @@ MEMORY = 6 * 2**30
 PROGRESS = re.compile(r"|\s*[^|]*\d+%\|.*")
 """Lines of progress bars, which are no words about a fault."""
 
+REMARK = re.compile(r"warning: \S+\.tif: .+")
+"""Lines that say what is odd about a file, before the line that says what is wrong."""
+
 
 def lay_out(folder: Path) -> None:
     """Write the good files that attacks begin with."""
@@ -92,7 +95,11 @@ def run_for(command: tuple[str, ...], work: Path, seconds: float) -> int | None:
 
 def judge(code: int, said: str, work: Path) -> str | None:
     """Return what is wrong about how a command ended, or None."""
-    lines = [line for line in re.split(r"[\r\n]+", said) if not PROGRESS.fullmatch(line)]
+    lines = [
+        line
+        for line in re.split(r"[\r\n]+", said)
+        if not PROGRESS.fullmatch(line) and not REMARK.fullmatch(line)
+    ]
     last = lines[-1][:300] if lines else "nothing"
     if (work / "exploded").exists():
         return "code of a file was run"

@@ -14,6 +14,8 @@ from tiles.errors import InputError, InvalidValueError
 
 # Pixels along each side of the square blocks of maps; panels begin at block borders.
 BLOCK = 512
+# Bounds of the size of a pixel and of coordinates, in units of any CRS.
+SMALLEST, FARTHEST = 1e-10, 1e12
 # Bound of the rows and columns of a grid at another ground sampling distance.
 LONGEST_EDGE = 2**24
 
@@ -85,6 +87,11 @@ class PixelGrid:
             raise InputError(
                 "geotransform", "is rotated or degenerate", "warp the raster to a north-up grid"
             )
+        sizes = abs(t.a), abs(t.e)
+        places = abs(t.c), abs(t.f)
+        if not (all(SMALLEST < size < FARTHEST for size in sizes) and max(places) < FARTHEST):
+            fault = "is beyond the earth, or has pixels of no possible size"
+            raise InputError("geotransform", fault, "correct it")
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # warping raises it; it has no public name
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 from shapely import box, prepare, unary_union
 from shapely.geometry.base import BaseGeometry
@@ -155,6 +159,15 @@ def read_file(
         )
 
 
+def _bounds_in(grid: PixelGrid, crs: CRS) -> tuple[float, float, float, float]:
+    """Return the bounds of a grid in a CRS, infinite if it is not defined there."""
+    try:
+        west, south, east, north = transform_bounds(grid.crs, crs, *grid.bounds)
+    except (RasterioError, CPLE_BaseError):
+        return math.inf, math.inf, math.inf, math.inf
+    return west, south, east, north
+
+
 class Extents:
     """Extents of the files of a layer.
 
@@ -170,8 +183,10 @@ class Extents:
         """Return the share of a raster's extent that they cover."""
         crs = grid.crs.to_wkt()
         if crs not in self._unions:
-            bounds = [transform_bounds(g.crs, grid.crs, *g.bounds) for g in self._grids]
-            self._unions[crs] = unary_union([box(*b) for b in bounds])
+            bounds = [_bounds_in(g, grid.crs) for g in self._grids]
+            # Files of places that this CRS does not know do not overlap any other.
+            near = [box(*b) for b in bounds if np.isfinite(b).all()]
+            self._unions[crs] = unary_union(near)
             prepare(self._unions[crs])
         extent = box(*grid.bounds)
         return float(self._unions[crs].intersection(extent).area / extent.area)

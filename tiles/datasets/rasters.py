@@ -20,15 +20,18 @@ import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # warping raises it; it has no public name
 from rasterio.errors import RasterioError
 from torch import Tensor
 from torchgeo.datasets import RasterDataset
 
 from tiles.datasets.chip_reader import TOUCH, ChipReader
-from tiles.errors import InputError
+from tiles.errors import InputError, input_errors
 from tiles.types import UNKNOWN_CLASS
 
 Sample = dict[str, Any]
+
+GDAL_ERRORS = RasterioError, CPLE_BaseError
 
 
 def raster_files(folder: Path) -> list[Path]:
@@ -79,7 +82,9 @@ class _Rasters(RasterDataset):
             raise InputError(folder, "holds no .tif files", f"put the {key} there")
         for file in files:
             _check_file(file)
-        super().__init__(files, crs=crs, res=gsd, cache=False)
+        remedy = "check the coordinate reference systems and geotransforms of its files"
+        with input_errors(folder, "has files of no common place", remedy, *GDAL_ERRORS):
+            super().__init__(files, crs=crs, res=gsd, cache=False)
         self._paths = [str(path) for path in self.index.filepath]
         self._settle()
 

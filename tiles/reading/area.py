@@ -69,7 +69,10 @@ class Area:
 
     def _prepare(self) -> None:
         shapes = np.array(self._polygons, dtype=object)
-        shapes = shapely.buffer(shapes, self._margin) if self._margin else shapes
+        if self._margin:
+            # GEOS needs gigabytes for thousands of sides that cross each other's margin.
+            with input_errors("area", "cannot be enlarged", "simplify it", GEOSException):
+                shapes = shapely.buffer(shapes, self._margin)
         shapely.prepare(shapes)
         # Of many polygons, few meet a block; their union would take hours.
         self._shapes = STRtree(shapes)
