@@ -6,6 +6,13 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
+from typing import Final
+
+from rasterio._err import CPLE_BaseError  # warping and copying raise it; it has no public name
+from rasterio.errors import RasterioError
+
+GDAL_ERRORS: Final = (RasterioError, CPLE_BaseError)
+"""Exceptions that rasterio raises for errors of GDAL."""
 
 
 class InputError(Exception):
@@ -113,3 +120,18 @@ check the path
         text = f"{fault} ({' '.join(reason.split())[:200]})"
         kind = MissingFileError if isinstance(error, FileNotFoundError) else InputError
         raise kind(source, text, remedy) from error
+
+
+def unmarked_nodata(values: str, lowest: float) -> tuple[str, str]:
+    """Return fault and remedy of a raster with values that stand for unknown pixels.
+
+    Args:
+        values: The values in words, such as ``heights of -9999 m``.
+        lowest: The value.
+
+    Example:
+        >>> unmarked_nodata("heights of -9999 m", -9999)[0]
+        'has heights of -9999 m, which no nodata value marks as unknown'
+    """
+    fault = f"has {values}, which no nodata value marks as unknown"
+    return fault, f"mark them, with gdal_edit.py -a_nodata {lowest:g} for example"

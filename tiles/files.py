@@ -13,10 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from filelock import FileLock, Timeout
-from rasterio._err import CPLE_BaseError  # rasterio.shutil raises it; it has no public name
-from rasterio.errors import RasterioError
 
-from tiles.errors import InputError, MissingFileError, input_errors
+from tiles.errors import GDAL_ERRORS, InputError, MissingFileError, input_errors
 
 LONGEST_PATH: Final = 2000
 """Characters of the path of an output; Linux allows 4096 bytes, also for hidden files beside it."""
@@ -138,7 +136,7 @@ def write_errors(
         tiles.errors.MissingFileError: no/such/folder/map.tif: cannot be written (No such file or \
 directory); choose a writable folder with enough free space
     """
-    return input_errors(path, "cannot be written", remedy, RasterioError, CPLE_BaseError)
+    return input_errors(path, "cannot be written", remedy, *GDAL_ERRORS)
 
 
 def output_path(name: str | PathLike[str]) -> Path:

@@ -18,6 +18,7 @@ from semimtl_geo.data.domain import Domain, Split
 from semimtl_geo.data.loader import checked_loader
 from semimtl_geo.data.stacking import StackNamed, StackSamples
 from semimtl_geo.learning.systems import find_system
+from semimtl_geo.networks.card_check import LARGEST
 from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames
 from semimtl_geo.streetview.files import frame_files
 from tiles.datasets.rasters import raster_files
@@ -30,7 +31,6 @@ from tiles.types import LabelKind
 LABELS: Final[dict[str, LabelKind]] = {"landcover": "classes", "height": "values"}
 """Default kinds of labels, by the names of their tasks."""
 
-LARGEST_CROP: Final = 8192
 MOST_PIXELS: Final = 2**28
 """Bound of the pixels in a batch of one domain: 3 GB of three bands."""
 
@@ -95,7 +95,7 @@ class DomainsDataModule(lightning.LightningDataModule):
         fill: Sequence[float] = (0.485, 0.456, 0.406),
     ) -> None:
         super().__init__()
-        check_range("data.crop", crop, 1, LARGEST_CROP)
+        check_range("data.crop", crop, 1, LARGEST)
         check_range("data.batch_size", batch_size, 1, MOST_PIXELS // crop**2)
         check_range("data.iterations", iterations, 1, 10**9)
         check_range("data.workers", workers, 0, MOST_WORKERS)

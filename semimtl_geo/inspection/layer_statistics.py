@@ -9,13 +9,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError  # warping raises it; it has no public name
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 from shapely import box, prepare, unary_union
 from shapely.geometry.base import BaseGeometry
 
+from tiles.errors import GDAL_ERRORS
 from tiles.grid import PixelGrid
 from tiles.reading.raster import BEYOND, Raster
 from tiles.types import BandSelection
@@ -163,7 +162,7 @@ def _bounds_in(grid: PixelGrid, crs: CRS) -> tuple[float, float, float, float]:
     """Return the bounds of a grid in a CRS, infinite if it is not defined there."""
     try:
         west, south, east, north = transform_bounds(grid.crs, crs, *grid.bounds)
-    except (RasterioError, CPLE_BaseError):
+    except GDAL_ERRORS:
         return math.inf, math.inf, math.inf, math.inf
     return west, south, east, north
 

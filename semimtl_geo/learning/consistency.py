@@ -20,7 +20,7 @@ from tiles.errors import InputError
 from tiles.types import UNKNOWN_CLASS
 
 FORGET = 0.02
-"""What an iteration counts in the mean heights of classes."""
+"""Weight of an iteration in the running mean heights of classes."""
 
 
 @dataclass(frozen=True)

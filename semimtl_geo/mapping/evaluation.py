@@ -89,12 +89,13 @@ def evaluate(
         for task in tasks
         for image in images
     }
+    by_name = {task.name: task for task in tasks}
     for (name, _), truth in truths.items():
         if not truth.is_file():
             raise MissingFileError(truth, "no such file", f"every image needs its {name}")
         if not frames:
             Raster(truth).close()  # raises an error before anything is mapped if it cannot be used
-            _refuse_faults(truth, next(task for task in tasks if task.name == name))
+            _refuse_faults(truth, by_name[name])
     numbers = frame_bands(mapper, images[0], bands) if frames else []
     if domain is not None:
         mapper = mapper.for_domain(domain)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from semimtl_geo.mapping.input_bands import find_input
 from semimtl_geo.networks.model_card import ModelCard
-from tiles.errors import InputError
+from tiles.errors import InputError, unmarked_nodata
 from tiles.grid import BLOCK, PixelGrid
 from tiles.reading.source import Source
 from tiles.types import BandSelection, RasterName
@@ -158,9 +158,7 @@ def check_brightness(source: Source, white: float, stacklevel: int = 2) -> None:
         lowest = float(min(values.min() for values in windows))
         bright = float(np.percentile(np.concatenate([v.ravel() for v in windows]), 99))
         if lowest < LOWEST_COLOUR:
-            fault = f"has values of {lowest:g}, which no nodata value marks as unknown"
-            remedy = f"mark them, with gdal_edit.py -a_nodata {lowest:g} for example"
-            raise InputError(source.name, fault, remedy)
+            raise InputError(source.name, *unmarked_nodata(f"values of {lowest:g}", lowest))
         if bright > HIGHEST_COLOUR:
             fault = f"has real numbers up to {bright:g}, which are read as 0 to 1"
             raise InputError(source.name, fault, "give the value of white, such as --white 255")

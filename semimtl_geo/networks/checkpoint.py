@@ -22,7 +22,7 @@ from tiles.errors import InputError
 from tiles.files import atomic_write, write_errors
 
 KEY: Final = "semimtl_geo"
-"""Where a Lightning checkpoint keeps the card."""
+"""Key of the card in a Lightning checkpoint."""
 
 # What an impossible card, or weights that do not fit it, make the networks' libraries raise.
 _IMPOSSIBLE = (

@@ -31,7 +31,7 @@ Line = tuple[str, str, pd.Series]
 """Label, name of the colour on the page, values by step."""
 
 CITY_COLORS: Final = ("a", "b", "c4", "c5")
-"""As in the diagram of the method, where ground truth is green."""
+"""Colours of domains on the page, those of the diagram of the method; ground truth is green."""
 
 
 def read_metrics(path: Path) -> Columns:

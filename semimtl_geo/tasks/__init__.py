@@ -10,8 +10,9 @@ May import :mod:`tiles.maps` and the modules at the roots of ``tiles`` and ``sem
 
 from __future__ import annotations
 
+from semimtl_geo.tasks.binned_depth import BinnedDepth
 from semimtl_geo.tasks.coloring import IndexedColors, Legend
-from semimtl_geo.tasks.depth import BinnedDepth, Depth
+from semimtl_geo.tasks.depth import Depth
 from semimtl_geo.tasks.inverse_depth import InverseDepth
 from semimtl_geo.tasks.label_findings import Finding
 from semimtl_geo.tasks.registry import TASKS, from_settings, register_task

@@ -51,9 +51,8 @@ class InverseDepth(Depth):
 
     def describe_score(self, score: Score) -> str:
         """Describe a score, with the unit of errors and the pixels that count."""
-        above = f", of distances up to {self.farthest:g} m"
-        unit = ", in metres" if score in (RMSE, MAE) else ""
-        return score.describe(unit=unit + (above if score in (RMSE, MAE) else ""), above=above)
+        distances = f", of distances up to {self.farthest:g} m"
+        return score.describe(unit=f", in metres{distances}", above=distances)
 
     def score_unit(self, score: Score) -> str:
         """Return the unit of errors."""

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tiles.errors import unmarked_nodata
 from tiles.types import LOWEST_HEIGHT
 
 GROUND: Final = 5.0
@@ -55,8 +56,7 @@ def height_findings(sample: NDArray[np.float32], low: float) -> Iterator[Finding
         ['has no pixel near the ground: 98 % are above 338 m']
     """
     if low < LOWEST_HEIGHT:
-        fault = f"has heights of {low:g} m, which no nodata value marks as unknown"
-        yield Finding(fault, f"mark them, with gdal_edit.py -a_nodata {low:g} for example")
+        yield Finding(*unmarked_nodata(f"heights of {low:g} m", low))
         sample = sample[sample > LOWEST_HEIGHT]
         if not len(sample):
             return

@@ -138,7 +138,7 @@ class DepthScores(Metric):
         }
 
 
-class InverseDepthScores(Metric):
+class InverseDepthScores(DepthScores):
     """Errors of distances up to a largest one, and of inverse depths, over all pixels seen.
 
     Args:
@@ -146,7 +146,6 @@ class InverseDepthScores(Metric):
         disparity: Disparity in pixels at an inverse depth of 1/m.
     """
 
-    full_state_update = False
     inverse_squares: Tensor
     inverse_count: Tensor
 
@@ -154,7 +153,6 @@ class InverseDepthScores(Metric):
         super().__init__()
         self.farthest = farthest
         self.disparity = disparity
-        self.distances = DepthScores()
         for name in ("inverse_squares", "inverse_count"):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -171,7 +169,7 @@ class InverseDepthScores(Metric):
         self.inverse_count += truth.numel()
         nearest_to_zero = 1 / self.farthest
         near = truth >= nearest_to_zero
-        self.distances.update(1 / guess[near].clamp(min=nearest_to_zero), 1 / truth[near])
+        super().update(1 / guess[near].clamp(min=nearest_to_zero), 1 / truth[near])
 
     def compute(self) -> dict[str, Tensor]:
         """Return the scores.
@@ -179,15 +177,10 @@ class InverseDepthScores(Metric):
         They are ``AbR`` (a ratio), ``RMSE`` and ``MAE`` (in metres), ``delta1`` to ``delta3`` (in
         percent), ``RMSE/inverse`` (in 1/m) and ``RMSE/px`` (in pixels).
         """
-        of_distances = self.distances.compute()
+        of_distances = super().compute()
         inverse = (self.inverse_squares / self.inverse_count).sqrt()
         scores = {
             name: of_distances[name]
             for name in ("AbR", "RMSE", "MAE", "delta1", "delta2", "delta3")
         }
         return scores | {"RMSE/inverse": inverse, "RMSE/px": inverse * self.disparity}
-
-    def reset(self) -> None:
-        """Forget all pixels."""
-        super().reset()
-        self.distances.reset()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from semimtl_geo.tasks.depth import BinnedDepth, Depth
+from semimtl_geo.tasks.binned_depth import BinnedDepth
+from semimtl_geo.tasks.depth import Depth
 from semimtl_geo.tasks.inverse_depth import InverseDepth
 from semimtl_geo.tasks.segmentation import Segmentation
 from semimtl_geo.tasks.slope import Slope

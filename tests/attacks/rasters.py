@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -267,20 +268,15 @@ def lay_out(folder: Path) -> None:
 def attacks() -> Iterator[Attack]:
     """Yield every change and damage of the file that each command reads."""
     for target, (file, command) in TARGETS.items():
-        training = command[0] == "train"
-        for name, change in CHANGES.items():
-
-            def change_it(folder: Path, file: str = file, change: Change = change) -> None:
-                changed(folder / file, change)
-
-            yield Attack(f"{target}: {name}", command, change_it)
+        harms: dict[str, Callable[[Path], None]] = {
+            name: partial(changed, change=change) for name, change in CHANGES.items()
+        }
         for name, damage in DAMAGES.items():
-            if training and name not in ("half", "zeros in the middle", "empty"):
-                continue
+            if command[0] != "train" or name in ("half", "zeros in the middle", "empty"):
+                harms[name] = partial(damaged, damage=damage)
+        for name, harm in harms.items():
+            yield Attack(f"{target}: {name}", command, partial(_harm, file=file, harm=harm))
 
-            def damage_it(
-                folder: Path, file: str = file, damage: Callable[[bytes], bytes] = damage
-            ) -> None:
-                damaged(folder / file, damage)
 
-            yield Attack(f"{target}: {name}", command, damage_it)
+def _harm(folder: Path, file: str, harm: Callable[[Path], None]) -> None:
+    harm(folder / file)

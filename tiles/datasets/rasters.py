@@ -20,18 +20,15 @@ import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError  # warping raises it; it has no public name
 from rasterio.errors import RasterioError
 from torch import Tensor
 from torchgeo.datasets import RasterDataset
 
 from tiles.datasets.chip_reader import TOUCH, ChipReader
-from tiles.errors import InputError, input_errors
+from tiles.errors import GDAL_ERRORS, InputError, input_errors
 from tiles.types import UNKNOWN_CLASS
 
 Sample = dict[str, Any]
-
-GDAL_ERRORS = RasterioError, CPLE_BaseError
 
 
 def raster_files(folder: Path) -> list[Path]:

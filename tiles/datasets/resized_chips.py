@@ -44,20 +44,13 @@ class ResizedChips(Dataset[dict[str, Tensor]]):
         magnification = self.size / read
         # Nearest neighbours mix no label with another, nor with an unknown one.
         nearest = ((torch.arange(self.size) + 0.5) / magnification).long()
-        resized = {}
-        for key, values in sample.items():
-            if not isinstance(values, Tensor):
-                continue
-            resized[key] = values[..., nearest, :][..., nearest]
-            if key == "image":
-                unknown = resized[key].isnan().any(dim=0)
-                resized[key] = torch.where(unknown, torch.nan, _resampled(values, self.size))
-            elif self.scales_values and values.is_floating_point():
-                resized[key] = resized[key] * magnification
+        weights = resampling_weights(read, self.size)
+        known = ~sample["image"].isnan().any(dim=0)
+        image, _ = resample(sample["image"], known, weights, weights)
+        resized = {"image": torch.where(known[nearest][:, nearest], image, torch.nan)}
+        for key, label in sample.items():
+            if isinstance(label, Tensor) and key != "image":
+                scaled = self.scales_values and label.is_floating_point()
+                label = label[nearest][:, nearest]
+                resized[key] = label * magnification if scaled else label
         return resized
-
-
-def _resampled(image: Tensor, size: int) -> Tensor:
-    """Return an image ``[C, size, size]``, averaged or interpolated from known pixels."""
-    weights = resampling_weights(image.shape[-1], size)
-    return resample(image, ~image.isnan().any(dim=0), weights, weights)[0]

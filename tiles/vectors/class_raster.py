@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 
-from tiles.errors import InputError
+from tiles.errors import InputError, unmarked_nodata
 from tiles.files import Closeable
 from tiles.grid import PixelGrid
 from tiles.reading.raster import Raster
@@ -164,9 +164,8 @@ def heights_on(path: RasterName, source: ClassRaster) -> Generator[Any, None, No
             heights: npt.NDArray[np.float32] = values[0].astype(np.float32)
             lowest = float(heights[known].min(initial=0))
             if lowest < LOWEST_HEIGHT:
-                fault = f"has heights of {lowest:g} m, which no nodata value marks as unknown"
-                remedy = f"mark them, with gdal_edit.py -a_nodata {lowest:g} for example"
-                raise InputError(raster.name, fault, remedy)
+                faulty = unmarked_nodata(f"heights of {lowest:g} m", lowest)
+                raise InputError(raster.name, *faulty)
             return np.where(known, heights, np.float32(np.nan))
 
         yield read

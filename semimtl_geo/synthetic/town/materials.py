@@ -8,7 +8,7 @@ from typing import Literal
 
 Bands = tuple[float, float, float]
 Kind = Literal["built", "grass", "leaves", "water"]
-"""What a surface consists of, which decides how seasons and places change its colour."""
+"""Material of a surface; it decides how seasons and places change its colour."""
 
 
 def three(values: Iterable[float]) -> Bands:
