@@ -40,7 +40,7 @@ COMMANDS: Final = {
 }
 """Module and help text by subcommand; ``train`` is LightningCLI's."""
 
-RESUMABLE: Final = ("prepare", "compare", "map")
+RESUMABLE: Final = ("prepare", "train", "compare", "map")
 """Subcommands that continue interrupted work."""
 
 

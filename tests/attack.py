@@ -1,6 +1,6 @@
 """Gives every command hundreds of hostile inputs, and tells how many of them it survived.
 
-    python tests/attack.py [--kinds rasters,areas,checkpoints,settings,kills] [--only TEXT]
+    python tests/attack.py [--kinds rasters,areas,checkpoints,settings,drawn,kills] [--only TEXT]
 
 An attack is survived if the command ends in time, by success or with exit code 2 and one line that
 says what is wrong, without a traceback, without having run code of a file, and with maps that hold
@@ -34,7 +34,7 @@ import rasterio
 from tqdm import tqdm
 
 from tests import fresh_process
-from tests.attacks import areas, checkpoints, kills, rasters, settings
+from tests.attacks import areas, checkpoints, drawn, kills, rasters, settings
 from tests.attacks.attack import Attack
 from tests.example_folder import write_example_folder
 
@@ -43,6 +43,7 @@ KINDS = {
     "areas": areas.attacks,
     "checkpoints": checkpoints.attacks,
     "settings": settings.attacks,
+    "drawn": drawn.attacks,
 }
 MEMORY = 6 * 2**30
 """Bytes that a command may ask for beyond what its imports take."""

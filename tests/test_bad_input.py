@@ -107,6 +107,8 @@ TABLE = {
     "all nodata, a known domain":
         Bad("MAP nodata.tif --domain city_a", "nodata.tif: has no known pixel"),
     "all NaN": Bad("MAP nan.tif", "nan.tif: has no known pixel"),
+    "a mask that cannot be read":
+        Bad("MAP masked.tif", "masked.tif.msk: cannot be read as a mask"),
     "hopelessly coarse": Bad("MAP coarse.tif", "coarse.tif: has pixels of 30 m, the network wants"),
     "a local CRS": Bad("MAP local.tif", "local.tif"),
     "a local CRS, another wanted": Bad("MAP local.tif --crs EPSG:25833", "local.tif"),
@@ -206,6 +208,10 @@ TABLE = {
     "no out": Bad("map net.ckpt good.tif", "--out"),
     "a map is the raster":
         Bad("map net.ckpt town_height.tif --out . --merge town", "would be overwritten"),
+    "a folder has the name of its style":
+        Bad("map net.ckpt good.tif --out styled", "good_landcover.qml: is a folder"),
+    "a link in place of its work":
+        Bad("map net.ckpt good.tif --out linked", ".good_height.tif.work: is a link"),
     "a map is a folder": Bad("map net.ckpt good.tif --out taken", "good_height.tif: is a folder"),
     "the disk is full": Bad("MAP good.tif --domain city_a", "cannot be written", limit=1000),
     "the disk is full later":
@@ -290,6 +296,8 @@ def _rasters(at: Path) -> None:
     write(at / "complex.tif", np.ones((3, EDGE, EDGE), np.complex64))
     write(at / "nodata.tif", np.zeros((3, EDGE, EDGE), np.uint8), nodata=0)
     write(at / "nan.tif", np.full((3, EDGE, EDGE), np.nan, np.float32))
+    write(at / "masked.tif", image)
+    (at / "masked.tif.msk").write_bytes(good.read_bytes()[:99])
     write(at / "coarse.tif", image, gsd=30.0)
     write(at / "local.tif", image, crs=CRS.from_wkt(LOCAL))
     write(at / "one.tif", image[:1])
@@ -338,6 +346,9 @@ def _others(at: Path) -> None:
     (at / "empty").mkdir()
     (at / "text.tif").write_text("hello", encoding="utf-8")
     (at / "taken" / "good_height.tif").mkdir(parents=True)
+    (at / "styled" / "good_landcover.qml").mkdir(parents=True)
+    (at / "linked").mkdir()
+    (at / "linked" / ".good_height.tif.work").symlink_to(Path("..", "images"))
     classes, heights = np.ones((EDGE, EDGE), np.uint8), np.full((EDGE, EDGE), 9, np.float32)
     names = "<Category>ground</Category><Category>building</Category>"
     for folder, shown in {"pair": heights, "grids": heights[:-1], "nameless": heights}.items():
@@ -405,7 +416,7 @@ def test_one_line_says_what_to_do(
     bad: Bad,
 ) -> None:
     folder = tmp_path / "work"
-    shutil.copytree(shelf, folder)
+    shutil.copytree(shelf, folder, symlinks=True)
     monkeypatch.chdir(folder)
     with bad.beside():
         before = contents(folder)

@@ -106,7 +106,7 @@ def _described(name: str, args: argparse.Namespace) -> str:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
+    return [*dict.fromkeys(name.strip() for name in text.split(","))]
 
 
 def _seeds(text: str) -> list[int]:

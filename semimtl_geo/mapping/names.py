@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from tiles.errors import InvalidValueError
 from tiles.types import RasterName
@@ -31,7 +33,7 @@ def name_places(
     else:
         places = {}
         for raster in as_list(rasters):
-            places.setdefault(Path(raster).stem, []).append(raster)
+            places.setdefault(_stem(raster), []).append(raster)
         for files in places.values():
             if len(files) > 1:
                 more = [f"{len(files) - 3} more"] if len(files) > 3 else []
@@ -52,6 +54,14 @@ def as_list(rasters: RasterName | Sequence[RasterName]) -> list[RasterName]:
     return [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
 
 
+def _stem(raster: RasterName) -> str:
+    """Return the name of a file without its ending, and of a URL without its query."""
+    name = fspath(raster)
+    if re.match(r"(/vsi\w+/)*https?://", name):
+        name = unquote(urlsplit(name[name.index("http") :]).path)
+    return Path(name).stem
+
+
 def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = "name") -> str:
     """Return the name of a place, which by default is that of its only raster.
 
@@ -70,7 +80,7 @@ def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = 
         raise InvalidValueError(
             argument, fault, "several files of one place need a name for the map"
         )
-    name = Path(rasters[0]).stem if name is None else name
+    name = _stem(rasters[0]) if name is None else name
     if not name or Path(name).name != name or not name.isprintable():
         raise InvalidValueError(
             argument, f"must be a part of a file name, got {name[:LONGEST]!r}", "choose another"

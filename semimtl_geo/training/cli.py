@@ -25,11 +25,12 @@ from semimtl_geo.training.fitting import (
     TRAINER_DEFAULTS,
     check_trainer_settings,
     quiet_lightning,
+    run_trainer,
     trainer_errors,
 )
 from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
-from semimtl_geo.training.run_folder import CONFIG, find_start, locked_run
+from semimtl_geo.training.run_folder import CONFIG, find_start
 from tiles.errors import InvalidValueError
 from tiles.files import output_path
 from tiles.settings import check_range, read_yaml
@@ -144,8 +145,7 @@ def train(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> Path:
         with _argument_errors(args):
             cli = TrainingCLI([*args], callbacks)
         check_data(cli.model, cli.datamodule)
-        with locked_run(Path(cli.config.out)):
-            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=cli.start, weights_only=True)
+        run_trainer(cli.trainer, cli.model, cli.datamodule, Path(cli.config.out), cli.start)
     return Path(cli.config.out) / f"{cli.config.model.system}.ckpt"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -128,8 +129,7 @@ def fit(
     with quiet_lightning():
         with trainer_errors():
             runner = lightning.Trainer(callbacks=[*own, *callbacks], **arguments)
-        with locked_run(folder):
-            runner.fit(model, data, ckpt_path=start, weights_only=True)
+        run_trainer(runner, model, data, folder, start)
     return folder / f"{name}.ckpt"
 
 
@@ -176,6 +176,34 @@ def trainer_errors() -> Iterator[None]:
             raise
         fault = f"cannot be made ({' '.join(str(error).split())[:300]})"
         raise InvalidValueError("trainer", fault, "correct its settings") from error
+
+
+def run_trainer(
+    trainer: Trainer, model: SemiMTL, data: DomainsDataModule, folder: Path, start: Path | None
+) -> None:
+    """Train in a folder, alone.
+
+    Args:
+        trainer: Lightning's trainer.
+        model: The model.
+        data: The data.
+        folder: Folder of the run.
+        start: Checkpoint to continue from.
+
+    Raises:
+        InputError: If another process trains in the folder.
+        KeyboardInterrupt: After Ctrl-C. Lightning would end the process with exit code 1, and leave
+            later interrupts ignored.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    with locked_run(folder):
+        try:
+            trainer.fit(model, data, ckpt_path=start, weights_only=True)
+        except SystemExit as error:
+            if not isinstance(error.__context__, KeyboardInterrupt):
+                raise
+            signal.signal(signal.SIGINT, handler)
+            raise KeyboardInterrupt from error
 
 
 @contextmanager

@@ -62,7 +62,9 @@ ENTRIES = (
 COMMAND = (*MAP, "ortho.tif")
 
 
-def _rewritten(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+def rewritten(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """Return what writes the checkpoint anew after a change."""
+
     def prepare(folder: Path) -> None:
         checkpoint = torch.load(folder / "semimtl.ckpt", weights_only=True)
         change(checkpoint)
@@ -71,22 +73,24 @@ def _rewritten(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], N
     return prepare
 
 
-def _entry(path: tuple[str | int, ...], value: Any) -> Callable[[dict[str, Any]], None]:
+def entry(path: tuple[str | int, ...], value: Any) -> Callable[[dict[str, Any]], None]:
+    """Return what changes an entry of the model card."""
+
     def change(checkpoint: dict[str, Any]) -> None:
-        entry: Any = checkpoint["semimtl_geo"]
+        card: Any = checkpoint["semimtl_geo"]
         for key in path[:-1]:
-            entry = entry[key]
-        entry[path[-1]] = value
+            card = card[key]
+        card[path[-1]] = value
 
     return change
 
 
 def _without(*path: str) -> Callable[[dict[str, Any]], None]:
     def change(checkpoint: dict[str, Any]) -> None:
-        entry: Any = checkpoint
+        part: Any = checkpoint
         for key in path[:-1]:
-            entry = entry[key]
-        del entry[path[-1]]
+            part = part[key]
+        del part[path[-1]]
 
     return change
 
@@ -182,25 +186,25 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "no card": _without("semimtl_geo"),
     "weights of a text": lambda checkpoint: checkpoint.update(state_dict="none"),
     "a card of a list": lambda checkpoint: checkpoint.update(semimtl_geo=[1]),
-    "a tile larger than any": _entry(("tile",), 8000),
-    "output stride 7": _entry(("encoder", "output_stride"), 7),
-    "an option of timm": _entry(("encoder", "options"), {"pretrained_cfg": {"file": "x"}}),
-    "an option that loads": _entry(("encoder", "options"), {"checkpoint_path": "ortho.tif"}),
-    "a foreign option": _entry(("encoder", "options"), {"nonsense": 3}),
-    "a hub's encoder": _entry(("encoder", "name"), "tu-hf_hub:timm/resnet18"),
-    "names with control characters": _entry(("tasks", 0, "classes"), ["a\n", "\x1b[31m", *"cdef"]),
-    "a name of a path": _entry(("tasks", 0, "name"), "../../landcover"),
-    "an empty name": _entry(("tasks", 1, "name"), ""),
-    "two tasks of one name": _entry(("tasks", 1, "name"), "landcover"),
-    "one domain twice": _entry(("domains",), ["city_a", "city_a"]),
-    "a million domains": _entry(("domains",), [str(number) for number in range(1_000_000)]),
-    "a colour of 999": _entry(("tasks", 0, "colors"), [[999, 0, 0]] * 6),
-    "a class too many": _entry(("tasks", 0, "classes"), list("abcdefg")),
-    "no bands": _entry(("bands",), []),
-    "bands of numbers": _entry(("bands",), [1, 2, 3]),
-    "a gsd of 1e-9": _entry(("gsd",), 1e-9),
-    "a gsd of 1e9": _entry(("gsd",), 1e9),
-    "a white of 1e-30": _entry(("white",), 1e-30),
+    "a tile larger than any": entry(("tile",), 8000),
+    "output stride 7": entry(("encoder", "output_stride"), 7),
+    "an option of timm": entry(("encoder", "options"), {"pretrained_cfg": {"file": "x"}}),
+    "an option that loads": entry(("encoder", "options"), {"checkpoint_path": "ortho.tif"}),
+    "a foreign option": entry(("encoder", "options"), {"nonsense": 3}),
+    "a hub's encoder": entry(("encoder", "name"), "tu-hf_hub:timm/resnet18"),
+    "names with control characters": entry(("tasks", 0, "classes"), ["a\n", "\x1b[31m", *"cdef"]),
+    "a name of a path": entry(("tasks", 0, "name"), "../../landcover"),
+    "an empty name": entry(("tasks", 1, "name"), ""),
+    "two tasks of one name": entry(("tasks", 1, "name"), "landcover"),
+    "one domain twice": entry(("domains",), ["city_a", "city_a"]),
+    "a million domains": entry(("domains",), [str(number) for number in range(1_000_000)]),
+    "a colour of 999": entry(("tasks", 0, "colors"), [[999, 0, 0]] * 6),
+    "a class too many": entry(("tasks", 0, "classes"), list("abcdefg")),
+    "no bands": entry(("bands",), []),
+    "bands of numbers": entry(("bands",), [1, 2, 3]),
+    "a gsd of 1e-9": entry(("gsd",), 1e-9),
+    "a gsd of 1e9": entry(("gsd",), 1e9),
+    "a white of 1e-30": entry(("white",), 1e-30),
 }
 
 
@@ -209,10 +213,10 @@ def attacks() -> Iterator[Attack]:
     for path in ENTRIES:
         for name, value in VALUES.items():
             where = ".".join(map(str, path))
-            change = _entry(path, copy.deepcopy(value))
-            yield Attack(f"card: {where} is {name}", COMMAND, _rewritten(change))
+            change = entry(path, copy.deepcopy(value))
+            yield Attack(f"card: {where} is {name}", COMMAND, rewritten(change))
     for name, change in CHANGES.items():
-        yield Attack(f"content: {name}", COMMAND, _rewritten(change))
+        yield Attack(f"content: {name}", COMMAND, rewritten(change))
     for percent in range(1, 100, 7):
         yield Attack(f"a flipped bit at {percent} %", COMMAND, _flip(percent / 100))
         yield Attack(f"2000 zeros at {percent} %", COMMAND, _zeroed(percent / 100))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tiles.errors import InputError
 from tiles.files import locked
 from tiles.maps.panel_file import REMEDY, PanelFile, disk_errors, has_settings, read_settings
 from tiles.maps.virtual_raster import write_column_vrt
@@ -60,6 +61,10 @@ class WorkFolder:
         with self.write_errors(), ExitStack() as stack:
             # Beside the folder, for Windows removes no folder with an open file.
             stack.enter_context(locked(path.with_name(f".{path.name}.lock"), path, REMEDY))
+            if self.path.is_symlink():  # it may lead to files that are not ours
+                raise InputError(
+                    self.path, "is a link, not a folder of unfinished work", "remove it"
+                )
             self.path.mkdir(exist_ok=True)
             self._clear(settings)
             self._lock = stack.pop_all()
@@ -102,18 +107,18 @@ class WorkFolder:
         """Return whether any journal has a line after its settings."""
         if self._settings is None:
             return False
-        return any(journal.read_bytes().count(b"\n") > 1 for journal in self.path.glob("*.journal"))
+        return any(journal.read_bytes().count(b"\n") > 1 for journal in _journals(self.path))
 
     def _clear(self, settings: Mapping[str, Any] | None) -> None:
         """Remove all but the panel files of these settings, journals before pixels."""
         keep = set[str]()
-        for journal in self.path.glob("*.journal"):
+        for journal in _journals(self.path):
             if settings is not None and has_settings(_first_line(journal), settings):
                 keep |= {journal.name, journal.with_suffix(".pixels").name}
             else:
                 journal.unlink()
         for entry in self.path.iterdir():
-            if entry.is_dir():
+            if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.name not in keep and entry.suffix != ".lock":
                 entry.unlink(missing_ok=True)
@@ -129,12 +134,17 @@ def unfinished_panel_width(path: Path, settings: Mapping[str, Any]) -> int | Non
     Returns:
         The width in pixels; None if there is no work of these settings.
     """
-    for journal in sorted(_folder_of(path).glob("*.journal")):
+    for journal in _journals(_folder_of(path)):
         with suppress(OSError, ValueError):
             before = read_settings(_first_line(journal)) or {}
             if PANEL_WIDTH in before and not changed_settings(before, settings, [PANEL_WIDTH]):
                 return int(before[PANEL_WIDTH])
     return None
+
+
+def _journals(folder: Path) -> list[Path]:
+    """Return the journals in a folder. Pipes are none: they would wait for someone to write."""
+    return sorted(file for file in folder.glob("*.journal") if file.is_file())
 
 
 def _first_line(journal: Path) -> bytes:

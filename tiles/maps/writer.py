@@ -42,7 +42,8 @@ class MapWriter:
         work_folder: The hidden folder with a file per panel.
 
     Raises:
-        InputError: If the folder cannot be written to, or another run makes the map.
+        InputError: If the folder cannot be written to, a folder has the name of a file beside the
+            map, or another run makes the map.
 
     Example:
         >>> from pathlib import Path
@@ -69,6 +70,9 @@ class MapWriter:
     ) -> None:
         self.path, self._layer, self._grid, self._tags = path, layer, grid, tags or {}
         self._format = map_format
+        for sidecar in map_format.sidecars(path):
+            if sidecar.is_dir():
+                raise InputError(sidecar, "is a folder", "choose another name for the map")
         shape = grid.height, grid.width
         self.work_folder = WorkFolder(path, shape, layer.dtype, panels, settings, bands(layer))
         self._file, self._published = self.work_folder.finished / path.name, False

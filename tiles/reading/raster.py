@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from os import fspath
@@ -116,11 +117,20 @@ class Raster(Closeable):
                 # Entering its context would tie it to this thread, and another may close it.
                 self._file: Any = rasterio.open(self.name)
             stack.callback(self._file.close)
+            self._check_mask_file()
             self.grid = self._read_grid()
             self._masked = not all_known(self._file)
             self.bands = self._select(bands)
             self.dtype = self._common_dtype()
             stack.pop_all()
+
+    def _check_mask_file(self) -> None:
+        """Refuse a mask beside the raster that GDAL cannot read, and would ignore."""
+        mask = f"{self.name}.msk"
+        with rasterio.Env():  # else GDAL would print its own words, too
+            flags = self._file.mask_flag_enums
+        if os.path.isfile(mask) and [MaskFlags.all_valid] in flags:  # noqa: PTH113 - any name
+            raise InputError(mask, "cannot be read as a mask", "mend or remove it")
 
     def _read_grid(self) -> PixelGrid:
         file = self._file

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import shapely
 from rasterio.crs import CRS
 
 from tiles.errors import InputError, InvalidValueError
-from tiles.files import Closeable, check_writable
+from tiles.files import Closeable, check_writable, locked
 
 Column = npt.NDArray[Any]
 # Number of features that are written at a time.
@@ -37,11 +37,18 @@ class GeoPackage(Closeable):
     def __init__(self, path: Path, crs: CRS, inputs: list[Path]) -> None:
         self.path, self.crs = path, crs
         self._check(inputs)
-        try:
-            self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            self._parts = (self._aside / "parts").open("w+b")
-        except OSError as error:
-            raise self._unwritable(error) from error
+        self._aside = path.with_name(f".{path.name}.parts")
+        with ExitStack() as stack:
+            lock, remedy = path.with_name(f".{path.name}.lock"), "wait for it, or stop it"
+            stack.enter_context(locked(lock, path, remedy))
+            try:
+                if self._aside.is_dir() and not self._aside.is_symlink():
+                    shutil.rmtree(self._aside)  # left by a run that was killed
+                self._aside.mkdir()
+                self._parts = (self._aside / "parts").open("w+b")
+            except OSError as error:
+                raise self._unwritable(error) from error
+            self._lock = stack.pop_all()
         self._at = 0
         self._keys: list[npt.NDArray[np.int64]] = []
         self._offsets: list[npt.NDArray[np.int64]] = []
@@ -155,3 +162,4 @@ class GeoPackage(Closeable):
             pass
         finally:
             shutil.rmtree(self._aside, ignore_errors=True)
+            self._lock.close()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from semimtl_geo.mapping import CoarseRasterWarning, Mapper, map_files
+from semimtl_geo.mapping.names import name_places
 from tests.rasters import noise, write
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
@@ -231,3 +232,14 @@ def tasks_done(dask_worker: Any) -> set[str]:
     """Return the names of the tasks by which a worker was to write maps."""
     tasks = {str(entry[0]) for entry in dask_worker.state.log}
     return {task for task in tasks if "_write_on_worker" in task or "_remotely" in task}
+
+
+def test_places_have_the_names_of_their_files() -> None:
+    """Those of URLs are without what a server is asked."""
+    named = {
+        "maps/ortho.tif": "ortho",
+        "https://host/a/north%20one.tif?token=a/b&c=1": "north one",
+        "/vsicurl/https://host/south.tif?x=/y.tif": "south",
+        "/vsizip/towns.zip/east.tif": "east",
+    }
+    assert name_places([*named]) == {name: [raster] for raster, name in named.items()}

@@ -141,6 +141,25 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
     assert len(steps) == len(set(steps))
 
 
+def test_ctrl_c_ends_in_a_line(run: Run, tmp_path: Path) -> None:
+    """Pressed twice."""
+    args = ["train", *run.args, "--trainer.max_epochs=500", f"--out={tmp_path / 'out'}"]
+    printed, said = tmp_path / "printed", tmp_path / "said"
+    process = fresh_process.start(cli.main, args, folder=tmp_path, printed=printed, said=said)
+    try:
+        while not (tmp_path / "out" / "metrics.csv").exists():
+            assert process.is_alive(), said.read_text()
+            time.sleep(0.005)
+        for _ in range(2):
+            os.kill(process.pid or 0, signal.SIGINT)
+            time.sleep(0.05)
+        process.join(30)
+    finally:
+        _kill(process)
+    assert process.exitcode == 130
+    assert said.read_text().splitlines()[-1] == "interrupted; start again to continue"
+
+
 def _kill(process: BaseProcess) -> None:
     """It, and the processes that read for it."""
     assert process.pid is not None

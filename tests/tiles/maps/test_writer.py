@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -75,6 +76,14 @@ def test_work_is_continued_with_the_same_settings_only(
     with work.panel_file(0) as panel:
         assert panel.history == ([progress] if continued else [])
     work.close(finished=True)
+
+
+def test_a_pipe_in_place_of_a_journal_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / ".map.tif.work").mkdir()
+    os.mkfifo(tmp_path / ".map.tif.work" / "00000.journal")
+    assert unfinished_panel_width(tmp_path / "map.tif", {}) is None
+    WorkFolder(tmp_path / "map.tif", (10, 10), "uint8", None, {}).close(finished=True)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_writers_of_one_map_exclude_each_other(tmp_path: Path) -> None:
