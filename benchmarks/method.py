@@ -48,7 +48,7 @@ from semimtl_geo.compare.parallel_runs import run_all
 from semimtl_geo.compare.runs import check_runs, read_json, write_json
 from semimtl_geo.compare.scenario import Variant, find_scenario
 from semimtl_geo.learning.systems import SYSTEMS, system_names
-from semimtl_geo.progress import progress_bar
+from semimtl_geo.progress import show_progress
 from semimtl_geo.report.results import write_results
 from semimtl_geo.synthetic import write_cities
 from tiles.errors import InputError
@@ -122,7 +122,7 @@ def make_cities(folder: Path, scenes: int, size: int, noise: float) -> None:
         return
     aside = folder.with_name(".cities")
     shutil.rmtree(aside, ignore_errors=True)
-    with progress_bar("make the cities", "scenes") as progress:
+    with show_progress("make the cities", "scenes") as progress:
         cities = write_cities(aside, scenes=scenes, size=size, progress=progress)
     if noise:
         for city in cities.values():

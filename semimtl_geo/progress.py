@@ -1,32 +1,40 @@
-"""Progress of long work on standard error: bar, rate and time left."""
+"""Progress of long work on standard error: bars for people, or lines of JSON for programs."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
+import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tqdm import tqdm
 
+from tiles.files import Closeable
 from tiles.types import ProgressCallback
+
+Style = Literal["bar", "json"]
+"""Bars with rate and time left, or a line of JSON per update."""
 
 SECONDS: Final = 10.0
 """Interval of updates where there is no terminal, as in the log of a job."""
+
+JSON_SECONDS: Final = 0.2
+"""Interval of lines of JSON."""
 
 MANY: Final = 10_000
 """From this many things on, counts are shown in thousands (k) and millions (M)."""
 
 
-class Display:
-    """Progress bars by name, each made when it is first shown."""
+class Display(Closeable):
+    """Base class of what shows the progress of several works by name."""
 
-    def __init__(self) -> None:
-        self._bars: dict[str, tqdm[Any]] = {}
-
+    @abstractmethod
     def show(self, name: str, unit: str, done: int, total: int) -> None:
-        """Update a bar.
+        """Show how far a work has come.
 
         Args:
             name: Name of the work.
@@ -35,6 +43,16 @@ class Display:
                 run, and say nothing of the rate.
             total: Number of all things.
         """
+
+
+class Bars(Display):
+    """Progress bars, each made when it is first shown."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, tqdm[Any]] = {}
+
+    def show(self, name: str, unit: str, done: int, total: int) -> None:
+        """Update a bar."""
         if name not in self._bars:
             self._bars[name] = tqdm(
                 desc=name,
@@ -51,29 +69,57 @@ class Display:
         if done >= total:
             bar.close()
 
-    def __enter__(self) -> Display:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the bars as they are."""
         for bar in self._bars.values():
             bar.close()
 
 
+class JsonLines(Display):
+    """Lines such as ``{"progress": {"name": "ortho", "unit": "px", "done": 5, "total": 9}}``."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, float] = {}
+
+    def show(self, name: str, unit: str, done: int, total: int) -> None:
+        """Print a line, unless the last one was just before; the one of all things always."""
+        now = time.monotonic()
+        if done < total and now - self._printed.get(name, -JSON_SECONDS) < JSON_SECONDS:
+            return
+        self._printed[name] = now
+        progress = {"name": name, "unit": unit, "done": done, "total": total}
+        print(json.dumps({"progress": progress}), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def make_display(style: Style = "bar") -> Display:
+    """Return what shows progress in a style."""
+    return JsonLines() if style == "json" else Bars()
+
+
 @contextmanager
-def progress_bar(name: str, unit: str) -> Iterator[ProgressCallback]:
-    """Show one bar while the block runs.
+def show_progress(name: str, unit: str, style: Style = "bar") -> Iterator[ProgressCallback]:
+    """Show the progress of one work while the block runs.
 
     Args:
         name: Name of the work.
         unit: Unit of what is counted.
+        style: Bars, or lines of JSON.
 
     Yields:
         Function to call with the number of things that are done and that of all.
     """
-    with Display() as display:
+    with make_display(style) as display:
         yield lambda done, total: display.show(name, unit, done, total)
+
+
+def add_progress(command: argparse.ArgumentParser) -> None:
+    """Add the argument that chooses the style."""
+    command.add_argument(
+        "--progress",
+        choices=("bar", "json"),
+        default="bar",
+        help="progress on standard error: a bar, or a line of JSON per update for programs",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semimtl_geo.progress import add_progress, show_progress
 from tiles.files import output_path
 
 
@@ -17,18 +18,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--min-area", type=float, default=10.0, help="smallest area of a building in m2"
     )
+    add_progress(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Write a GeoPackage for each pair of maps and print its path."""
-    from semimtl_geo.progress import progress_bar
     from tiles.files import write_errors
     from tiles.vectors.building_polygons import buildings_of_folder
 
     if args.out is not None:
         with write_errors(args.out):
             args.out.mkdir(parents=True, exist_ok=True)
-    with progress_bar("buildings", "panels") as progress:
+    with show_progress("buildings", "panels", args.progress) as progress:
         files = buildings_of_folder(args.maps, args.out, min_area=args.min_area, progress=progress)
     for file in files:
         print(file)

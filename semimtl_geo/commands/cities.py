@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from semimtl_geo.progress import add_progress, show_progress
 from tiles.files import output_path
 
 
@@ -13,14 +14,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--scenes", type=int, default=16, help="training scenes per city")
     command.add_argument("--size", type=int, default=512, help="edge of a scene in px of 0.27 m")
+    add_progress(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Generate both cities and print their folders."""
-    from semimtl_geo.progress import progress_bar
     from semimtl_geo.synthetic import write_cities
 
-    with progress_bar("cities", "scenes") as progress:
+    with show_progress("cities", "scenes", args.progress) as progress:
         cities = write_cities(
             args.out, seed=args.seed, scenes=args.scenes, size=args.size, progress=progress
         )

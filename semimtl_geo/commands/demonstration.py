@@ -20,7 +20,7 @@ from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.compare.scoring import REESTIMATED
 from semimtl_geo.learning.systems import SYSTEMS
 from semimtl_geo.mapping.precision import fastest_precision_here
-from semimtl_geo.progress import progress_bar
+from semimtl_geo.progress import show_progress
 from semimtl_geo.report import method_section, panel_figure, write_report
 from semimtl_geo.report.results import example_scenes, predicted_tasks
 from semimtl_geo.synthetic import write_cities
@@ -61,7 +61,7 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     if iterations is not None and iterations < EPOCHS:
         fault = f"must be >= {EPOCHS}, got {iterations}"
         raise InvalidValueError("--iterations", fault, f"give {EPOCHS} or more")
-    with progress_bar("make the cities", "scenes") as progress:
+    with show_progress("make the cities", "scenes") as progress:
         write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
     precision = training_precision()
     if iterations is None:

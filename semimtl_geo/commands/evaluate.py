@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from semimtl_geo.commands.map import add_model, band_list
+from semimtl_geo.progress import add_progress, show_progress
 from tiles.files import output_path
 
 
@@ -21,6 +22,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--domain", help="use this training domain's BatchNorm statistics")
     command.add_argument("--bands", type=band_list, help="band numbers or names")
+    add_progress(command)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,7 +30,6 @@ def run(args: argparse.Namespace) -> None:
     from semimtl_geo.compare import make_row, to_markdown
     from semimtl_geo.mapping.evaluation import evaluate
     from semimtl_geo.mapping.mapper import Mapper
-    from semimtl_geo.progress import progress_bar
 
     mapper = Mapper.load(args.model)
     rows, scores = [], {}
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
         name = scenes.absolute().parent.name
         known = name in mapper.card.domains and mapper.card.batchnorm == "per_domain"
         domain = args.domain or (name if known else None)
-        with progress_bar(f"{name}", "scenes") as progress:
+        with show_progress(name, "scenes", args.progress) as progress:
             scores[name] = evaluate(mapper, scenes, args.out / name, domain, args.bands, progress)
         rows.append(make_row(name, mapper.card.system, scores[name]))
     (args.out / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")

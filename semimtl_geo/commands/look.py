@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from semimtl_geo.commands.map import band_list
+from semimtl_geo.progress import add_progress, make_display
 from tiles.errors import InputError
 from tiles.files import output_path
 
@@ -20,6 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--out", type=output_path, default=Path("look.png"), help="file for the picture"
     )
     command.add_argument("--bands", type=band_list, help="band numbers or names of the images")
+    add_progress(command)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -29,7 +31,6 @@ def run(args: argparse.Namespace) -> None:
         InputError: If there are no scenes, or some cannot be right.
     """
     from semimtl_geo.inspection import inspect_split, refuse_faults
-    from semimtl_geo.progress import Display
     from semimtl_geo.report.data_figure import data_figure, data_table
     from semimtl_geo.tasks import Depth, Segmentation
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(args.data, "holds no scenes", remedy)
     tasks = [Segmentation(), Depth()]
     found = {}
-    with Display() as display:
+    with make_display(args.progress) as display:
         for folder in folders:
             name = "/".join(folder.relative_to(args.data).parts) or folder.name
             report = partial(display.show, name, "files")

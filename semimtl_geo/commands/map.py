@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from semimtl_geo.mapping.names import check_name, name_places
 from semimtl_geo.models import find_model, model_names
+from semimtl_geo.progress import Display, Style, add_progress, make_display
 from tiles.errors import InputError, MissingFileError
 from tiles.files import Closeable, output_path, path_errors
 from tiles.types import RasterName
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import xarray
     from distributed import Client
 
-    from semimtl_geo.progress import Display
     from semimtl_geo.tasks import Task
 
 CLUSTER_TIMEOUT = 10
@@ -112,6 +112,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         default="auto",
         help="precision of prediction; by default what is measured fastest on this machine",
     )
+    add_progress(command)
     where = command.add_mutually_exclusive_group()
     where.add_argument(
         "--devices", type=_devices, help="predict on these, a process on each: cuda:0,cuda:1"
@@ -138,7 +139,8 @@ def run(args: argparse.Namespace) -> None:
     mapper = Mapper.load(args.model, device, args.precision)
     if args.domain is not None:
         mapper = mapper.for_domain(args.domain)
-    report = _Report(places, mapper.card.tasks, args.out if args.preview else None)
+    previews = args.out if args.preview else None
+    report = _Report(places, mapper.card.tasks, previews, args.progress)
     with warnings_as_lines(), _cluster(args.cluster) as client, report:
         mapper.map_many(
             places,
@@ -168,16 +170,15 @@ class _Report(Closeable):
         places: Mapping[str, Sequence[RasterName]],
         tasks: Sequence[Task],
         previews: Path | None,
+        style: Style,
     ) -> None:
-        self._places, self._tasks, self._previews = places, tasks, previews
+        self._places, self._tasks, self._previews, self._style = places, tasks, previews, style
         self._display: Display | None = None
 
     def show(self, name: str, done: int, total: int) -> None:
         """Show how far the work on a place has come."""
         if self._display is None:
-            from semimtl_geo.progress import Display
-
-            self._display = Display().__enter__()
+            self._display = make_display(self._style)
         self._display.show(name, "px", done, total)
 
     def print(self, name: str, maps: xarray.Dataset) -> None:
@@ -202,7 +203,7 @@ class _Report(Closeable):
     def close(self) -> None:
         """Remove the progress bars."""
         if self._display is not None:
-            self._display.__exit__(None, None, None)
+            self._display.close()
             self._display = None
 
 

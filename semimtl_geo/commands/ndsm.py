@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from semimtl_geo.progress import add_progress, show_progress
 from tiles.files import output_path
 
 
@@ -22,14 +23,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--building", type=float, default=40.0, help="width of the widest building in metres"
     )
+    add_progress(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Compute the heights and print the path of the file."""
-    from semimtl_geo.progress import progress_bar
     from tiles.elevation.ndsm import heights_above_ground
 
-    with progress_bar(args.dsm.name, "blocks") as progress:
+    with show_progress(args.dsm.name, "blocks", args.progress) as progress:
         print(
             heights_above_ground(
                 args.dsm,

@@ -9,6 +9,7 @@ from typing import Any
 
 from semimtl_geo.prepare import REGISTRY, prepare
 from semimtl_geo.prepare.options import Option, options_of
+from semimtl_geo.progress import add_progress
 from tiles.files import output_path
 
 
@@ -50,6 +51,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         adapter.add_argument(
             "--out", type=output_path, required=True, help="folder for the data sets"
         )
+        add_progress(adapter)
 
 
 def _add_option(command: argparse.ArgumentParser, name: str, option: Option, default: Any) -> None:
@@ -76,6 +78,7 @@ def run(args: argparse.Namespace) -> None:
     """Prepare one data set."""
     adapter = REGISTRY[args.adapter].load()
     options = {name: getattr(args, name) for name, _, _ in options_of(adapter)}
-    for summary in prepare(args.adapter, adapter(**options), args.raw, args.out):
+    made = prepare(args.adapter, adapter(**options), args.raw, args.out, args.progress)
+    for summary in made:
         print(summary.read_text(encoding="utf-8"), end="")
         print(f"\n{summary.parent}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from semimtl_geo.progress import add_progress, show_progress
 from tiles.files import output_path
 
 
@@ -15,14 +16,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--bands", default="red,green,blue", help="of the images; or nir,red,green"
     )
+    add_progress(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Generate the scenes and print their folder."""
-    from semimtl_geo.progress import progress_bar
     from semimtl_geo.synthetic import write_random_towns
 
-    with progress_bar("random towns", "scenes") as progress:
+    with show_progress("random towns", "scenes", args.progress) as progress:
         print(
             write_random_towns(
                 args.out, seed=args.seed, scenes=args.scenes, bands=args.bands, progress=progress

@@ -11,7 +11,7 @@ from typing import Final
 from semimtl_geo.compare import Row, make_row
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.mapping.mapper import Mapper
-from semimtl_geo.progress import progress_bar
+from semimtl_geo.progress import show_progress
 from semimtl_geo.report import ExampleScene, scene_section
 from semimtl_geo.report.gallery import Section
 from semimtl_geo.samples import sample_scenes
@@ -49,7 +49,7 @@ def map_samples(out: Path) -> SampleMaps:
     mapper = Mapper.load(MODEL)
     tasks, scenes = mapper.card.tasks, sample_scenes()
     rows, panels = [], []
-    with progress_bar("map real orthophotos", "scenes") as progress:
+    with show_progress("map real orthophotos", "scenes") as progress:
         for done, scene in enumerate(scenes, start=1):
             shutil.copyfile(scene.image, out / scene.image.name)
             place = scene.town.capitalize()

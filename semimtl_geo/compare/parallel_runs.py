@@ -14,7 +14,7 @@ from typing import Final
 from semimtl_geo.compare.comparison import Comparison, Outcome, ReportProgress, Run
 from semimtl_geo.compare.runs import train_run
 from semimtl_geo.compare.scoring import score_run
-from semimtl_geo.progress import Display
+from semimtl_geo.progress import Display, make_display
 from tiles.mosaic.processes import Send, run_in_processes
 
 QUIET: Final = "lightning"
@@ -35,7 +35,7 @@ def run_all(runs: Sequence[Run], comparison: Comparison, processes: int) -> list
     Raises:
         InputError: If data or configuration cannot be used.
     """
-    with Display() as display:
+    with make_display() as display:
         if processes > 1 and len(runs) > 1:
             return _side_by_side(runs, comparison, min(processes, len(runs)), display)
         with warnings.catch_warnings():

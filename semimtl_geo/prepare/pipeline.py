@@ -15,7 +15,7 @@ from tiles.files import locked, write_errors, write_text
 from tiles.settings import changed_settings, check_same_settings, to_json
 
 if TYPE_CHECKING:
-    from semimtl_geo.progress import Display
+    from semimtl_geo.progress import Display, Style
 
 SETTINGS: Final = ".prepare.json"
 """File in a domain's folder that holds the settings of the run that began it."""
@@ -25,7 +25,9 @@ SUMMARY: Final = "summary.md"
 ANOTHER_OUT: Final = "choose another --out, or remove the folder"
 
 
-def prepare(name: str, adapter: Adapter, raw: Path, out: Path) -> list[Path]:
+def prepare(
+    name: str, adapter: Adapter, raw: Path, out: Path, progress: Style = "bar"
+) -> list[Path]:
     """Make the scenes or frames of a data set that do not exist yet.
 
     A run that was stopped is continued; finished files stay as they are.
@@ -35,6 +37,7 @@ def prepare(name: str, adapter: Adapter, raw: Path, out: Path) -> list[Path]:
         adapter: The adapter.
         raw: Folder of what was downloaded.
         out: Folder for the domains' folders; it is created if necessary.
+        progress: Style in which progress is shown.
 
     Returns:
         Absolute path of each domain's summary.
@@ -55,14 +58,14 @@ def prepare(name: str, adapter: Adapter, raw: Path, out: Path) -> list[Path]:
         >>> sorted(file.as_posix() for file in Path("out/raw").rglob("*.tif"))
         ['out/raw/test/image/b.tif', 'out/raw/train/image/a.tif']
     """
-    from semimtl_geo.progress import Display
+    from semimtl_geo.progress import make_display
 
     raw, out = raw.absolute(), out.absolute()
     check_folder(raw)
     with _output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     lock = locked(out / f".{name}.lock", out, "wait until it ends")
-    with lock, Display() as display:
+    with lock, make_display(progress) as display:
 
         def show_unzipped(archive: str, done: int, total: int) -> None:
             display.show(archive, "B", done, total)
