@@ -1,18 +1,26 @@
 # Every target sets up .venv by itself when the project's files ask for it.
 PYTHON ?= python3
+QGIS_PYTHON ?= /usr/bin/python3
 OUT ?= demo
 TOWNS ?= towns
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check attack benchmark benchmark-towns benchmark-speed clean
+.PHONY: demo test test-qgis check attack plugin benchmark benchmark-towns benchmark-speed clean
 
 demo: $(STAMP)
 	$(BIN)/semimtl-geo demo --out $(OUT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2
+
+# With the Python of an installed QGIS, such as Debian's python3-qgis.
+test-qgis: $(STAMP)
+	QT_QPA_PLATFORM=offscreen $(QGIS_PYTHON) tests/qgis/headless.py $(CURDIR)/$(BIN)/python
+
+plugin: $(STAMP)
+	$(BIN)/python qgis_plugin/build.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

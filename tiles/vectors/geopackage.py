@@ -138,6 +138,8 @@ class GeoPackage(Closeable):
                 engine="pyogrio",
                 mode="a" if target.exists() else "w",
                 geometry_type=kind,
+                # GDAL of QGIS before 3.28 warns of newer versions.
+                dataset_options={"VERSION": "1.2"},
                 layer_options={"GEOMETRY_NAME": "geom"},
             )
         except (OSError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors.

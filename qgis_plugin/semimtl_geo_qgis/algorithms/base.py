@@ -1,0 +1,162 @@
+"""What the algorithms that run a command of semimtl_geo have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingUtils,
+)
+from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtGui import QIcon
+
+from semimtl_geo_qgis import process
+from semimtl_geo_qgis.environment import COMMAND, UnusableEnvironmentError
+from semimtl_geo_qgis.settings import chosen_python
+
+ICON = Path(__file__).parents[1] / "icon.svg"
+
+
+def tr(text: str) -> str:
+    """Translate a text of the user interface."""
+    return QCoreApplication.translate("semimtl_geo", text)
+
+
+class ApplyStyle(QgsProcessingLayerPostProcessorInterface):
+    """Gives a layer the style beside its file, whatever style Processing gives to results."""
+
+    def postProcessLayer(  # noqa: N802 - QGIS's name
+        self, layer: Any, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> None:
+        """Load the style, if there is one."""
+        if Path(layer.styleURI()).is_file():
+            layer.loadDefaultStyle()
+            layer.triggerRepaint()
+
+
+class Algorithm(QgsProcessingAlgorithm):
+    """Base class of the algorithms.
+
+    Attributes:
+        identifier: Its name in scripts and models.
+        title: Its name in the toolbox.
+        summary: Its help text; HTML.
+    """
+
+    identifier = ""
+    title = ""
+    summary = ""
+
+    def name(self) -> str:
+        """Return the name in scripts."""
+        return self.identifier
+
+    def displayName(self) -> str:  # noqa: N802 - QGIS's name
+        """Return the name in the toolbox."""
+        return tr(self.title)
+
+    def shortHelpString(self) -> str:  # noqa: N802 - QGIS's name
+        """Return the help text."""
+        return tr(self.summary)
+
+    def icon(self) -> QIcon:
+        """Return the plugin's icon."""
+        return QIcon(str(ICON))
+
+    def createInstance(self) -> Algorithm:  # noqa: N802 - QGIS's name
+        """Return a new algorithm, as QGIS asks for each run."""
+        return type(self)()
+
+
+class CommandAlgorithm(Algorithm):
+    """Base class of algorithms that run a command and load what it has written."""
+
+    styles: list[ApplyStyle] = []  # noqa: RUF012 - shared: QGIS holds no reference to them
+    """Post-processors, which must live until QGIS has called them."""
+
+    @abstractmethod
+    def command(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
+        """Return the subcommand and its arguments."""
+
+    @abstractmethod
+    def results(
+        self, files: list[Path], parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> dict[str, Any]:
+        """Return the outputs by name.
+
+        Args:
+            files: The files that the command names on its standard output.
+            parameters: Parameters of the algorithm.
+            context: Context of the run.
+        """
+
+    def processAlgorithm(  # noqa: N802 - QGIS's name
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> dict[str, Any]:
+        """Run the command; what it has written is added to the project."""
+        try:
+            python = chosen_python()
+        except UnusableEnvironmentError as fault:
+            raise QgsProcessingException(str(fault)) from fault
+        command = [python, *COMMAND, *self.command(parameters, context), "--progress", "json"]
+        feedback.pushCommandInfo(" ".join(command))
+        outcome = process.run(command, feedback)
+        if feedback.isCanceled():
+            feedback.pushInfo(tr("What is done is kept: run it again with the same settings."))
+            return {}
+        if outcome.code != 0:
+            raise QgsProcessingException(outcome.fault)
+        files = [Path(line) for line in outcome.printed if Path(line).is_file()]
+        return self.results(files, parameters, context)
+
+    def load(self, file: Path, context: QgsProcessingContext, output: str = "") -> None:
+        """Have QGIS add a file to the project, styled, when the algorithm has ended."""
+        if context.project() is None:
+            return
+        details = QgsProcessingContext.LayerDetails(file.stem, context.project(), output)
+        style = ApplyStyle()
+        self.styles.append(style)
+        details.setPostProcessor(style)
+        context.addLayerToLoadOnCompletion(str(file), details)
+
+    def raster_source(
+        self, parameters: dict[str, Any], name: str, context: QgsProcessingContext
+    ) -> str:
+        """Return what GDAL opens of a raster parameter; an empty text if it is not given."""
+        layer = self.parameterAsRasterLayer(parameters, name, context)
+        if layer is None:
+            if parameters.get(name):
+                raise QgsProcessingException(self.invalidRasterError(parameters, name))
+            return ""
+        if layer.providerType() != "gdal":
+            raise QgsProcessingException(
+                f"{layer.name()}: is no raster file ({layer.providerType()}); export it as a "
+                "GeoTIFF first"
+            )
+        return str(layer.source())
+
+    def vector_file(
+        self, parameters: dict[str, Any], name: str, context: QgsProcessingContext, feedback: Any
+    ) -> str:
+        """Return a file of the (selected) features of a vector parameter; empty if not given."""
+        if not parameters.get(name):
+            return ""
+        path = self.parameterAsCompatibleSourceLayerPath(
+            parameters, name, context, ["geojson"], "geojson", feedback
+        )
+        return str(path)
+
+
+def temporary_folder() -> Path:
+    """Return the folder for files of this session."""
+    return Path(QgsProcessingUtils.tempFolder())

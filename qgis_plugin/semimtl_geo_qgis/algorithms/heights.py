@@ -1,0 +1,65 @@
+"""Heights above ground: a surface model minus its terrain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterRasterLayer,
+)
+
+from semimtl_geo_qgis.algorithms.base import CommandAlgorithm, tr
+
+
+class HeightsAboveGround(CommandAlgorithm):
+    """``semimtl-geo ndsm``."""
+
+    identifier = "heightsaboveground"
+    title = "Heights above ground"
+    summary = (
+        "<p>Computes heights above ground (a normalised surface model) of a surface model.</p>"
+        "<p><b>Terrain model</b>: without one, the ground is found in the surface model itself.</p>"
+        "<p><b>Widest building</b>: width in metres, for finding the ground.</p>"
+        "<p><b>Holes</b>: width in metres up to which holes of the terrain model are filled, as "
+        "the Dutch AHN has them under buildings.</p>"
+    )
+
+    def initAlgorithm(self, configuration: Any = None) -> None:  # noqa: N802 - QGIS's name
+        """Define parameters and outputs."""
+        self.addParameter(QgsProcessingParameterRasterLayer("DSM", tr("Surface model")))
+        self.addParameter(
+            QgsProcessingParameterRasterLayer("DTM", tr("Terrain model"), optional=True)
+        )
+        for name, title, value in (
+            ("BUILDING", "Widest building (m)", 40.0),
+            ("HOLES", "Holes to fill (m)", 0.0),
+        ):
+            self.addParameter(
+                QgsProcessingParameterNumber(
+                    name, tr(title), QgsProcessingParameterNumber.Double, value, minValue=0
+                )
+            )
+        self.addParameter(
+            QgsProcessingParameterRasterDestination("OUTPUT", tr("Heights above ground"))
+        )
+
+    def command(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
+        """Return the arguments of ``semimtl-geo ndsm``."""
+        out = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        arguments = ["ndsm", self.raster_source(parameters, "DSM", context), "--out", out]
+        terrain = self.raster_source(parameters, "DTM", context)
+        if terrain:
+            arguments += ["--dtm", terrain]
+        for flag, name in (("--building", "BUILDING"), ("--holes", "HOLES")):
+            arguments.append(f"{flag}={self.parameterAsDouble(parameters, name, context)}")
+        return arguments
+
+    def results(
+        self, files: list[Path], parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> dict[str, Any]:
+        """Return the file, which QGIS loads as it is asked to."""
+        return {"OUTPUT": str(files[0])}

@@ -1,0 +1,214 @@
+"""The environment that the commands run in: a Python with semimtl_geo, outside of QGIS's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semimtl_geo_qgis import process
+
+OLDEST = (3, 11)
+"""Oldest Python that semimtl_geo runs in."""
+
+NEWEST = (3, 14)
+
+PACKAGE = Path(__file__).parent / "package"
+"""Folder of the wheel of semimtl_geo and the constraints that come with the plugin."""
+
+COMMAND = ("-m", "semimtl_geo.cli")
+
+
+class UnusableEnvironmentError(Exception):
+    """Why there is no usable environment, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of making an environment.
+
+    Attributes:
+        title: What it does.
+        command: The command that does it.
+        start: Progress in percent when it begins.
+        stop: Progress in percent when it has ended.
+    """
+
+    title: str
+    command: tuple[str, ...]
+    start: float
+    stop: float
+
+
+def python_of(folder: Path) -> Path:
+    """Return the Python of an environment."""
+    return folder / ("Scripts/python.exe" if process.WINDOWS else "bin/python")
+
+
+def package_source() -> str:
+    """Return what pip installs: the wheel that comes with the plugin, else the name on PyPI."""
+    wheels = sorted(PACKAGE.glob("semimtl_geo-*.whl"))
+    return str(wheels[-1]) if wheels else "semimtl-geo"
+
+
+def constraints() -> Path | None:
+    """Return the file of the versions that were tested, if it came with the plugin."""
+    file = PACKAGE / "constraints.txt"
+    return file if file.is_file() else None
+
+
+def version_of(python: str | Path) -> str:
+    """Ask an environment for its version of semimtl_geo.
+
+    Args:
+        python: Its Python.
+
+    Raises:
+        UnusableEnvironmentError: If it cannot be run, or lacks semimtl_geo.
+    """
+    answer = _ask([str(python), *COMMAND, "--version"], seconds=120)
+    if answer is None:
+        raise UnusableEnvironmentError(
+            f"{python} cannot be run; choose the Python of an environment"
+        )
+    if answer.returncode:
+        words = answer.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise UnusableEnvironmentError(
+            f"{python} does not run semimtl_geo ({words[0]}); install it there, or let the "
+            "plugin make an environment of its own"
+        )
+    return answer.stdout.strip()
+
+
+def steps(folder: Path, source: str) -> list[Step]:
+    """Return the steps that make an environment.
+
+    Args:
+        folder: Folder of the environment.
+        source: What is installed: a wheel, a folder, or a name on PyPI.
+
+    Raises:
+        UnusableEnvironmentError: If neither uv nor a Python that is new enough is found.
+    """
+    python = str(python_of(folder))
+    limits = ["--constraint", str(file)] if (file := constraints()) else []
+    uv = shutil.which("uv")
+    if uv is not None:
+        wanted = f">={'.'.join(map(str, OLDEST))},<{NEWEST[0]}.{NEWEST[1] + 1}"
+        return [
+            Step("Make the environment", (uv, "venv", "--python", wanted, str(folder)), 0, 5),
+            Step(
+                "Install semimtl_geo",
+                (uv, "pip", "install", "--python", python, *limits, source),
+                5,
+                95,
+            ),
+        ]
+    base = find_python()
+    if base is None:
+        oldest = ".".join(map(str, OLDEST))
+        raise UnusableEnvironmentError(
+            f"neither uv nor a Python from {oldest} on was found; install one of them "
+            "(https://docs.astral.sh/uv), or name the Python of an environment that has semimtl_geo"
+        )
+    return [
+        Step("Make the environment", (base, "-m", "venv", str(folder)), 0, 5),
+        Step("Update pip", (python, "-m", "pip", "install", "--upgrade", "pip"), 5, 10),
+        Step(
+            "Install semimtl_geo",
+            (python, "-m", "pip", "install", "--progress-bar", "off", *limits, source),
+            10,
+            95,
+        ),
+    ]
+
+
+def find_python() -> str | None:
+    """Return a Python that is new enough and can make environments; None if there is none."""
+    newest_first = range(NEWEST[1], OLDEST[1] - 1, -1)
+    names = [f"python{NEWEST[0]}.{minor}" for minor in newest_first]
+    candidates = [sys.executable, *names, "python3", "python"]
+    code = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
+    for candidate in dict.fromkeys(filter(None, map(shutil.which, candidates))):
+        # In QGIS for Windows and macOS, sys.executable is QGIS itself, which would be started.
+        if not re.match(r"python[\d.]*(\.exe)?$", Path(candidate).name):
+            continue
+        answer = _ask([candidate, "-c", code], seconds=30)
+        if answer is not None and not answer.returncode:
+            found = tuple(map(int, answer.stdout.split()))
+            if OLDEST <= found <= NEWEST:
+                return candidate
+    return None
+
+
+def make(folder: Path, source: str, feedback: Any) -> Path | None:
+    """Make an environment, or bring one that is there up to date.
+
+    Args:
+        folder: Folder of the environment.
+        source: What is installed.
+        feedback: As :func:`semimtl_geo_qgis.process.run` takes it.
+
+    Returns:
+        Its Python; None if the user has canceled.
+
+    Raises:
+        UnusableEnvironmentError: If a step fails.
+    """
+    for step in steps(folder, source):
+        feedback.pushInfo(step.title)
+        feedback.setProgress(step.start)
+        show_line = _count_packages(step, feedback)
+        outcome = process.run(step.command, feedback, show_line)
+        if feedback.isCanceled():
+            return None
+        if outcome.code != 0:
+            raise UnusableEnvironmentError(f"{step.title} failed ({outcome.fault}); see the log")
+        feedback.setProgress(step.stop)
+    return python_of(folder)
+
+
+def _count_packages(step: Step, feedback: Any) -> Callable[[str], None]:
+    """Return what shows a line of pip or uv, and counts the packages that it speaks of."""
+    file = constraints()
+    total = 1 + sum(1 for _ in _requirements(file)) if file else 100
+    seen: set[str] = set()
+
+    def show(line: str) -> None:
+        feedback.pushConsoleInfo(line)
+        named = re.match(r"\s*(?:Collecting|Requirement already satisfied:|\+) ([\w.-]+)", line)
+        if named:
+            seen.add(named[1].lower())
+            share = min(1.0, len(seen) / total)
+            feedback.setProgress(step.start + share * (step.stop - step.start))
+
+    return show
+
+
+def _requirements(file: Path) -> Iterator[str]:
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            yield line
+
+
+def _ask(command: list[str], seconds: float) -> subprocess.CompletedProcess[str] | None:
+    """Run a short command; None if it cannot be run."""
+    try:
+        return subprocess.run(  # noqa: S603 - no shell
+            command,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env=process.clean(os.environ),
+            stdin=subprocess.DEVNULL,
+            creationflags=subprocess.CREATE_NO_WINDOW if process.WINDOWS else 0,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
