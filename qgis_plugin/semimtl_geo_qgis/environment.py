@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 - what the plugin is for
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -200,7 +200,7 @@ def _requirements(file: Path) -> Iterator[str]:
 def _ask(command: list[str], seconds: float) -> subprocess.CompletedProcess[str] | None:
     """Run a short command; None if it cannot be run."""
     try:
-        return subprocess.run(  # noqa: S603 - no shell
+        return subprocess.run(  # noqa: S603 # nosec B603 - no shell
             command,
             capture_output=True,
             text=True,

@@ -7,7 +7,7 @@ import os
 import queue
 import re
 import signal
-import subprocess
+import subprocess  # nosec B404 - what the plugin is for
 import sys
 import threading
 import time
@@ -93,7 +93,7 @@ def run(
         }
     else:
         own_group = {"start_new_session": True}
-    process = subprocess.Popen(  # noqa: S603 - no shell
+    process = subprocess.Popen(  # noqa: S603 # nosec B603 - no shell
         list(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
