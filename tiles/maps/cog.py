@@ -10,12 +10,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 
 from tiles.grid import BLOCK, PixelGrid
-from tiles.maps.layers import Layer
+from tiles.maps.layers import ClassMap, Layer
 from tiles.maps.statistics import BandStatistics
 from tiles.maps.threads import run_interruptibly
 
@@ -24,19 +26,20 @@ _BLOCKS_PER_READ = 16
 
 
 class CloudOptimizedGeoTiff:
-    """Format of maps: a Cloud Optimized GeoTIFF, a QGIS style and GDAL's auxiliary file.
+    """Format of maps: a Cloud Optimized GeoTIFF, styles for QGIS and others, and GDAL's sidecar.
 
     It implements :class:`tiles.maps.MapFormat`.
 
     Example:
         >>> from pathlib import Path
         >>> [file.name for file in CloudOptimizedGeoTiff().sidecars(Path("height.tif"))]
-        ['height.qml', 'height.tif.aux.xml']
+        ['height.qml', 'height.sld', 'height.tif.aux.xml']
     """
 
     def sidecars(self, path: Path) -> Sequence[Path]:
-        """Return the paths of the style and of the auxiliary file, which may also be GDAL's own."""
-        return path.with_suffix(".qml"), path.with_name(f"{path.name}.aux.xml")
+        """Return the paths of the styles, and of the auxiliary file, which may be GDAL's own."""
+        styles = path.with_suffix(".qml"), path.with_suffix(".sld")
+        return *styles, path.with_name(f"{path.name}.aux.xml")
 
     def write(
         self,
@@ -47,7 +50,7 @@ class CloudOptimizedGeoTiff:
         tags: Mapping[str, str],
     ) -> None:
         """Write the GeoTIFF and its sidecars; see :meth:`tiles.maps.MapFormat.write`."""
-        _describe(pixels, layer, grid, tags)
+        counts = _describe(pixels, layer, grid, tags)
         options = {
             "driver": "COG",
             "COMPRESS": "DEFLATE",
@@ -61,9 +64,10 @@ class CloudOptimizedGeoTiff:
         }
         run_interruptibly([partial(_copy, pixels, target, options)])
         _check_complete(target)
-        style, auxiliary = self.sidecars(target)
+        style, sld, auxiliary = self.sidecars(target)
         style.write_text(layer.style(), encoding="utf-8")
-        if (text := layer.auxiliary()) is not None:
+        sld.write_text(layer.sld(), encoding="utf-8")
+        if (text := layer.auxiliary(counts)) is not None:
             auxiliary.write_text(text, encoding="utf-8")
 
 
@@ -74,8 +78,15 @@ def _copy(pixels: Path, target: Path, options: Mapping[str, Any]) -> None:
         rasterio.shutil.copy(pixels, target, **options)
 
 
-def _describe(pixels: Path, layer: Layer, grid: PixelGrid, tags: Mapping[str, str]) -> None:
-    """Add georeference and all metadata to a virtual raster of plain pixels."""
+def _describe(
+    pixels: Path, layer: Layer, grid: PixelGrid, tags: Mapping[str, str]
+) -> Sequence[int]:
+    """Add georeference and all metadata to a virtual raster of plain pixels.
+
+    Returns:
+        Number of pixels of each class of a map of classes.
+    """
+    counts = np.zeros(layer.channels, np.int64)
     with rasterio.open(pixels, "r+") as file:
         file.crs, file.transform, file.nodata = grid.crs, grid.transform, layer.nodata
         if (table := layer.colormap()) is not None:
@@ -84,11 +95,14 @@ def _describe(pixels: Path, layer: Layer, grid: PixelGrid, tags: Mapping[str, st
         for band, description in enumerate(layer.descriptions, start=1):
             file.set_band_description(band, description)
             file.set_band_unit(band, layer.unit)
-            file.update_tags(band, **_statistics(file, band, layer.nodata))
+            file.update_tags(band, **_statistics(file, band, layer, counts))
+    return counts.tolist()
 
 
-def _statistics(file: Any, band: int, nodata: float) -> dict[str, str]:
-    """Return the STATISTICS_* tags of a band of an open raster."""
+def _statistics(
+    file: Any, band: int, layer: Layer, counts: npt.NDArray[np.int64]
+) -> dict[str, str]:
+    """Return the STATISTICS_* tags of a band of an open raster, and count pixels of classes."""
     statistics, stride = BandStatistics(), _BLOCKS_PER_READ * BLOCK
     for top in range(0, file.height, BLOCK):
         for left in range(0, file.width, stride):
@@ -96,7 +110,10 @@ def _statistics(file: Any, band: int, nodata: float) -> dict[str, str]:
             values = file.read(band, window=Window(left, top, width, height))
             for start in range(0, width, BLOCK):
                 block = values[:, start : start + BLOCK]
-                statistics.add(block[block != nodata])
+                known = block[block != layer.nodata]
+                statistics.add(known)
+                if isinstance(layer, ClassMap):
+                    counts += np.bincount(known, minlength=len(counts))
     return statistics.tags(file.width * file.height)
 
 

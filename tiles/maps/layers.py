@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from tiles.errors import InvalidValueError
-from tiles.maps.qgis import category_names, class_style, value_style
+from tiles.maps.auxiliary import class_metadata
+from tiles.maps.qgis import class_style, value_style
+from tiles.maps.sld import class_sld, value_sld
 from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, Color
 
 
@@ -64,9 +66,17 @@ class ClassMap:
         """Return the text of the QGIS style."""
         return class_style(self.classes, self.colors)
 
-    def auxiliary(self) -> str | None:
-        """Return the text of GDAL's auxiliary file, which names the classes."""
-        return category_names(self.classes)
+    def sld(self) -> str:
+        """Return the text of the Styled Layer Descriptor."""
+        return class_sld(self.name, self.classes, self.colors)
+
+    def auxiliary(self, counts: Sequence[int]) -> str | None:
+        """Return the text of GDAL's auxiliary file: names of classes, and an attribute table.
+
+        Args:
+            counts: Number of pixels of each class.
+        """
+        return class_metadata(self.classes, self.colors, counts)
 
     def colormap(self) -> dict[int, tuple[int, int, int, int]] | None:
         """Return the colour table (red, green, blue, alpha)."""
@@ -120,7 +130,11 @@ class ValueMap:
         """Return the text of the QGIS style."""
         return value_style(self.low, self.high, self.unit)
 
-    def auxiliary(self) -> str | None:
+    def sld(self) -> str:
+        """Return the text of the Styled Layer Descriptor."""
+        return value_sld(self.name, self.low, self.high, self.unit)
+
+    def auxiliary(self, counts: Sequence[int]) -> str | None:
         """Return None: a map of this kind needs no auxiliary file."""
         return None
 
@@ -135,6 +149,7 @@ class _Percent:
     dtype: ClassVar[str] = "uint8"
     nodata: ClassVar[float] = UNKNOWN_CLASS
     unit: ClassVar[str] = "%"
+    name: str
     overviews: ClassVar[str] = "AVERAGE"
     predictor: ClassVar[str] = "YES"
 
@@ -142,7 +157,11 @@ class _Percent:
         """Return the text of the QGIS style, which shows the first band."""
         return value_style(0, 100, self.unit)
 
-    def auxiliary(self) -> str | None:
+    def sld(self) -> str:
+        """Return the text of the Styled Layer Descriptor, which shows the first band."""
+        return value_sld(self.name, 0, 100, self.unit)
+
+    def auxiliary(self, counts: Sequence[int]) -> str | None:
         """Return None: a map of this kind needs no auxiliary file."""
         return None
 

@@ -1,4 +1,4 @@
-"""Sidecars of a map: QGIS layer styles, and GDAL's auxiliary file for category names."""
+"""QGIS layer styles of maps."""
 
 from __future__ import annotations
 
@@ -17,8 +17,29 @@ RAMP: tuple[Color, ...] = (
 )
 
 
-def _hex(color: Color) -> str:
+def hex_color(color: Color) -> str:
+    """Return a colour as ``#rrggbb``.
+
+    Example:
+        >>> hex_color((0, 255, 0))
+        '#00ff00'
+    """
     return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def ramp_steps(low: float, high: float) -> list[tuple[float, Color]]:
+    """Return the values and colours of a ramp.
+
+    Args:
+        low: Value of the ramp's first colour.
+        high: Value of the ramp's last colour.
+
+    Example:
+        >>> [value for value, _ in ramp_steps(0, 20)]
+        [0.0, 5.0, 10.0, 15.0, 20.0]
+    """
+    last = len(RAMP) - 1
+    return [(low + (high - low) * step / last, color) for step, color in enumerate(RAMP)]
 
 
 def _document(renderer: ET.Element) -> str:
@@ -62,7 +83,7 @@ def class_style(names: Sequence[str], colors: Sequence[Color]) -> str:
     renderer = _renderer("paletted")
     palette = ET.SubElement(renderer, "colorPalette")
     for value, (name, color) in enumerate(zip(names, colors, strict=True)):
-        entry = {"value": str(value), "label": name, "color": _hex(color), "alpha": "255"}
+        entry = {"value": str(value), "label": name, "color": hex_color(color), "alpha": "255"}
         ET.SubElement(palette, "paletteEntry", entry)
     return _document(renderer)
 
@@ -94,29 +115,7 @@ def value_style(low: float, high: float, unit: str) -> str:
         maximumValue=f"{high:g}",
         labelPrecision="2",
     )
-    for step, color in enumerate(RAMP):
-        value = low + (high - low) * step / (len(RAMP) - 1)
+    for value, color in ramp_steps(low, high):
         item = {"value": f"{value:.9g}", "label": f"{value:.4g} {unit}".strip()}
-        ET.SubElement(shader, "item", {**item, "color": _hex(color), "alpha": "255"})
+        ET.SubElement(shader, "item", {**item, "color": hex_color(color), "alpha": "255"})
     return _document(renderer)
-
-
-def category_names(names: Sequence[str]) -> str:
-    """Return GDAL's auxiliary metadata with the names of the values of band 1.
-
-    Args:
-        names: Names of the classes with the pixel values 0, 1, ...
-
-    Returns:
-        The text of an `.aux.xml` file.
-
-    Example:
-        >>> "<Category>tree</Category>" in category_names(["tree"])
-        True
-    """
-    root = ET.Element("PAMDataset")
-    categories = ET.SubElement(ET.SubElement(root, "PAMRasterBand", band="1"), "CategoryNames")
-    for name in names:
-        ET.SubElement(categories, "Category").text = name
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"

@@ -55,7 +55,12 @@ def class_values(width: int = 1300, height: int = 700) -> np.ndarray:
 def test_class_map_is_read_back_whole(tmp_path: Path) -> None:
     values = class_values()
     path = write(tmp_path / "lc.tif", CLASSES, values, model="m1", software="tiles 0.1")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["lc.qml", "lc.tif", "lc.tif.aux.xml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "lc.qml",
+        "lc.sld",
+        "lc.tif",
+        "lc.tif.aux.xml",
+    ]
     assert cog_validate(path, strict=True, quiet=True) == (True, [], [])
     with rasterio.open(path) as file:
         assert file.dtypes == ("uint8",)
@@ -78,11 +83,22 @@ def test_class_map_is_read_back_whole(tmp_path: Path) -> None:
         )
 
 
-def test_gdal_reads_the_category_names(tmp_path: Path) -> None:
-    path = write(tmp_path / "lc.tif", CLASSES, class_values(60, 40))
-    rasterio.shutil.copy(path, tmp_path / "lc.vrt", driver="VRT")
-    names = parse(tmp_path / "lc.vrt").findall(".//CategoryNames/Category")
+def test_gdal_reads_names_and_attributes_of_classes(tmp_path: Path) -> None:
+    values = class_values(1100, 600)
+    path = write(tmp_path / "lc.tif", CLASSES, values)
+    rasterio.shutil.copy(path, tmp_path / "lc.vrt", driver="VRT")  # GDAL writes what it has read
+    band = parse(tmp_path / "lc.vrt")
+    names = band.findall(".//CategoryNames/Category")
     assert tuple(name.text for name in names) == CLASSES.classes
+    fields = [
+        tuple(field.findtext(tag) for tag in ("Name", "Type", "Usage"))
+        for field in band.findall(".//GDALRasterAttributeTable/FieldDefn")
+    ]
+    assert fields[:3] == [("Value", "0", "5"), ("Count", "1", "1"), ("Class", "2", "2")]
+    rows = [[cell.text for cell in row] for row in band.findall(".//GDALRasterAttributeTable/Row")]
+    for number, (name, color) in enumerate(zip(CLASSES.classes, CLASSES.colors, strict=True)):
+        count = np.count_nonzero(values == number)
+        assert rows[number] == [str(number), str(count), name, *map(str, color)]
 
 
 def test_class_overviews_keep_to_classes(tmp_path: Path) -> None:
@@ -99,7 +115,7 @@ def test_value_map_is_read_back_whole(tmp_path: Path) -> None:
     values[300, 300] = 0
     (tmp_path / "h.tif.aux.xml").write_text("<PAMDataset/>")  # of an older map
     path = write(tmp_path / "h.tif", HEIGHT, values)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["h.qml", "h.tif"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["h.qml", "h.sld", "h.tif"]
     assert cog_validate(path, strict=True, quiet=True) == (True, [], [])
     with rasterio.open(path) as file:
         assert file.nodata == -9999

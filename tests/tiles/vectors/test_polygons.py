@@ -22,7 +22,7 @@ from shapely.affinity import rotate
 from semimtl_geo.synthetic import CITY_A, CITY_B, make_scene
 from tests.rasters import GSD, NORTH, WEST, write
 from tiles.errors import InputError
-from tiles.maps.qgis import category_names
+from tiles.maps.auxiliary import class_metadata
 from tiles.types import UNKNOWN_CLASS
 from tiles.vectors.building_polygons import buildings, buildings_of_folder
 from tiles.vectors.class_polygons import land_cover_polygons
@@ -38,7 +38,8 @@ PLACE = Affine(GSD, 0, WEST, 0, -GSD, NORTH)
 def cover(path: Path, values: Any, names: tuple[str, ...] | None = NAMES, **more: Any) -> Path:
     write(path, np.asarray(values, np.uint8), **({"nodata": 255} | more))
     if names:
-        path.with_name(f"{path.name}.aux.xml").write_text(category_names(names), encoding="utf-8")
+        text = class_metadata(names, [(0, 0, 0)] * len(names), [0] * len(names))
+        path.with_name(f"{path.name}.aux.xml").write_text(text, encoding="utf-8")
     return path
 
 
