@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from os import fspath
 from pathlib import Path
 from typing import Any
 
 import xarray
 
 from semimtl_geo.mapping.dataset import open_maps
-from semimtl_geo.mapping.places import Place, check_not_overwritten, inspect_places
+from semimtl_geo.mapping.places import (
+    DESCRIPTIONS,
+    Place,
+    check_not_overwritten,
+    inspect_places,
+)
 from semimtl_geo.mapping.predictor import Predictor, check_device, map_layers
-from semimtl_geo.mapping.requests import make_request
+from semimtl_geo.mapping.requests import MapRequest, make_request
 from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.mapping.spreading import PlaceProgress, write_all
+from semimtl_geo.mapping.stac import write_maps_item
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.errors import input_errors
+from tiles.maps.layer_group import write_layer_group
 from tiles.types import RasterName
 
 FinishedCallback = Callable[[str, xarray.Dataset], None]
@@ -94,10 +102,20 @@ def map_places(
         with closing(write_all(requests, predictors, client, progress)) as written:
             for request in written:
                 name = request.place.name
+                _describe(request, out, network.item)
                 made[name] = open_maps(request.files)
                 if finished is not None:
                     finished(name, made[name])
     return {name: made[name] for name in places}
+
+
+def _describe(request: MapRequest, folder: Path, model_item: Path | None) -> None:
+    """Write the files that describe the maps of a place together."""
+    name, layers, files = request.place.name, request.layers, request.files
+    group, item = (folder / f"{name}{ending}" for ending in DESCRIPTIONS)
+    write_layer_group(group, name, layers, files)
+    sources = [fspath(raster) for raster in request.place.rasters]
+    write_maps_item(item, name, layers, files, sources, model_item)
 
 
 def _with_statistics(

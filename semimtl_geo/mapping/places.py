@@ -19,6 +19,9 @@ from tiles.grid import BLOCK, PixelGrid
 from tiles.reading.source import Source
 from tiles.types import BandSelection, RasterName
 
+DESCRIPTIONS = (".qlr", ".stac.json")
+"""Endings of the files that describe the maps of a place together: for QGIS, and for catalogues."""
+
 COARSE_FACTOR = 2.0
 """Warn of rasters whose pixels are more than this many times as large as the network's."""
 
@@ -196,8 +199,13 @@ def check_not_overwritten(
         layers: Names of the maps of each place.
 
     Raises:
-        InputError: If a map would overwrite one of the rasters.
+        InputError: If a map would overwrite one of the rasters, or a folder has the name of a file
+            that describes a place.
     """
+    for place in places:
+        for ending in DESCRIPTIONS:
+            if (file := folder / f"{place.name}{ending}").is_dir():
+                raise InputError(file, "is a folder", "remove or rename it")
     files = {
         place.name: {layer: folder / f"{place.name}_{layer}.tif" for layer in layers}
         for place in places

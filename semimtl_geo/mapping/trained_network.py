@@ -50,6 +50,7 @@ class TrainedNetwork:
     Attributes:
         statistics: Origin of the BatchNorm statistics in words. None if they are those of
             training; a network that has some for each domain still needs a choice then.
+        item: STAC Item of the network that lies beside its file; None if there is none.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class TrainedNetwork:
         self.source = source or {}
         self.precision: Precision = check_precision(precision)
         self.statistics: str | None = None
+        self.item: Path | None = None
 
     @classmethod
     def load(
@@ -105,7 +107,10 @@ class TrainedNetwork:
             "MODEL_SHA256": fingerprint(path),
             "SYSTEM": card.system,
         }
-        return cls(card, generator, discriminators, source, device, precision)
+        network = cls(card, generator, discriminators, source, device, precision)
+        item = path.with_suffix(".stac.json")
+        network.item = item if item.is_file() else None
+        return network
 
     @property
     def needs_statistics(self) -> bool:
@@ -214,9 +219,11 @@ class TrainedNetwork:
 
     def _copy(self) -> Self:
         generator = copy.deepcopy(self.generator)
-        return type(self)(
+        copied = type(self)(
             self.card, generator, self.discriminators, self.source, self.device, self.precision
         )
+        copied.item = self.item
+        return copied
 
     def precision_on(self, device: torch.device | None = None, client: Any = None) -> Precision:
         """Return the precision that maps are predicted in, which ``auto`` measures.

@@ -19,16 +19,20 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "qgis_plugin"), "/usr/share/qgis/python/plugins"]
 
 from osgeo import gdal
+from qgis._3d import Qgs3D, QgsVectorLayer3DRendererMetadata
 from qgis.core import (
     QgsApplication,
     QgsFeature,
     QgsGeometry,
+    QgsLayerDefinition,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
+    QgsRenderContext,
+    QgsSymbolLayer,
     QgsVectorLayer,
 )
 
@@ -123,12 +127,34 @@ class PluginTest(unittest.TestCase):
                 assert "building" in labels
             else:
                 assert layer.renderer().type() == "singlebandpseudocolor"
+        self.open_group(Path(out) / f"{ORTHO.stem}.qlr")
         found, words, ended = self.call("buildings", {"MAPS": out, "OUTPUT": self.out("houses")})
         assert ended, words.lines
         houses = QgsVectorLayer(found["BUILDINGS"], "houses")
         assert houses.isValid()
         assert houses.featureCount() > 5
         assert outputs["LANDCOVER"].endswith("_landcover.tif")
+        blocks = QgsVectorLayer(f"{found['BUILDINGS']}|layername=blocks", "blocks")
+        assert blocks.renderer3D().type() == "vector"
+        (symbol,) = houses.renderer().symbols(QgsRenderContext())
+        color = symbol.symbolLayer(0).dataDefinedProperties()
+        assert "height_m" in color.property(QgsSymbolLayer.PropertyFillColor).expressionString()
+
+    def open_group(self, file: Path) -> None:
+        """Open the maps of a place at once, from another folder than the one of the process."""
+        project = QgsProject()
+        done, message = QgsLayerDefinition.loadLayerDefinition(
+            str(file), project, project.layerTreeRoot()
+        )
+        assert done, message
+        (group,) = project.layerTreeRoot().children()
+        assert group.name() == ORTHO.stem
+        layers = {layer.name(): layer for layer in project.mapLayers().values()}
+        assert {*layers} == {"landcover", "height"}
+        for layer in layers.values():
+            assert layer.isValid()
+            assert layer.crs() == QgsRasterLayer(str(ORTHO)).crs()
+        assert isinstance(layers["landcover"].renderer(), QgsPalettedRasterRenderer)
 
     def large(self) -> str:
         """Return a virtual raster of 16 samples side by side."""
@@ -217,4 +243,8 @@ if __name__ == "__main__":
     QgsApplication.setPrefixPath("/usr", True)
     application = QgsApplication([], False)
     application.initQgis()
+    # As QGIS does when its window opens.
+    Qgs3D.initialize()
+    vector_renderers = QgsVectorLayer3DRendererMetadata()
+    QgsApplication.renderer3DRegistry().addRenderer(vector_renderers)
     unittest.main(verbosity=2)

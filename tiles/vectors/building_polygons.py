@@ -16,6 +16,7 @@ from tiles.files import output_path, path_errors
 from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
+from tiles.vectors.building_styles import blocks_style, footprints_style
 from tiles.vectors.class_raster import ClassRaster, class_number, heights_on, unit_of
 from tiles.vectors.components import Samples
 from tiles.vectors.footprints import block, right_angled
@@ -125,6 +126,7 @@ def buildings(
                 blocks[i] = block(shape, float(top))
             raised = {name: column[high] for name, column in table.items()}
             package.write("blocks", "MultiPolygon Z", blocks, raised)
+        package.write_styles({"footprints": footprints_style(), "blocks": blocks_style()})
         return package.publish()
 
 

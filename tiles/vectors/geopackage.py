@@ -11,6 +11,8 @@ from typing import Any
 import geopandas
 import numpy as np
 import numpy.typing as npt
+import pandas
+import pyogrio
 import shapely
 from rasterio.crs import CRS
 
@@ -20,6 +22,8 @@ from tiles.files import Closeable, check_writable, locked
 Column = npt.NDArray[Any]
 # Number of features that are written at a time.
 BATCH = 20_000
+# Name of the column of geometries.
+GEOMETRY = "geom"
 
 
 class GeoPackage(Closeable):
@@ -140,9 +144,36 @@ class GeoPackage(Closeable):
                 geometry_type=kind,
                 # GDAL of QGIS before 3.28 warns of newer versions.
                 dataset_options={"VERSION": "1.2"},
-                layer_options={"GEOMETRY_NAME": "geom"},
+                layer_options={"GEOMETRY_NAME": GEOMETRY},
             )
         except (OSError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors.
+            raise self._unwritable(error) from error
+
+    def write_styles(self, styles: Mapping[str, str]) -> None:
+        """Store the styles that QGIS gives to layers when it opens them.
+
+        Args:
+            styles: Texts of QML files by layer.
+        """
+        table = pandas.DataFrame(
+            {
+                "f_table_catalog": "",
+                "f_table_schema": "",
+                "f_table_name": [*styles],
+                "f_geometry_column": GEOMETRY,
+                "styleName": "default",
+                "styleQML": [*styles.values()],
+                "styleSLD": "",
+                "useAsDefault": True,
+                "description": "",
+                "owner": "",
+                "update_time": pandas.Timestamp.now(),
+            }
+        )
+        target = self._aside / self.path.name
+        try:
+            pyogrio.write_dataframe(table, target, layer="layer_styles", driver="GPKG", append=True)
+        except (OSError, RuntimeError) as error:
             raise self._unwritable(error) from error
 
     def publish(self) -> Path:

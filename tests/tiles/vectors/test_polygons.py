@@ -437,6 +437,7 @@ def test_layers_read_back(tmp_path: Path) -> None:
     assert pyogrio.list_layers(path).tolist() == [
         ["footprints", "Polygon"],
         ["blocks", "MultiPolygon Z"],
+        ["layer_styles", None],  # where QGIS looks for styles
     ]
     names = ["id", "area_m2", "height_m", "height_p95_m", "volume_m3"]
     for layer in ("footprints", "blocks"):
