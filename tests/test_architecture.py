@@ -50,12 +50,15 @@ ALLOWED: Final[dict[str, set[str]]] = {
     | {"tiles.datasets"},
     "semimtl_geo.mapping": TILES
     | {f"semimtl_geo.{room}" for room in ("tasks", "networks", "models", "streetview")},
+    "semimtl_geo.export": {f"semimtl_geo.{room}" for room in ("mapping", "models", "networks")}
+    | {"semimtl_geo.tasks"},
     "semimtl_geo.compare": BELOW_COMPARE,
     "semimtl_geo.report": BELOW_COMPARE | {"semimtl_geo.compare"},
     "semimtl_geo.prepare": TILES | {"semimtl_geo.streetview"},
     "semimtl_geo.synthetic": TILES,
     "semimtl_geo.commands": BELOW_COMPARE
-    | {f"semimtl_geo.{room}" for room in ("compare", "report", "prepare", "samples", "synthetic")},
+    | {f"semimtl_geo.{room}" for room in ("compare", "report", "prepare", "samples", "synthetic")}
+    | {"semimtl_geo.export"},
 }
 """The rooms, and what each may import beside the modules at the roots of the packages."""
 

@@ -1,35 +1,60 @@
-"""``semimtl-geo export``: a trained network as a file to share."""
+"""``semimtl-geo export``: a trained network as files to share."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tiles.errors import MissingFileError
-from tiles.files import output_path, path_errors
+from tiles.errors import InvalidValueError
+from tiles.files import output_path
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    command.add_argument("model", type=Path, help="checkpoint of `semimtl-geo train`")
+    command.add_argument("model", help="checkpoint, .safetensors file, or model of the package")
     command.add_argument(
-        "--out", type=output_path, required=True, metavar="FILE", help="FILE.safetensors"
+        "--out",
+        type=output_path,
+        required=True,
+        metavar="DIR",
+        help="folder for all files; or FILE.safetensors, for this one alone",
     )
+    command.add_argument("--name", help="first part of the files' names; else that of the model")
     command.add_argument(
         "--card",
         type=Path,
-        required=True,
         metavar="FILE",
-        help="Markdown file: `# TITLE` and the sections Data, Licences, Scores and Limits",
+        help="Markdown file: `# TITLE` and the sections Data, Licences, Scores and Limits; else "
+        "those of the model",
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--domain", help="fix this training domain's BatchNorm statistics")
+    which.add_argument(
+        "--raster", metavar="RASTER", help="re-estimate the BatchNorm statistics on an orthophoto"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the file and print its path and size."""
-    with path_errors(args.model):
-        if not args.model.exists():
-            raise MissingFileError(args.model, "no such file")
+    """Write the files and print their paths and sizes."""
+    from semimtl_geo.models import find_model
     from semimtl_geo.networks import ModelDescription, save_model
 
-    file = save_model(args.model, args.out, ModelDescription.read(args.card))
-    print(f"{file} ({file.stat().st_size / 1e6:.2f} MB)")
+    model = find_model(args.model)
+    description = None if args.card is None else ModelDescription.read(args.card)
+    if args.out.suffix == ".safetensors":
+        if description is None:
+            raise InvalidValueError("--card", "is missing", "name a Markdown file")
+        files = [save_model(model, args.out, description)]
+    else:
+        from semimtl_geo.export import export_model
+
+        files = export_model(
+            model,
+            args.out,
+            domain=args.domain,
+            raster=args.raster,
+            name=args.name,
+            description=description,
+        )
+    for file in files:
+        print(f"{file} ({file.stat().st_size / 1e6:.2f} MB)")

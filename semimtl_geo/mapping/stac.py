@@ -93,6 +93,16 @@ def write_maps_item(
         write_text(target, json.dumps(content, indent=2) + "\n")
 
 
+def slug(label: str) -> str:
+    """Return a name of a class as the classification extension allows it.
+
+    Example:
+        >>> slug("low vegetation")
+        'low_vegetation'
+    """
+    return "_".join(re.findall(r"[0-9A-Za-z-]+", label)) or "class"
+
+
 def _add_asset(item: pystac.Item, layer: Layer, file: Path, folder: Path) -> None:
     asset = pystac.Asset(
         href=_relative(file, folder),
@@ -119,7 +129,7 @@ def _add_asset(item: pystac.Item, layer: Layer, file: Path, folder: Path) -> Non
         classes = [
             Classification.create(
                 value=value,
-                name="_".join(re.findall(r"\w+", label)),
+                name=slug(label),
                 title=label,
                 color_hint="{:02X}{:02X}{:02X}".format(*color),
             )

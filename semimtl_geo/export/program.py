@@ -1,0 +1,41 @@
+"""Networks as programs of PyTorch (``torch.export``), which need no code of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from semimtl_geo.export.fixed_network import FixedNetwork
+from tiles.files import atomic_write, write_errors
+
+
+def write_program(network: FixedNetwork, file: Path) -> None:
+    """Write a network as a ``.pt2`` file for any number of images at once.
+
+    Args:
+        network: The network.
+        file: The file.
+
+    Raises:
+        InputError: If the file cannot be written.
+
+    Example:
+        >>> from semimtl_geo import Mapper
+        >>> network = FixedNetwork(Mapper.load("semimtl.ckpt", "cpu").for_domain("city_a"))
+        >>> write_program(network, Path("network.pt2"))
+        >>> program = torch.export.load("network.pt2").module()
+        >>> [answer.shape[0] for answer in program(torch.zeros(3, 3, 32, 32))]
+        [3, 3]
+    """
+    image = network.example()
+    # A batch of one would be taken for a constant.
+    batch = {0: torch.export.Dim("batch", min=1)}
+    with torch.no_grad():
+        program = torch.export.export(
+            network, (image.repeat(2, 1, 1, 1),), dynamic_shapes={"images": batch}
+        )
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it has paths of this machine
+    with write_errors(file), atomic_write(file) as part:
+        torch.export.save(program, part)
