@@ -9,6 +9,7 @@ from ZIP.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,9 @@ def build(out: Path) -> Path:
     target = out / f"{PLUGIN.name}-{metadata['general']['version']}.zip"
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
+        shutil.rmtree(
+            ROOT / "build", ignore_errors=True
+        )  # old files there would get into the wheel
         wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
         subprocess.run([*wheel, "--wheel-dir", folder, str(ROOT)], check=True)  # noqa: S603
         package = [*Path(folder).glob("*.whl"), ROOT / "constraints.txt"]

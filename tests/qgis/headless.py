@@ -90,6 +90,8 @@ class PluginTest(unittest.TestCase):
         cls.context = QgsProcessingContext()
         cls.context.setProject(QgsProject.instance())
         cls.context.setFeedback(words)
+        accepted, fault = algorithm.checkParameterValues(parameters, cls.context)
+        assert accepted, fault
         outputs, ended = algorithm.run(parameters, cls.context, words)
         return outputs, words, ended
 

@@ -57,7 +57,10 @@ class MapOrthophoto(CommandAlgorithm):
         self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Orthophoto")))
         self.addParameter(
             QgsProcessingParameterFile(
-                "MODEL", tr("Model (none: that of the package)"), optional=True
+                "MODEL",
+                tr("Model (none: that of the package)"),
+                optional=True,
+                fileFilter=tr("Models (*.safetensors *.ckpt);;All files (*)"),
             )
         )
         self.addParameter(

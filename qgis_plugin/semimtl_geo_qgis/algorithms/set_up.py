@@ -37,7 +37,13 @@ class SetUpEnvironment(Algorithm):
     def initAlgorithm(self, configuration: Any = None) -> None:  # noqa: N802 - QGIS's name
         """Define parameters and outputs."""
         self.addParameter(
-            QgsProcessingParameterFile("PYTHON", tr("Existing Python"), optional=True)
+            QgsProcessingParameterFile(
+                "PYTHON",
+                tr("Existing Python"),
+                optional=True,
+                # QGIS's default, *.*, refuses names without a dot.
+                fileFilter=tr("All files (*)"),
+            )
         )
         self.addParameter(
             QgsProcessingParameterString(
