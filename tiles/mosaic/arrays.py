@@ -20,7 +20,7 @@ from tiles.mosaic.networks import Network
 from tiles.mosaic.panels import MosaicJob, WorkerContext, map_panel
 from tiles.mosaic.tiling import TilingPlan
 from tiles.mosaic.windows import DEFAULT_BLEND, find_window
-from tiles.reading.raster import grid_at_gsd
+from tiles.reading.raster import BEYOND, grid_at_gsd
 from tiles.types import BoolArray, Span
 
 
@@ -32,7 +32,7 @@ class ArraySource:
         name: Name of the image in error messages.
         grid: Grid of the whole image.
         values: Array [C, H, W] of numpy or dask with the part.
-        nodata: Value of unknown pixels, besides NaN.
+        nodata: Value of unknown pixels, besides NaN and what is beyond 1e30.
         origin: First row and column of the part in the image.
     """
 
@@ -78,7 +78,7 @@ class ArraySource:
         if self.nodata is not None:
             known = (values != self.nodata).any(axis=0)
         if values.dtype.kind == "f":
-            known = ~np.isnan(values).any(axis=0)
+            known = (np.abs(values) < BEYOND).all(axis=0)  # also false for NaN
             if self.nodata is not None:
                 known &= (values != self.nodata).all(axis=0)
         return values, known

@@ -71,6 +71,19 @@ def test_maps_are_those_of_the_raster(mapper: Mapper, raster: Path, tmp_path: Pa
     assert computed["landcover"].values[50, 40] == 255
 
 
+def test_what_no_image_can_hold_is_unknown(mapper: Mapper, tmp_path: Path) -> None:
+    """Infinite values, and the lowest of float32 without a nodata value that says so."""
+    image = np.random.default_rng(0).random((3, 60, 70), np.float32)
+    image[1, 10:20, 10:20] = np.inf
+    image[:, 30:40, 50:60] = np.finfo(np.float32).min
+    raster = write(tmp_path / "ortho.tif", image, gsd=0.27)
+    want = mapper.map(raster, tmp_path / "maps", domain="city_a")
+    made = mapper.predict(load(raster), domain="city_a").compute()
+    assert np.isnan(made.height.values[[15, 35], [15, 55]]).all()
+    for name in want:
+        np.testing.assert_array_equal(made[name], want[name])
+
+
 def test_variables_describe_themselves_as_opened_maps_do(
     mapper: Mapper, raster: Path, tmp_path: Path
 ) -> None:
