@@ -9,7 +9,7 @@ May import :mod:`semimtl_geo.tasks`, :mod:`semimtl_geo.networks`, and the module
 
 from __future__ import annotations
 
-from semimtl_geo.learning.adversarial import AdversarialWeights
+from semimtl_geo.learning.adversarial import AdversarialSettings
 from semimtl_geo.learning.alignment import ALIGNMENTS, Alignment, register_alignment
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.optimisation import Optimisation
@@ -24,7 +24,7 @@ from semimtl_geo.learning.systems import (
 __all__ = [
     "ALIGNMENTS",
     "SYSTEMS",
-    "AdversarialWeights",
+    "AdversarialSettings",
     "Alignment",
     "Consistency",
     "Optimisation",

@@ -19,15 +19,20 @@ SMALLEST_INPUT: Final = 32
 """Smallest height and width of an input in pixels: five layers of stride 2 leave one cell."""
 
 
-def check_crop(crop: int) -> None:
+def check_crop(crop: int, stride: int) -> None:
     """Check that crops of training are large enough for discriminators.
+
+    Args:
+        crop: Edge of a crop in pixels.
+        stride: Pixels of a crop per pixel of a discriminator's input.
 
     Raises:
         InvalidValueError: If they are not.
     """
-    if crop < SMALLEST_INPUT:
-        fault = f"must be >= {SMALLEST_INPUT} px for the discriminators, got {crop}"
-        raise InvalidValueError("data.crop", fault, "use a larger crop")
+    if crop // stride < SMALLEST_INPUT:
+        fault = f"must be >= {SMALLEST_INPUT * stride} px for the discriminators, got {crop}"
+        smaller = " or a smaller model.adversarial.stride" if stride > 1 else ""
+        raise InvalidValueError("data.crop", fault, f"use a larger crop{smaller}")
 
 
 class Discriminator(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from semimtl_geo.data import DomainsDataModule
-from semimtl_geo.learning.adversarial import AdversarialWeights, Adversary, Confusion
+from semimtl_geo.learning.adversarial import AdversarialSettings, Adversary, Confusion
 from semimtl_geo.learning.alignment import ALIGNMENTS
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.distributed import average_statistics, reseed, without_reducer
@@ -55,7 +55,7 @@ class SemiMTL(AdversarialOptimisation):
             semimtl_m1, semimtl_m3 or semimtl (:data:`semimtl_geo.learning.systems.SYSTEMS`).
         encoder: The shared encoder.
         batchnorm: Whether BatchNorm normalises the domains each by itself or together.
-        adversarial: Weights λ of the adversarial losses.
+        adversarial: Weights λ of the adversarial losses, and the resolution of discriminators.
         optimisation: Optimisers and schedule.
         consistency: A prior on the heights of classes and its weight; None for no prior.
         decoder_width: Channels inside the decoders.
@@ -90,7 +90,7 @@ class SemiMTL(AdversarialOptimisation):
         system: SystemName = "semimtl",
         encoder: Encoder = Encoder(),
         batchnorm: BatchNormMode = "per_domain",
-        adversarial: AdversarialWeights = AdversarialWeights(),
+        adversarial: AdversarialSettings = AdversarialSettings(),
         optimisation: Optimisation = Optimisation(),
         consistency: Consistency | None = None,
         decoder_width: int = 512,
@@ -111,7 +111,7 @@ class SemiMTL(AdversarialOptimisation):
         alignment = ALIGNMENTS[mode] if mode else None
         self.adversary = None
         if alignment:
-            check_crop(crop)
+            check_crop(crop, adversarial.stride)
             self.adversary = Adversary(
                 alignment, adversarial, supervision.domains, supervision.labelled
             )

@@ -6,13 +6,17 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from semimtl_geo.learning.adversarial import AdversarialSettings, Adversary
 from semimtl_geo.learning.alignment import (
     ALIGNMENTS,
     discriminator_loss,
     intra_loss,
 )
+from semimtl_geo.tasks import Depth, Segmentation
+from semimtl_geo.training.module import SemiMTL
+from tiles.errors import InvalidValueError
 
 
 def logits_of(*pixels: list[float]) -> Tensor:
@@ -120,3 +124,36 @@ def test_losses_do_not_depend_on_the_size_of_a_crop() -> None:
     assert intra_loss(large).item() == pytest.approx(intra_loss(TWO).item())
     loss = ALIGNMENTS["m1"].inter_loss(large, 1, [0])
     assert loss.item() == pytest.approx(mean_log(0.3, 0.1), rel=1e-5)
+
+
+def test_discriminators_of_blocks_see_their_means() -> None:
+    """Heights of 2 x 2 px blocks, judged pixel by pixel at half of the resolution."""
+    torch.manual_seed(0)
+    task, judge = Depth(), nn.Conv2d(1, 3, kernel_size=1)
+    coarse, truth = torch.rand(1, 1, 4, 3), 20 * torch.rand(1, 4, 3)
+    within = torch.tensor([[-0.1, 0.1], [0.05, -0.05]]).repeat(4, 3)  # each block's mean is 0
+    fine = (coarse.repeat_interleave(2, 2).repeat_interleave(2, 3) + within).requires_grad_()
+    coarse.requires_grad_()
+    of_blocks = truth.repeat_interleave(2, 1).repeat_interleave(2, 2) + 20 * within
+    truth[0, 1, 2] = of_blocks[0, 3, 4] = math.nan  # one pixel of a block that nobody knows
+
+    def judged(stride: int, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        settings = AdversarialSettings(intra=1.0, stride=stride)
+        adversary = Adversary(ALIGNMENTS["m2"], settings, ["a", "b"], {"height": [0]})
+        verdict = adversary.judge(task, judge, 0, output, target)
+        (gradient,) = torch.autograd.grad(verdict.generator_term, output)
+        return gradient, verdict.parts
+
+    expected_gradient, expected = judged(1, coarse, truth)
+    gradient, parts = judged(2, fine, of_blocks)
+    assert torch.allclose(4 * gradient[..., ::2, 1::2], expected_gradient, atol=1e-6)
+    assert {name: part.item() for name, part in parts.items()} == pytest.approx(
+        {name: part.item() for name, part in expected.items()}, rel=1e-5
+    )
+
+
+def test_a_crop_of_few_blocks_is_refused() -> None:
+    settings = AdversarialSettings(stride=4)
+    domains = {"a": ["landcover"], "b": ["height"]}
+    with pytest.raises(InvalidValueError, match=r"must be >= 128 px .* got 96"):
+        SemiMTL([Segmentation(), Depth()], domains, adversarial=settings, crop=96)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from semimtl_geo.learning.adversarial import AdversarialWeights
+from semimtl_geo.learning.adversarial import AdversarialSettings
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.tasks import Depth, Segmentation
@@ -78,7 +78,7 @@ def make(prior: Consistency | None = None) -> SemiMTL:
         discriminator_width=4,
         crop=32,
         consistency=prior,
-        adversarial=AdversarialWeights(0.1, 0.1),
+        adversarial=AdversarialSettings(0.1, 0.1),
         # Adam's first steps are the signs of gradients, also of those that are all but zero.
         optimisation=Optimisation(lr=0.1, discriminator_lr=1e-6, clip=1.0),
     )

@@ -12,7 +12,7 @@ from torchgeo.datasets import RasterDataset
 
 from semimtl_geo import Domain, DomainsDataModule, SemiMTL, fit
 from semimtl_geo.data import Augmentation
-from semimtl_geo.learning import AdversarialWeights, Optimisation
+from semimtl_geo.learning import AdversarialSettings, Optimisation
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.tasks import Depth, Segmentation
 from semimtl_geo.training.cli import train
@@ -54,7 +54,7 @@ def make_model(data: DomainsDataModule, system: str = "semimtl", **settings: Any
         "encoder": TINY,
         "decoder_width": 16,
         "discriminator_width": 4,
-        "adversarial": AdversarialWeights(0.001, 0.01),
+        "adversarial": AdversarialSettings(0.001, 0.01),
         "optimisation": Optimisation("adamw", lr=0.002),
     }
     return SemiMTL.for_data(data, system=system, **(defaults | settings))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from semimtl_geo.learning.adversarial import AdversarialWeights
+from semimtl_geo.learning.adversarial import AdversarialSettings
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.training.collapse_warning import CollapseWarning, TrainingWarning
 from semimtl_geo.training.module import SemiMTL
@@ -79,7 +79,7 @@ def test_a_run_that_goes_on_remembers() -> None:
 def test_a_real_collapse(make_model: Callable[..., SemiMTL]) -> None:
     """Discriminators that learn alone, of a network that says the same everywhere."""
     model = make_model(
-        adversarial=AdversarialWeights(0.0, 0.0),
+        adversarial=AdversarialSettings(0.0, 0.0),
         optimisation=Optimisation(lr=0.0, discriminator_lr=0.01),
     )
     with torch.no_grad():  # class 0, wherever it looks; heights of another level

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
-from semimtl_geo.learning.adversarial import AdversarialWeights
+from semimtl_geo.learning.adversarial import AdversarialSettings
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.networks.batchnorm import DomainBatchNorm
@@ -200,7 +200,7 @@ def test_training_step_is_algorithm_1(
         system=system,
         domains=domains,
         batchnorm=batchnorm,
-        adversarial=AdversarialWeights(intra, inter),
+        adversarial=AdversarialSettings(intra, inter),
         optimisation=Optimisation(
             lr=lr,
             weight_decay=DECAY,
@@ -253,7 +253,7 @@ def test_d_is_frozen_while_g_is_stepped(make_model: Callable[..., SemiMTL]) -> N
 def test_jtl_is_semimtl_without_adversary(make_model: Callable[..., SemiMTL]) -> None:
     batch = make_batch(TWO)
     jtl = make_model(system="jtl")
-    semimtl = make_model(adversarial=AdversarialWeights(0.0, 0.0))
+    semimtl = make_model(adversarial=AdversarialSettings(0.0, 0.0))
     semimtl.generator.load_state_dict(jtl.generator.state_dict())
     for model in (jtl, semimtl):
         torch.manual_seed(0)
