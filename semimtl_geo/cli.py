@@ -31,7 +31,7 @@ COMMANDS: Final = {
     "evaluate": (evaluate, "Map labelled scenes and score the maps."),
     "compare": (compare, "Train and score all systems of a scenario: tables and figures."),
     "map": (map, "Map orthophotos: land cover and heights as GeoTIFFs."),
-    "export": (export, "Write a trained network to a small file to share, with its model card."),
+    "export": (export, "Write a trained network for other programs and for sharing."),
     "cities": (cities, "Generate the embedded cities: scenes of two synthetic sensors."),
     "random-towns": (random_towns, "Generate scenes with all labels to pretrain networks with."),
     "ndsm": (ndsm, "Compute heights above ground from a surface model."),

@@ -8,6 +8,7 @@ import shutil
 import subprocess  # nosec B404 - what the plugin is for
 import sys
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ PACKAGE = Path(__file__).parent / "package"
 """Folder of the wheel of semimtl_geo and the constraints that come with the plugin."""
 
 COMMAND = ("-m", "semimtl_geo.cli")
+
+QUIET = ("--progress-bar", "off")
+
+FOLDERS = (
+    "~/.local/bin",
+    "~/.cargo/bin",
+    "/opt/homebrew/bin",
+    "/usr/local/bin",
+    "/Library/Frameworks/Python.framework/Versions/Current/bin",
+)
+"""Where uv and Python lie on macOS, whose programs with windows do not get the PATH of a shell."""
 
 
 class UnusableEnvironmentError(Exception):
@@ -63,6 +75,13 @@ def constraints() -> Path | None:
     return file if file.is_file() else None
 
 
+def own_version() -> str:
+    """Return the version of the plugin, which is that of the package it was made for."""
+    metadata = ConfigParser()
+    metadata.read(Path(__file__).with_name("metadata.txt"), encoding="utf-8")
+    return metadata["general"]["version"]
+
+
 def version_of(python: str | Path) -> str:
     """Ask an environment for its version of semimtl_geo.
 
@@ -75,7 +94,7 @@ def version_of(python: str | Path) -> str:
     answer = _ask([str(python), *COMMAND, "--version"], seconds=120)
     if answer is None:
         raise UnusableEnvironmentError(
-            f"{python} cannot be run; choose the Python of an environment"
+            f"{python} cannot be run, or gives no answer; choose the Python of an environment"
         )
     if answer.returncode:
         words = answer.stderr.strip().splitlines()[-1:] or ["no message"]
@@ -98,14 +117,19 @@ def steps(folder: Path, source: str) -> list[Step]:
     """
     python = str(python_of(folder))
     limits = ["--constraint", str(file)] if (file := constraints()) else []
-    uv = shutil.which("uv")
+    uv = _which("uv")
     if uv is not None:
         wanted = f">={'.'.join(map(str, OLDEST))},<{NEWEST[0]}.{NEWEST[1] + 1}"
         return [
-            Step("Make the environment", (uv, "venv", "--python", wanted, str(folder)), 0, 5),
+            Step(
+                "Make the environment",
+                (uv, "venv", "--allow-existing", "--python", wanted, str(folder)),
+                0,
+                5,
+            ),
             Step(
                 "Install semimtl_geo",
-                (uv, "pip", "install", "--python", python, *limits, source),
+                (uv, "pip", "install", "--upgrade", "--python", python, *limits, source),
                 5,
                 95,
             ),
@@ -122,7 +146,7 @@ def steps(folder: Path, source: str) -> list[Step]:
         Step("Update pip", (python, "-m", "pip", "install", "--upgrade", "pip"), 5, 10),
         Step(
             "Install semimtl_geo",
-            (python, "-m", "pip", "install", "--progress-bar", "off", *limits, source),
+            (python, "-m", "pip", "install", "--upgrade", *QUIET, *limits, source),
             10,
             95,
         ),
@@ -133,18 +157,24 @@ def find_python() -> str | None:
     """Return a Python that is new enough and can make environments; None if there is none."""
     newest_first = range(NEWEST[1], OLDEST[1] - 1, -1)
     names = [f"python{NEWEST[0]}.{minor}" for minor in newest_first]
-    candidates = [sys.executable, *names, "python3", "python"]
-    code = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
-    for candidate in dict.fromkeys(filter(None, map(shutil.which, candidates))):
+    candidates = [sys.executable, *names, "python3", "python", "py"]  # py: the launcher of Windows
+    code = "import sys, venv, ensurepip; print(*sys.version_info[:2]); print(sys.executable)"
+    for candidate in dict.fromkeys(filter(None, map(_which, candidates))):
         # In QGIS for Windows and macOS, sys.executable is QGIS itself, which would be started.
-        if not re.match(r"python[\d.]*(\.exe)?$", Path(candidate).name):
+        if not re.match(r"(python[\d.]*|py)(\.exe)?$", Path(candidate).name, re.IGNORECASE):
             continue
         answer = _ask([candidate, "-c", code], seconds=30)
         if answer is not None and not answer.returncode:
-            found = tuple(map(int, answer.stdout.split()))
-            if OLDEST <= found <= NEWEST:
-                return candidate
+            version, executable = answer.stdout.splitlines()[:2]
+            if OLDEST <= tuple(map(int, version.split())) <= NEWEST:
+                return executable
     return None
+
+
+def _which(name: str) -> str | None:
+    """Look up a program, also where QGIS's own PATH does not lead."""
+    folders = [str(Path(folder).expanduser()) for folder in FOLDERS]
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(folders))
 
 
 def make(folder: Path, source: str, feedback: Any) -> Path | None:
@@ -165,7 +195,10 @@ def make(folder: Path, source: str, feedback: Any) -> Path | None:
         feedback.pushInfo(step.title)
         feedback.setProgress(step.start)
         show_line = _count_packages(step, feedback)
-        outcome = process.run(step.command, feedback, show_line)
+        try:
+            outcome = process.run(step.command, feedback, show_line)
+        except OSError as error:
+            raise UnusableEnvironmentError(f"{step.title} failed ({error})") from error
         if feedback.isCanceled():
             return None
         if outcome.code != 0:
@@ -175,7 +208,7 @@ def make(folder: Path, source: str, feedback: Any) -> Path | None:
 
 
 def _count_packages(step: Step, feedback: Any) -> Callable[[str], None]:
-    """Return what shows a line of pip or uv, and counts the packages that it speaks of."""
+    """Return a function that shows a line of pip or uv, and counts the packages named so far."""
     file = constraints()
     total = 1 + sum(1 for _ in _requirements(file)) if file else 100
     seen: set[str] = set()
@@ -203,7 +236,8 @@ def _ask(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]
         return subprocess.run(  # noqa: S603 # nosec B603 - no shell
             command,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=seconds,
             check=False,
             env=process.clean(os.environ),

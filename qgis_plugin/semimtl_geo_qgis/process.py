@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -21,7 +22,9 @@ SECONDS = 0.1
 GRACE = 30.0
 """Seconds that a command has to end after an interrupt, before it is killed."""
 
-FOREIGN = re.compile(r"(PYTHON(PATH|HOME)|PROJ_\w+|GDAL_\w+|QGIS_\w+)$")
+FOREIGN = re.compile(
+    r"(PYTHON(PATH|HOME|EXECUTABLE)|__PYVENV_LAUNCHER__|(LD|DYLD)_\w+|PROJ_\w+|GDAL_\w+|QGIS_\w+)$"
+)
 """Environment variables of QGIS that lead another Python to QGIS's own libraries."""
 
 WINDOWS = sys.platform == "win32"
@@ -50,10 +53,13 @@ class Outcome:
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables without those of QGIS."""
+    """Return environment variables without those of QGIS.
+
+    Modules in the working folder are not imported, for it may be that of somebody's project.
+    """
     kept = {name: value for name, value in environment.items() if not FOREIGN.match(name)}
     # What Windows decodes in the code page of the console would not arrive whole.
-    return {**kept, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    return {**kept, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
 
 
 def share_done(line: str) -> float | None:
@@ -71,20 +77,21 @@ def run(
     command: Sequence[str],
     feedback: Any,
     show_line: Callable[[str], Any] | None = None,
-    folder: str | None = None,
 ) -> Outcome:
     """Run a command.
 
     Args:
         command: The program and its arguments.
         feedback: A ``QgsProcessingFeedback``, or what has its methods ``isCanceled``,
-            ``setProgress``, ``pushInfo``, ``pushConsoleInfo`` and ``pushWarning``.
+            ``setProgress``, ``pushInfo`` and ``pushConsoleInfo``.
         show_line: Called with each line that is none of progress; by default
             ``feedback.pushConsoleInfo``.
-        folder: Folder to work in.
 
     Returns:
         What it has said.
+
+    Raises:
+        OSError: If the command cannot be started.
     """
     show_line = show_line or feedback.pushConsoleInfo
     if WINDOWS:
@@ -99,7 +106,6 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=clean(os.environ),
-        cwd=folder,
         encoding="utf-8",
         errors="replace",
         **own_group,
@@ -113,25 +119,29 @@ def run(
         reader.start()
     outcome = Outcome()
     interrupted: float | None = None
-    while any(reader.is_alive() for reader in readers) or not lines.empty():
-        if interrupted is None and feedback.isCanceled():
-            interrupted = time.monotonic()
-            feedback.pushInfo("Canceled: waiting until what is done is safe.")
-            _interrupt(process)
-        if interrupted is not None and time.monotonic() - interrupted > GRACE:
+    try:
+        while any(reader.is_alive() for reader in readers) or not lines.empty():
+            if interrupted is None and feedback.isCanceled():
+                interrupted = time.monotonic()
+                feedback.pushInfo("Canceled. The command is ending.")
+                _interrupt(process)
+            if interrupted is not None and time.monotonic() - interrupted > GRACE:
+                _kill(process)
+                return outcome
+            try:
+                printed, line = lines.get(timeout=SECONDS)
+            except queue.Empty:
+                continue
+            share = None if printed else share_done(line)
+            if share is not None:
+                feedback.setProgress(100 * share)
+                continue
+            (outcome.printed if printed else outcome.said).append(line)
+            show_line(line)
+        outcome.code = process.wait()
+    finally:
+        if process.poll() is None:
             _kill(process)
-            return outcome
-        try:
-            printed, line = lines.get(timeout=SECONDS)
-        except queue.Empty:
-            continue
-        share = None if printed else share_done(line)
-        if share is not None:
-            feedback.setProgress(100 * share)
-            continue
-        (outcome.printed if printed else outcome.said).append(line)
-        show_line(line)
-    outcome.code = process.wait()
     return outcome
 
 
@@ -143,14 +153,22 @@ def _read(stream: IO[str], printed: bool, lines: queue.Queue[tuple[bool, str]]) 
 
 
 def _interrupt(process: subprocess.Popen[str]) -> None:
-    """Do what Ctrl-C does."""
-    process.send_signal(signal.CTRL_BREAK_EVENT if WINDOWS else signal.SIGINT)
+    """Do what Ctrl-C does; Windows has no such thing for a process without a console.
+
+    A command that is killed instead continues as well when it is started again.
+    """
+    if WINDOWS:
+        _kill(process)
+    else:
+        process.send_signal(signal.SIGINT)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
     """End a command and all processes that it has started."""
     if WINDOWS:
-        process.kill()
+        tree = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+        subprocess.run(tree, capture_output=True, check=False)  # noqa: S603 # nosec B603 - no shell
     else:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qgis.core import QgsApplication, QgsSettings
+from qgis.core import QgsSettings
+from qgis.PyQt.QtCore import QStandardPaths
 
 from semimtl_geo_qgis.environment import UnusableEnvironmentError
 
@@ -12,8 +13,9 @@ PYTHON = "semimtl_geo/python"
 
 
 def default_folder() -> Path:
-    """Return the folder of an environment that the plugin makes, beside the user's profile."""
-    return Path(QgsApplication.qgisSettingsDirPath()) / "semimtl_geo"
+    """Return the folder of an environment that the plugin makes: of this machine and user."""
+    base = QStandardPaths.writableLocation(QStandardPaths.GenericDataLocation)
+    return Path(base) / "semimtl_geo" / "environment"
 
 
 def remember_python(python: Path | str) -> None:

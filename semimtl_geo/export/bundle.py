@@ -6,10 +6,11 @@ from os import PathLike
 from pathlib import Path
 
 from semimtl_geo.export.fixed_network import FixedNetwork
-from semimtl_geo.export.hub_card import write_hub_card
+from semimtl_geo.export.hub_card import check_hub_card, write_hub_card
 from semimtl_geo.export.model_item import write_model_item
-from semimtl_geo.export.onnx_files import write_onnx
+from semimtl_geo.export.onnx_files import check_onnx, write_onnx
 from semimtl_geo.export.program import write_program
+from semimtl_geo.mapping.names import check_name
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from semimtl_geo.models import find_model
 from semimtl_geo.networks import ModelDescription, save_model
@@ -44,7 +45,7 @@ def export_model(
         description: Text of the model card; by default that of the model, if it has one.
 
     Returns:
-        The files: ``NAME.safetensors``, ``NAME_<task>.onnx``, ``NAME.pt2``, ``NAME.stac.json`` and
+        The files: ``NAME.safetensors``, ``NAME.pt2``, ``NAME_<task>.onnx``, ``NAME.stac.json`` and
         ``README.md``.
 
     Raises:
@@ -54,41 +55,47 @@ def export_model(
     Example:
         >>> files = export_model("semimtl.ckpt", "shared", domain="city_a", name="cities")
         >>> [file.name for file in files][:3]
-        ['cities.safetensors', 'cities_landcover.onnx', 'cities_height.onnx']
+        ['cities.safetensors', 'cities.pt2', 'cities_landcover.onnx']
     """
     path, folder = find_model(model), output_path(out)
-    network = TrainedNetwork.load(path, "cpu", "float32")
+    name = check_name(name, [path], "name")
     if domain is not None and raster is not None:
         fault = "cannot be given beside an orthophoto"
         raise InvalidValueError(f"domain {domain}", fault, "give one of the two")
+    check_onnx()
+    check_hub_card(folder / "README.md")
+    network = TrainedNetwork.load(path, "cpu", "float32")
     if domain is not None:
         network = network.for_domain(domain)
     elif raster is not None and network.needs_statistics:
         network = network.adapt(raster)
-    fixed = FixedNetwork(network)
-    card, name = network.card, name or path.stem
-    if description is None:
-        description = card.description or _default_description(name, card)
+    fixed, card = FixedNetwork(network), network.card
+    description = description or default_description(name, card)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    shared = save_model(path, folder / f"{name}.safetensors", description)
-    files = {"weights": shared}
-    for task in fixed.tasks:
-        file = folder / f"{name}_{task.name}.onnx"
-        write_onnx(FixedNetwork(network, tasks=[task.name]), file, card.gsd)
-        files[f"onnx_{task.name}"] = file
+    files = {"weights": save_model(path, folder / f"{name}.safetensors", description)}
     files["program"] = folder / f"{name}.pt2"
     write_program(fixed, files["program"])
+    for task in fixed.tasks:
+        files[f"onnx_{task.name}"] = folder / f"{name}_{task.name}.onnx"
+        one = FixedNetwork(network, tasks=[task.name])
+        write_onnx(one, files[f"onnx_{task.name}"], card.gsd)
     item, readme = folder / f"{name}.stac.json", folder / "README.md"
     write_model_item(item, name, card, fixed, description, files)
-    write_hub_card(readme, card, description, shared, [*files.values()][1:])
+    shared, *others = files.values()
+    write_hub_card(readme, card, description, shared, others, fixed)
     return [*files.values(), item, readme]
 
 
-def _default_description(name: str, card: ModelCard) -> ModelDescription:
-    """Return what is known of a network that nobody has described."""
+def default_description(name: str, card: ModelCard) -> ModelDescription:
+    """Return the description of a network, or what is known of one that nobody has described.
+
+    Args:
+        name: Name of the network.
+        card: Settings of the network.
+    """
     nobody = "Not stated."
-    return ModelDescription(
+    return card.description or ModelDescription(
         title=name,
         data=f"Scenes of the domains {', '.join(card.domains)}, by the system {card.system}.",
         licences=nobody,

@@ -29,6 +29,7 @@ class FixedNetwork(nn.Module):
     Attributes:
         tile: Edge of images in pixels.
         overlap: Pixels that neighbouring tiles should share.
+        statistics: Origin of the BatchNorm statistics, in words.
         tasks: The tasks, in the order of the answers.
 
     Raises:
@@ -61,6 +62,7 @@ class FixedNetwork(nn.Module):
             task for task in card.tasks if tasks is None or task.name in tasks
         ]
         self.bands = len(card.bands)
+        self.statistics = network.statistics or "of all training domains together"
         generator = copy.deepcopy(network.generator).cpu().float().eval()
         for name in [*generator.decoders]:
             if name not in {task.name for task in self.tasks}:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import yaml
 
+from semimtl_geo.export.fixed_network import FixedNetwork
 from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.model_card import ModelCard
+from tiles.errors import InputError
 from tiles.files import write_errors, write_text
 
-USE = """## Use
+LIBRARY: Final = "semimtl-geo"
+
+USE: Final = """## Use
 
 ```python
 from semimtl_geo import Mapper
@@ -19,8 +24,23 @@ from semimtl_geo import Mapper
 maps = Mapper.load("{model}").map("orthophoto.tif", "maps")
 ```
 
-Input: {bands}{ground}. {files}
+Input: {bands}{ground}.
+
+For other programs: {files}. They take images `[B, {count}, {tile}, {tile}]` from 0 to 1, and have
+the BatchNorm statistics {statistics}.
 """
+
+
+def check_hub_card(target: Path) -> None:
+    """Check that the file of a model card is not somebody's own.
+
+    Raises:
+        InputError: If it is there, and no model card of this package.
+    """
+    if target.is_file() and f"library_name: {LIBRARY}" not in target.read_text(
+        encoding="utf-8", errors="replace"
+    ):
+        raise InputError(target, "is no model card of an export", "choose another folder")
 
 
 def write_hub_card(
@@ -29,6 +49,7 @@ def write_hub_card(
     description: ModelDescription,
     model: Path,
     others: Sequence[Path],
+    network: FixedNetwork,
 ) -> None:
     """Write the model card.
 
@@ -38,12 +59,13 @@ def write_hub_card(
         description: Data, licences, scores and limits.
         model: The ``.safetensors`` file.
         others: The other files of the network.
+        network: The network in these.
 
     Raises:
         InputError: If the file cannot be written.
     """
     metadata = {
-        "library_name": "semimtl-geo",
+        "library_name": LIBRARY,
         "pipeline_tag": "image-segmentation",
         "tags": ["remote-sensing", "land-cover", "height-estimation", "multi-task", "onnx"],
     }
@@ -53,7 +75,10 @@ def write_hub_card(
         model=model.name,
         bands=", ".join(card.bands),
         ground=ground,
-        files=f"The same network for other programs: {named}." if named else "",
+        files=named,
+        count=len(card.bands),
+        tile=network.tile,
+        statistics=network.statistics,
     )
     head = yaml.safe_dump(metadata, sort_keys=False)
     with write_errors(target):

@@ -77,7 +77,8 @@ def write_model_item(
             # STAC allows bands of an Item only if an asset has some.
             "bands": [{"name": band} for band in card.bands],
         }
-        asset = pystac.Asset(file.name, key, None, media_type, ["mlm:model", role], more)
+        words = "One image at a time." if file.suffix == ".onnx" else None
+        asset = pystac.Asset(file.name, key, words, media_type, ["mlm:model", role], more)
         item.add_asset(key, asset)
     content = item.to_dict(include_self_link=False, transform_hrefs=False)
     with write_errors(target):
@@ -95,7 +96,7 @@ def _properties(
         "description": f"{description.data}\n\n{description.limits}",
         **({"gsd": card.gsd} if card.gsd is not None else {}),
         "bands": [{"name": band} for band in card.bands],
-        "mlm:name": re.sub(r"\W", "-", f"semimtl-{name}"),
+        "mlm:name": re.sub(r"\W", "-", f"semimtl-{name}-model", flags=re.ASCII),
         "mlm:architecture": f"{card.encoder.name} with {decoders} decoders",
         "mlm:framework": "PyTorch",
         "mlm:framework_version": torch.__version__.partition("+")[0],
@@ -124,6 +125,7 @@ def _properties(
             "tile": edge,
             "overlap": network.overlap,
             "domains": [*card.domains],
+            "statistics": network.statistics,
         },
     }
 

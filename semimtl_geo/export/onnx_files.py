@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ def write_onnx(network: FixedNetwork, file: Path, gsd: float | None) -> None:
 
     Raises:
         InputError: If the file cannot be written, or ONNX cannot express the network.
-        MissingFileError: If the package onnx is not installed.
+        MissingFileError: If the package onnx is not installed (:func:`check_onnx`).
 
     Example:
         >>> from semimtl_geo import Mapper
@@ -40,11 +41,9 @@ def write_onnx(network: FixedNetwork, file: Path, gsd: float | None) -> None:
         >>> onnxruntime.InferenceSession("height.onnx").get_inputs()[0].shape
         [1, 3, 32, 32]
     """
-    try:
-        import onnx
-    except ImportError as error:
-        remedy = "install it: pip install 'semimtl-geo[export]'"
-        raise MissingFileError("onnx", "is not installed", remedy) from error
+    check_onnx()
+    import onnx
+
     (task,) = network.tasks
     image = network.example()
     with write_errors(file), atomic_write(file) as part:
@@ -76,6 +75,20 @@ def write_onnx(network: FixedNetwork, file: Path, gsd: float | None) -> None:
         onnx.save(model, part)
 
 
+def check_onnx() -> None:
+    """Check that the package onnx is installed.
+
+    Raises:
+        MissingFileError: If it is not.
+
+    Example:
+        >>> check_onnx()
+    """
+    if find_spec("onnx") is None:
+        remedy = "install it: pip install 'semimtl-geo[export]'"
+        raise MissingFileError("onnx", "is not installed", remedy)
+
+
 def metadata(network: FixedNetwork, task: Task, gsd: float | None) -> dict[str, Any]:
     """Return the entries that Deepness reads, by their keys.
 
@@ -89,6 +102,7 @@ def metadata(network: FixedNetwork, task: Task, gsd: float | None) -> dict[str, 
         "tile_size": network.tile,
         "tiles_size": network.tile,
         "tiles_overlap": math.ceil(100 * network.overlap / network.tile),
+        "batchnorm_statistics": network.statistics,
     }
     if gsd is not None:
         common["resolution"] = 100 * gsd

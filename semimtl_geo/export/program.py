@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from semimtl_geo.export.fixed_network import FixedNetwork
+from tiles.errors import InputError
 from tiles.files import atomic_write, write_errors
 
 
@@ -18,7 +19,7 @@ def write_program(network: FixedNetwork, file: Path) -> None:
         file: The file.
 
     Raises:
-        InputError: If the file cannot be written.
+        InputError: If the file cannot be written, or PyTorch cannot export the network.
 
     Example:
         >>> from semimtl_geo import Mapper
@@ -31,10 +32,14 @@ def write_program(network: FixedNetwork, file: Path) -> None:
     image = network.example()
     # A batch of one would be taken for a constant.
     batch = {0: torch.export.Dim("batch", min=1)}
-    with torch.no_grad():
-        program = torch.export.export(
-            network, (image.repeat(2, 1, 1, 1),), dynamic_shapes={"images": batch}
-        )
+    try:
+        with torch.no_grad():
+            program = torch.export.export(
+                network, (image.repeat(2, 1, 1, 1),), dynamic_shapes={"images": batch}
+            )
+    except (RuntimeError, TypeError, ValueError) as error:
+        fault = f"cannot be exported by PyTorch ({' '.join(str(error).split())[:200]})"
+        raise InputError(file, fault, "use another encoder") from error
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it has paths of this machine
     with write_errors(file), atomic_write(file) as part:

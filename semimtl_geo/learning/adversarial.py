@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semimtl_geo.learning.alignment import Alignment, discriminator_loss, intra_loss
-from semimtl_geo.networks.discriminator import GROUND_TRUTH
+from semimtl_geo.networks.discriminator import GROUND_TRUTH, average_blocks
 from semimtl_geo.tasks import Task
 from tiles.settings import check_range
 
@@ -138,27 +137,6 @@ class Adversary:
         (gradient,) = torch.autograd.grad(scaled, detached, retain_graph=True)
         generator_term = (prediction.float() * (gradient.float() / loss_scale)).sum()
         return Verdict(generator_term, of_discriminator, parts, counts)
-
-
-def average_blocks(maps: Tensor, edge: int) -> Tensor:
-    """Average maps over square blocks of pixels.
-
-    Args:
-        maps: ``[B, C, H, W]``; or a mask, bool ``[B, H, W]``.
-        edge: Edge of a block in pixels. What is left at the right and the bottom is cut off.
-
-    Returns:
-        ``[B, C, H // edge, W // edge]``; or the mask of the blocks that are all True.
-
-    Example:
-        >>> average_blocks(torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]), 2)
-        tensor([[[[0.5000]]]])
-    """
-    if edge == 1:
-        return maps
-    if maps.dtype == torch.bool:
-        return F.avg_pool2d(maps.float(), edge) == 1
-    return F.avg_pool2d(maps, edge)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from tiles.grid import BLOCK, PixelGrid
 from tiles.reading.source import Source
 from tiles.types import BandSelection, RasterName
 
-DESCRIPTIONS = (".qlr", ".stac.json")
+DESCRIPTIONS = ("_maps.qlr", "_maps.stac.json")
 """Endings of the files that describe the maps of a place together: for QGIS, and for catalogues."""
 
 COARSE_FACTOR = 2.0

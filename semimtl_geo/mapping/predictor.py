@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semimtl_geo.mapping.precision import Precision, autocast
 from semimtl_geo.networks.batchnorm import DomainBatchNorm
-from semimtl_geo.networks.discriminator import GROUND_TRUTH, Discriminator
+from semimtl_geo.networks.discriminator import GROUND_TRUTH, Discriminator, average_blocks
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.tasks import Task
@@ -107,12 +108,13 @@ class Predictor:
             predictions = {task.name: task.estimate(outputs[task.name]) for task in self.card.tasks}
             for task in self.card.tasks:
                 if task.name in self._discriminators:
-                    logits = self._discriminators[task.name](
-                        task.discriminator_input(outputs[task.name])
+                    full = task.discriminator_input(outputs[task.name])
+                    shown = average_blocks(full, self.card.discriminator_stride)
+                    odds = self._discriminators[task.name](shown).float().softmax(dim=1)
+                    truth = odds[:, GROUND_TRUTH : GROUND_TRUTH + 1]
+                    predictions[PLAUSIBILITY.format(task.name)] = F.interpolate(
+                        truth, size=full.shape[-2:], mode="bilinear", align_corners=False
                     )
-                    truth = slice(GROUND_TRUTH, GROUND_TRUTH + 1)
-                    odds = logits.float().softmax(dim=1)
-                    predictions[PLAUSIBILITY.format(task.name)] = odds[:, truth]
         return predictions
 
     @property

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from os.path import relpath
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import pystac
 import rasterio
@@ -23,7 +25,8 @@ from semimtl_geo.mapping.provenance import read_tags
 from tiles.files import write_errors, write_text
 from tiles.maps.layers import ClassMap, Layer
 
-URL: Final = re.compile(r"\w+://")
+URL: Final = re.compile(r"(?:/vsi\w+/)*(https?://.+)")
+"""A URL, also as GDAL names it; what follows is read by its own drivers."""
 
 
 def write_maps_item(
@@ -85,7 +88,8 @@ def write_maps_item(
     for layer in layers:
         _add_asset(item, layer, files[layer.name], folder)
     for source in sources:
-        item.add_link(_link(source if URL.match(source) else _relative(source, folder)))
+        if (href := _source(source, folder)) is not None:
+            item.add_link(_link(href))
     if model_item is not None:
         item.add_link(_link(_relative(model_item, folder), "application/geo+json"))
     content: dict[str, Any] = item.to_dict(include_self_link=False, transform_hrefs=False)
@@ -148,8 +152,23 @@ def _statistics(tags: Mapping[str, str]) -> Statistics | None:
     return Statistics.create(*numbers)
 
 
+def _source(name: str, folder: Path) -> str | None:
+    """Return where a raster lies; None if only GDAL knows."""
+    if (url := URL.fullmatch(name)) is not None:
+        # What a server is asked may hold a password.
+        parts = urlsplit(url[1])
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    with suppress(OSError):  # a name of GDAL's may be too long for a path
+        return _relative(name, folder) if Path(name).exists() else None
+    return None
+
+
 def _relative(file: str | Path, folder: Path) -> str:
-    return Path(relpath(file, folder)).as_posix()
+    """Return a path relative to a folder, or its URI if it lies on another drive of Windows."""
+    try:
+        return Path(relpath(file, folder)).as_posix()
+    except ValueError:
+        return Path(file).absolute().as_uri()
 
 
 def _link(href: str, media_type: str | None = None) -> pystac.Link:

@@ -288,6 +288,7 @@ class TrainedNetwork:
                 f"has no discriminators to judge plausibility ({self.card.system})",
                 "take the checkpoint of a system that has some, such as semimtl",
             )
-        if tile < SMALLEST_INPUT:
+        least = SMALLEST_INPUT * self.card.discriminator_stride
+        if tile < least:
             fault = f"must be larger for a discriminator, got {tile} px"
-            raise InvalidValueError("tile", fault, f"give {SMALLEST_INPUT} px or more")
+            raise InvalidValueError("tile", fault, f"give {least} px or more")

@@ -35,6 +35,27 @@ def check_crop(crop: int, stride: int) -> None:
         raise InvalidValueError("data.crop", fault, f"use a larger crop{smaller}")
 
 
+def average_blocks(maps: Tensor, edge: int) -> Tensor:
+    """Average maps over square blocks of pixels.
+
+    Args:
+        maps: ``[B, C, H, W]``; or a mask, bool ``[B, H, W]``.
+        edge: Edge of a block in pixels. What is left at the right and the bottom is cut off.
+
+    Returns:
+        ``[B, C, H // edge, W // edge]``; or the mask of the blocks that are all True.
+
+    Example:
+        >>> average_blocks(torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]), 2)
+        tensor([[[[0.5000]]]])
+    """
+    if edge == 1:
+        return maps
+    if maps.dtype == torch.bool:
+        return F.avg_pool2d(maps.float(), edge) == 1
+    return F.avg_pool2d(maps, edge)
+
+
 class Discriminator(nn.Module):
     """Discriminator of five 4x4 convolutions of stride 2, with up-sampling to the input's size.
 

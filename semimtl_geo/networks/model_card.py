@@ -53,6 +53,7 @@ class ModelCard:
         white: Value that stands for 1 in orthophotos of more than 8 bits, as the training scenes
             were prepared; None: the largest of their type.
         discriminator_width: Channels of a discriminator's first layer.
+        discriminator_stride: Edge in pixels of the blocks whose means discriminators see.
         sources: Classes that each discriminator tells apart; 0: there are no discriminators.
         description: Data, licences, scores and limits of a model that was shared; else None.
 
@@ -80,6 +81,7 @@ class ModelCard:
     overlap: int | None = None
     white: float | None = None
     discriminator_width: int = 0
+    discriminator_stride: int = 1
     sources: int = 0
     description: ModelDescription | None = None
 
@@ -119,6 +121,7 @@ class ModelCard:
         if self.sources:
             check_range("model.sources", self.sources, 1, MOST + 1)
             check_range("model.discriminator_width", self.discriminator_width, 1, LARGEST)
+            check_range("model.adversarial.stride", self.discriminator_stride, 1, LARGEST)
 
     def build_generator(self) -> Generator:
         """Build a generator with these settings."""
@@ -166,6 +169,7 @@ class ModelCard:
             "overlap": self.overlap,
             "white": self.white,
             "discriminator_width": self.discriminator_width,
+            "discriminator_stride": self.discriminator_stride,
             "sources": self.sources,
         }
 
@@ -198,6 +202,7 @@ class ModelCard:
             overlap=_optional_int(plain.get("overlap")),
             white=None if plain.get("white") is None else float(plain["white"]),
             discriminator_width=int(plain.get("discriminator_width", 0)),
+            discriminator_stride=int(plain.get("discriminator_stride", 1)),
             sources=int(plain.get("sources", 0)),
         )
 

@@ -132,6 +132,7 @@ class SemiMTL(AdversarialOptimisation):
             crop=crop,
             pooling=pooling,
             discriminator_width=discriminator_width,
+            discriminator_stride=adversarial.stride,
             sources=alignment.source_count(len(self.domains)) if alignment else 0,
         )
         self.generator = self.card.build_generator()

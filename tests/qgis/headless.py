@@ -110,10 +110,11 @@ class PluginTest(unittest.TestCase):
             assert algorithm.create() is not None
 
     def test_maps_come_in_styled_and_give_buildings(self) -> None:
-        out = self.out("maps")
-        outputs, words, ended = self.call("map", {"INPUT": str(ORTHO), "OUTPUT": out})
+        parameters = {"INPUT": str(ORTHO), "OUTPUT": "TEMPORARY_OUTPUT"}
+        outputs, words, ended = self.call("map", parameters)
         assert ended, words.lines
         assert words.shares[-1] == 100
+        out = outputs["OUTPUT"]
         details = self.context.layersToLoadOnCompletion()
         assert {Path(file).name for file in details} == {
             f"{ORTHO.stem}_landcover.tif",
@@ -129,13 +130,13 @@ class PluginTest(unittest.TestCase):
                 assert "building" in labels
             else:
                 assert layer.renderer().type() == "singlebandpseudocolor"
-        self.open_group(Path(out) / f"{ORTHO.stem}.qlr")
+        self.open_group(Path(out) / f"{ORTHO.stem}_maps.qlr")
         found, words, ended = self.call("buildings", {"MAPS": out, "OUTPUT": self.out("houses")})
         assert ended, words.lines
         houses = QgsVectorLayer(found["BUILDINGS"], "houses")
         assert houses.isValid()
         assert houses.featureCount() > 5
-        assert outputs["LANDCOVER"].endswith("_landcover.tif")
+        assert Path(outputs["LANDCOVER"]).parent == Path(outputs["OUTPUT"])
         blocks = QgsVectorLayer(f"{found['BUILDINGS']}|layername=blocks", "blocks")
         assert blocks.renderer3D().type() == "vector"
         (symbol,) = houses.renderer().symbols(QgsRenderContext())

@@ -89,17 +89,35 @@ def test_an_environment_is_made_with_what_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def which(*found: str) -> None:
-        answers = {name: name for name in found}
-        monkeypatch.setattr("shutil.which", lambda name: answers.get(Path(name).name))
+        def look(name: str, path: str | None = None) -> str | None:
+            return name if name in found else None
+
+        monkeypatch.setattr("shutil.which", look)
 
     python = str(environment.python_of(tmp_path / "env"))
     which("uv")
     make, install = environment.steps(tmp_path / "env", "semimtl-geo")
     assert make.command[:2] == ("uv", "venv")
-    assert install.command == ("uv", "pip", "install", "--python", python, "semimtl-geo")
+    assert install.command[:3] == ("uv", "pip", "install")
+    assert install.command[-1] == "semimtl-geo"
+    assert python in install.command
     which()
     with pytest.raises(environment.UnusableEnvironmentError, match="neither uv nor a Python"):
         environment.steps(tmp_path / "env", "semimtl-geo")
+
+
+def test_a_python_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under the name that it has on Windows; one that is too old is passed over."""
+    for name, version in (("python3.14", "3 9"), ("python.EXE", "3 12")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {version}\necho /base/{name}\n")
+        (tmp_path / name).chmod(0o755)
+    places = {"python3.14": "python3.14", "python": "python.EXE"}
+
+    def look(name: str, path: str | None = None) -> str | None:
+        return str(tmp_path / places[name]) if name in places else None
+
+    monkeypatch.setattr("shutil.which", look)
+    assert environment.find_python() == "/base/python.EXE"
 
 
 def test_an_environment_that_fails_is_a_line(

@@ -159,7 +159,7 @@ class _Percent:
 
     def sld(self) -> str:
         """Return the text of the Styled Layer Descriptor, which shows the first band."""
-        return value_sld(self.name, 0, 100, self.unit)
+        return value_sld(self.name, 0, 100, self.unit, band=1)
 
     def auxiliary(self, counts: Sequence[int]) -> str | None:
         """Return None: a map of this kind needs no auxiliary file."""

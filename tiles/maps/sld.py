@@ -34,7 +34,7 @@ def class_sld(layer: str, names: Sequence[str], colors: Sequence[Color]) -> str:
     return _document(layer, "values", entries)
 
 
-def value_sld(layer: str, low: float, high: float, unit: str) -> str:
+def value_sld(layer: str, low: float, high: float, unit: str, band: int | None = None) -> str:
     """Return the descriptor of a map of values with a continuous colour ramp.
 
     Args:
@@ -42,6 +42,7 @@ def value_sld(layer: str, low: float, high: float, unit: str) -> str:
         low: Value of the ramp's first colour.
         high: Value of the ramp's last colour.
         unit: Unit that follows the numbers of the legend.
+        band: Number of the band that is shown, of a map of several.
 
     Example:
         >>> 'color="#fde725" quantity="30" label="30 m"' in value_sld("height", 0, 30, "m")
@@ -51,10 +52,12 @@ def value_sld(layer: str, low: float, high: float, unit: str) -> str:
         (color, f"{value:.9g}", f"{value:.4g} {unit}".strip())
         for value, color in ramp_steps(low, high)
     ]
-    return _document(layer, "ramp", entries)
+    return _document(layer, "ramp", entries, band)
 
 
-def _document(layer: str, kind: str, entries: Sequence[tuple[Color, str, str]]) -> str:
+def _document(
+    layer: str, kind: str, entries: Sequence[tuple[Color, str, str]], band: int | None = None
+) -> str:
     root = ET.Element("StyledLayerDescriptor", {"version": "1.0.0", **NAMESPACES})
     named = ET.SubElement(root, "NamedLayer")
     ET.SubElement(named, "Name").text = layer
@@ -62,6 +65,9 @@ def _document(layer: str, kind: str, entries: Sequence[tuple[Color, str, str]]) 
     ET.SubElement(style, "Title").text = layer
     rule = ET.SubElement(ET.SubElement(style, "FeatureTypeStyle"), "Rule")
     symbolizer = ET.SubElement(rule, "RasterSymbolizer")
+    if band is not None:
+        channel = ET.SubElement(ET.SubElement(symbolizer, "ChannelSelection"), "GrayChannel")
+        ET.SubElement(channel, "SourceChannelName").text = str(band)
     colors = ET.SubElement(symbolizer, "ColorMap", type=kind)
     for color, quantity, label in entries:
         entry = {"color": hex_color(color), "quantity": quantity, "label": label}

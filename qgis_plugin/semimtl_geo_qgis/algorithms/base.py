@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProcessingUtils,
 )
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtGui import QIcon
@@ -36,6 +36,7 @@ class ApplyStyle(QgsProcessingLayerPostProcessorInterface):
         self, layer: Any, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
         """Load the style, if there is one."""
+        CommandAlgorithm.styles.remove(self)
         if Path(layer.styleURI()).is_file():
             layer.loadDefaultStyle()
             layer.triggerRepaint()
@@ -81,6 +82,27 @@ class CommandAlgorithm(Algorithm):
     styles: list[ApplyStyle] = []  # noqa: RUF012 - shared: QGIS holds no reference to them
     """Post-processors, which must live until QGIS has called them."""
 
+    continues = False
+    """Whether a run that was canceled is continued by the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = ""
+
+    def prepareAlgorithm(  # noqa: N802 - QGIS's name
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> bool:
+        """Look up the output once: each look at a temporary one would make another."""
+        self.out = self.output(parameters, context)
+        return bool(super().prepareAlgorithm(parameters, context, feedback))
+
+    def output(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """Return the folder or file to write."""
+        return str(self.parameterAsString(parameters, "OUTPUT", context))
+
     @abstractmethod
     def command(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
         """Return the subcommand and its arguments."""
@@ -110,13 +132,20 @@ class CommandAlgorithm(Algorithm):
             raise QgsProcessingException(str(fault)) from fault
         command = [python, *COMMAND, *self.command(parameters, context), "--progress", "json"]
         feedback.pushCommandInfo(" ".join(command))
-        outcome = process.run(command, feedback)
+        try:
+            outcome = process.run(command, feedback)
+        except OSError as error:
+            raise QgsProcessingException(f"{python} cannot be run ({error})") from error
         if feedback.isCanceled():
-            feedback.pushInfo(tr("What is done is kept: run it again with the same settings."))
+            if self.continues:
+                feedback.pushInfo(tr("Run it again with the same settings to continue."))
             return {}
         if outcome.code != 0:
             raise QgsProcessingException(outcome.fault)
-        files = [Path(line) for line in outcome.printed if Path(line).is_file()]
+        # os.path.isfile is False for lines that no path can have.
+        files = [Path(line) for line in outcome.printed if os.path.isfile(line)]  # noqa: PTH113
+        if not files:
+            raise QgsProcessingException(tr("The command has named no file that it made."))
         return self.results(files, parameters, context)
 
     def load(self, file: Path, context: QgsProcessingContext, output: str = "") -> None:
@@ -151,12 +180,8 @@ class CommandAlgorithm(Algorithm):
         """Return a file of the (selected) features of a vector parameter; empty if not given."""
         if not parameters.get(name):
             return ""
+        # A GeoPackage keeps any CRS; without compatible formats, the layer is always exported.
         path = self.parameterAsCompatibleSourceLayerPath(
-            parameters, name, context, ["geojson"], "geojson", feedback
+            parameters, name, context, [], "gpkg", feedback
         )
         return str(path)
-
-
-def temporary_folder() -> Path:
-    """Return the folder for files of this session."""
-    return Path(QgsProcessingUtils.tempFolder())

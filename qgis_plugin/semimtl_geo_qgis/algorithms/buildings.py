@@ -53,9 +53,8 @@ class Buildings(CommandAlgorithm):
     def command(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
         """Return the arguments of ``semimtl-geo buildings``."""
         maps = self.parameterAsFile(parameters, "MAPS", context)
-        out = self.parameterAsString(parameters, "OUTPUT", context)
         area = self.parameterAsDouble(parameters, "MIN_AREA", context)
-        return ["buildings", maps, "--out", out, f"--min-area={area}"]
+        return ["buildings", maps, "--out", self.out, f"--min-area={area}"]
 
     def results(
         self, files: list[Path], parameters: dict[str, Any], context: QgsProcessingContext
@@ -64,6 +63,6 @@ class Buildings(CommandAlgorithm):
         for file in files:
             self.load(file, context, "BUILDINGS")
         return {
-            "OUTPUT": self.parameterAsString(parameters, "OUTPUT", context),
-            "BUILDINGS": str(files[0]) if files else None,
+            "OUTPUT": self.out,
+            "BUILDINGS": str(files[0]),
         }

@@ -47,10 +47,13 @@ class HeightsAboveGround(CommandAlgorithm):
             QgsProcessingParameterRasterDestination("OUTPUT", tr("Heights above ground"))
         )
 
+    def output(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """Return the file, and have QGIS load it."""
+        return str(self.parameterAsOutputLayer(parameters, "OUTPUT", context))
+
     def command(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
         """Return the arguments of ``semimtl-geo ndsm``."""
-        out = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        arguments = ["ndsm", self.raster_source(parameters, "DSM", context), "--out", out]
+        arguments = ["ndsm", self.raster_source(parameters, "DSM", context), "--out", self.out]
         terrain = self.raster_source(parameters, "DTM", context)
         if terrain:
             arguments += ["--dtm", terrain]

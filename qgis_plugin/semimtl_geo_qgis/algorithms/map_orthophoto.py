@@ -8,6 +8,7 @@ from typing import Any
 from qgis.core import (
     QgsProcessing,
     QgsProcessingContext,
+    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputMultipleLayers,
     QgsProcessingOutputRasterLayer,
@@ -46,6 +47,8 @@ class MapOrthophoto(CommandAlgorithm):
         "network is adapted to the orthophoto, which needs no labels.</p>"
         "<p>A run that was canceled is continued by the next one with the same settings.</p>"
     )
+
+    continues = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,18 +111,21 @@ class MapOrthophoto(CommandAlgorithm):
     def command(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
         """Return the arguments of ``semimtl-geo map``."""
         model = self.parameterAsFile(parameters, "MODEL", context) or MODEL_OF_PACKAGE
-        out = self.parameterAsString(parameters, "OUTPUT", context)
         source = self.raster_source(parameters, "INPUT", context)
-        arguments = ["map", "--model", model, "--out", out, source]
+        arguments = ["map", "--model", model, "--out", self.out, source]
         for flag, name in (("--bands", "BANDS"), ("--domain", "DOMAIN")):
             text = self.parameterAsString(parameters, name, context)
             if text:
                 arguments += [f"{flag}={text}"]
         if parameters.get("WHITE") is not None:
             arguments.append(f"--white={self.parameterAsDouble(parameters, 'WHITE', context)}")
-        crs = self.parameterAsCrs(parameters, "CRS", context)
-        if parameters.get("CRS") and crs.isValid():
-            arguments.append(f"--crs={crs.authid() or crs.toWkt()}")
+        if parameters.get("CRS"):
+            crs = self.parameterAsCrs(parameters, "CRS", context)
+            if not crs.isValid():
+                raise QgsProcessingException(tr("The CRS of the maps is not valid."))
+            # Those that users define have a number that QGIS alone knows.
+            known = crs.authid() and not crs.authid().startswith("USER:")
+            arguments.append(f"--crs={crs.authid() if known else crs.toWkt()}")
         if self._area:
             arguments += ["--area", self._area]
         for flag, name in (("--confidence", "CONFIDENCE"), ("--probabilities", "PROBABILITIES")):
@@ -131,7 +137,7 @@ class MapOrthophoto(CommandAlgorithm):
         self, files: list[Path], parameters: dict[str, Any], context: QgsProcessingContext
     ) -> dict[str, Any]:
         """Load all maps."""
-        found = {"OUTPUT": self.parameterAsString(parameters, "OUTPUT", context)}
+        found = {"OUTPUT": self.out}
         for file in files:
             output = file.stem.rpartition("_")[2].upper()
             output = output if output in ("LANDCOVER", "HEIGHT") else ""

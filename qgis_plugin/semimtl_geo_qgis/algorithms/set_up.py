@@ -76,6 +76,9 @@ class SetUpEnvironment(Algorithm):
             version = environment.version_of(made)
         except environment.UnusableEnvironmentError as fault:
             raise QgsProcessingException(str(fault)) from fault
+        own = environment.own_version()
+        if version != own:
+            feedback.pushWarning(f"semimtl_geo {version} is there, this plugin was made for {own}")
         remember_python(made)
         feedback.setProgress(100)
         feedback.pushInfo(f"semimtl_geo {version}: {made}")

@@ -23,6 +23,7 @@ from semimtl_geo.cli import main
 from semimtl_geo.export import FixedNetwork, export_model
 from semimtl_geo.networks.generator import Generator
 from tests.semimtl_geo.conftest import Run
+from tiles.errors import InputError
 
 MODELS = ("run", "towns")
 """With the paper's decoders, and with U-Nets and heights by bins."""
@@ -160,6 +161,9 @@ def test_nothing_of_the_training_is_passed_on(folders: dict[str, Path], run: Run
     assert (folder / "net.stac.json").is_file()
     head = (folder / "README.md").read_text(encoding="utf-8").split("---\n")[1]
     assert yaml.safe_load(head)["library_name"] == "semimtl-geo"
+    words = "of the training domain city_a"
+    for described in ("README.md", "net.stac.json", "net_height.onnx"):
+        assert words.encode() in (folder / described).read_bytes()
 
 
 def test_maps_refer_to_the_item_of_the_model(
@@ -177,3 +181,10 @@ def test_statistics_must_be_chosen(
     assert "--domain" in line
     assert "--raster" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_readme_of_ones_own_is_kept(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="is no model card of an export"):
+        export_model(run.checkpoint, tmp_path, domain="city_a")
+    assert [file.name for file in tmp_path.iterdir()] == ["README.md"]

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from semimtl_geo.learning import AdversarialSettings
 from semimtl_geo.mapping.predictor import Predictor, check_device
+from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.training.module import SemiMTL
 from tiles.errors import InputError
 
@@ -127,3 +129,32 @@ def test_a_batch_that_does_not_fit_is_halved(predictor: Predictor) -> None:
     most = 0
     with pytest.warns(match="do not fit"), pytest.raises(InputError, match="a smaller tile"):
         predictor(images)
+
+
+def test_discriminators_of_blocks_judge_blocks(make_model: Callable[..., SemiMTL]) -> None:
+    settings = AdversarialSettings(stride=2)
+    model = make_model(domains={"a": ["landcover"], "b": ["height"]}, adversarial=settings, crop=64)
+    card = ModelCard.from_plain(model.card.to_plain())
+    judges = model.card.build_discriminators()
+    for name, judge in judges.items():
+        judge.load_state_dict(model.discriminators[name].eval().state_dict())
+        judge.eval()
+    model.eval()
+    images = torch.rand(1, 3, 64, 64)
+    made = Predictor(card, model.generator, judges)(images)["height_plausibility"]
+    with torch.no_grad():
+        heights = model.generator(images)["height"]
+        quarters = [heights[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        gain = model.tasks[1].adversary_gain
+        logits = judges["height"](gain * torch.stack(quarters).mean(dim=0))
+    blocks = logits.softmax(dim=1)[:, :1]
+    assert abs(made.mean() - blocks.mean()) < 1e-4
+    # Between four blocks, the mean of them.
+    assert torch.allclose(
+        made[..., 1::2, 1::2][..., :-1, :-1] * 16,
+        9 * blocks[..., :-1, :-1]
+        + 3 * blocks[..., 1:, :-1]
+        + 3 * blocks[..., :-1, 1:]
+        + blocks[..., 1:, 1:],
+        atol=1e-4,
+    )

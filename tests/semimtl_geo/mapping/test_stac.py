@@ -16,9 +16,11 @@ from pystac.extensions.raster import RasterExtension
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from semimtl_geo.mapping import Mapper
+from semimtl_geo.mapping.stac import write_maps_item
 from tests.rasters import noise, write
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
+from tiles.maps import ValueMap
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_item_says_where_the_maps_lie_and_what_they_mean(folder: Path) -> None:
-    file = folder / "maps" / "ortho.stac.json"
+    file = folder / "maps" / "ortho_maps.stac.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     JsonSchemaSTACValidator().validate_core(content, pystac.STACObjectType.ITEM, "1.1.0")
     item = pystac.Item.from_file(file)
@@ -62,12 +64,12 @@ def test_the_item_says_where_the_maps_lie_and_what_they_mean(folder: Path) -> No
 
 
 def test_the_item_says_what_the_maps_were_made_from(folder: Path) -> None:
-    item = pystac.Item.from_file(folder / "maps" / "ortho.stac.json")
+    item = pystac.Item.from_file(folder / "maps" / "ortho_maps.stac.json")
     sources = [str(link.get_absolute_href()) for link in item.get_links("derived_from")]
     assert sources == [str(folder / "ortho.tif"), str(folder / "net.stac.json")]
 
 
-@pytest.mark.parametrize("ending", [".qlr", ".stac.json"])
+@pytest.mark.parametrize("ending", ["_maps.qlr", "_maps.stac.json"])
 def test_a_folder_in_the_way_is_seen_before_the_work(
     folder: Path, tmp_path: Path, ending: str
 ) -> None:
@@ -76,3 +78,12 @@ def test_a_folder_in_the_way_is_seen_before_the_work(
     with pytest.raises(InputError, match=rf"ortho\{ending}: is a folder"):
         mapper.map(folder / "ortho.tif", tmp_path)
     assert len([*tmp_path.iterdir()]) == 1
+
+
+def test_passwords_of_servers_are_not_written(folder: Path, tmp_path: Path) -> None:
+    layers = {"height": ValueMap("height", unit="m")}
+    files = {"height": folder / "maps" / "ortho_height.tif"}
+    sources = ["/vsicurl/https://me:secret@host/a.tif?token=x", "GPKG:none.gpkg:layer", 300 * "x"]
+    write_maps_item(tmp_path / "x.json", "x", [*layers.values()], files, sources)
+    links = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))["links"]
+    assert [link["href"] for link in links] == ["https://host/a.tif"]

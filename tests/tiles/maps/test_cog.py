@@ -14,7 +14,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
-from tiles.maps.layers import ClassMap, Layer, ValueMap
+from tiles.maps.layers import ClassMap, Layer, ProbabilityMap, ValueMap
 from tiles.maps.statistics import BandStatistics
 from tiles.maps.writer import MapWriter
 
@@ -24,6 +24,10 @@ CLASSES = ClassMap(
     ((255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0)),
 )
 HEIGHT = ValueMap("height", unit="m", description="height above ground", low=0, high=30)
+
+
+def parse_text(text: str) -> ET.Element:
+    return ET.fromstring(text.encode())  # noqa: S314 - our own text
 
 
 def parse(path: Path) -> ET.Element:
@@ -167,6 +171,22 @@ def test_style_of_values_spans_their_range(tmp_path: Path) -> None:
     assert (steps[0], steps[-1]) == (0, 30)
     assert steps == sorted(steps)
     assert shader[0].get("label") == "0 m"
+
+
+def test_descriptors_for_servers_have_the_same_colours(tmp_path: Path) -> None:
+    sld = "{http://www.opengis.net/sld}"
+    for layer, values in ((CLASSES, class_values(60, 40)), (HEIGHT, np.ones((40, 60), np.float32))):
+        path = write(tmp_path / f"{type(layer).__name__}.tif", layer, values)
+        shown = parse(path.with_suffix(".sld")).iter(f"{sld}ColorMapEntry")
+        (name,) = {"paletteEntry", "item"} & {
+            node.tag for node in parse(path.with_suffix(".qml")).iter()
+        }
+        styled = parse(path.with_suffix(".qml")).iter(name)
+        assert [
+            (entry.get("label"), entry.get("color"), entry.get("quantity")) for entry in shown
+        ] == [(entry.get("label"), entry.get("color"), entry.get("value")) for entry in styled]
+    several = parse_text(ProbabilityMap("p", "landcover", ["road", "tree"]).sld())
+    assert [node.text for node in several.iter(f"{sld}SourceChannelName")] == ["1"]
 
 
 def test_small_maps_are_valid_too(tmp_path: Path) -> None:
