@@ -40,7 +40,12 @@ def test_a_map_without_fcntl(run: Run, tmp_path: Path) -> None:
     options = [f"--out={tmp_path / 'there'}", "--devices=cpu,cpu"]
     subprocess.run([sys.executable, script, *args, *options], cwd=ROOT, check=True)
     here, there = (
-        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()}
+        # The STAC Item says when the maps were made.
+        {
+            file.name: file.read_bytes()
+            for file in (tmp_path / name).iterdir()
+            if file.suffix != ".json"
+        }
         for name in ("here", "there")
     )
     assert len(here) >= 4

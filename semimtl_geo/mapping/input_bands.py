@@ -13,6 +13,7 @@ from rasterio.errors import RasterioError
 
 from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError, InvalidValueError
+from tiles.reading.array_raster import ArrayRaster
 from tiles.reading.band_names import band_numbers, find_bands
 from tiles.types import BandSelection, RasterName
 
@@ -54,21 +55,49 @@ def find_input(
 def _find_in_one(
     raster: RasterName, card: ModelCard, bands: BandSelection | None, white: float | None
 ) -> tuple[list[int] | None, float]:
-    wanted = card.bands
-    try:
-        with rasterio.open(raster) as source:
-            dtypes = source.dtypes
-            if bands is not None:
-                numbers = band_numbers(source, str(raster), bands)
-            else:
-                meanings = enumerate(source.colorinterp, start=1)
-                colors = [i for i, meaning in meanings if meaning != ColorInterp.alpha]
-                numbers = find_bands(source, wanted) or colors
-    except RasterioError:
-        return None, 1.0
-    check_bands(str(raster), numbers, len(dtypes), wanted, "--bands 4,1,2")
-    dtype = np.dtype(dtypes[numbers[0] - 1])
+    if isinstance(raster, ArrayRaster):
+        numbers = choose_bands(raster, raster.name, card, bands)
+        dtype = raster.stored_dtype
+    else:
+        try:
+            with rasterio.open(raster) as source:
+                numbers = choose_bands(source, str(raster), card, bands)
+                dtype = np.dtype(source.dtypes[numbers[0] - 1])
+        except RasterioError:
+            return None, 1.0
     return numbers, white_of(dtype, card) if white is None else white
+
+
+def choose_bands(
+    source: Any,
+    name: str,
+    card: ModelCard,
+    bands: BandSelection | None = None,
+    example: str = "--bands 4,1,2",
+) -> list[int]:
+    """Choose the bands that the network wants, in its order.
+
+    Args:
+        source: An open raster, or an image that xarray holds.
+        name: Name of it in error messages.
+        card: Settings of the network.
+        bands: Numbers or names of the bands, as for :func:`find_input`.
+        example: Example of how to name the bands, for the error message.
+
+    Returns:
+        Their numbers, from 1.
+
+    Raises:
+        InputError: If there are others.
+    """
+    if bands is not None:
+        numbers = band_numbers(source, name, bands)
+    else:
+        meanings = enumerate(source.colorinterp, start=1)
+        colors = [i for i, meaning in meanings if meaning != ColorInterp.alpha]
+        numbers = find_bands(source, card.bands) or colors
+    check_bands(name, numbers, len(source.colorinterp), card.bands, example)
+    return numbers
 
 
 def check_white(white: float | None) -> None:

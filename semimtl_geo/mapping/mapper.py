@@ -12,11 +12,12 @@ from semimtl_geo.mapping.dataset import CHUNK
 from semimtl_geo.mapping.images import read_image
 from semimtl_geo.mapping.lazy import map_image
 from semimtl_geo.mapping.many import FinishedCallback, map_places
-from semimtl_geo.mapping.names import as_list, check_name, name_places
+from semimtl_geo.mapping.names import check_name, name_places
 from semimtl_geo.mapping.settings import MapOptions, MapSettings
 from semimtl_geo.mapping.spreading import PlaceProgress
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.files import output_path
+from tiles.reading.array_raster import RasterImage, as_rasters
 from tiles.types import BandSelection, ProgressCallback, RasterName
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Mapper(TrainedNetwork):
 
     def map(
         self,
-        raster: RasterName | Sequence[RasterName],
+        raster: RasterImage | Sequence[RasterImage],
         out: str | PathLike[str],
         *,
         name: str | None = None,
@@ -65,8 +66,8 @@ class Mapper(TrainedNetwork):
         """Map a raster of any size: ``<out>/<name>_<task>.tif``.
 
         Args:
-            raster: An orthophoto, anything that GDAL reads; or the files of one place, which give
-                one map.
+            raster: An orthophoto, anything that GDAL reads, or an image that xarray holds; or the
+                files of one place, which give one map.
             out: Folder for the maps, created if it does not exist.
             name: First part of the maps' names; by default the raster's name. Several files need
                 one.
@@ -114,7 +115,7 @@ class Mapper(TrainedNetwork):
             >>> map_files(maps)["height"].as_posix()
             'maps/ortho_height.tif'
         """
-        files = as_list(raster)
+        files = as_rasters(raster)
         name = check_name(name, files)
         mapper = self if domain is None else self.for_domain(domain)
         maps = map_places(
@@ -143,7 +144,7 @@ class Mapper(TrainedNetwork):
 
     def map_many(
         self,
-        rasters: Sequence[RasterName] | Mapping[str, RasterName | Sequence[RasterName]],
+        rasters: Sequence[RasterImage] | Mapping[str, RasterImage | Sequence[RasterImage]],
         out: str | PathLike[str],
         statistics: str = "joint",
         *,
@@ -162,8 +163,8 @@ class Mapper(TrainedNetwork):
         arguments.
 
         Args:
-            rasters: Rasters that are named after their files; or the files of each place by its
-                name, one or more of which give one map.
+            rasters: Rasters that are named after their files, or images that xarray holds; or those
+                of each place by its name, one or more of which give one map.
             out: Folder for the maps, created if it does not exist.
             statistics: ``"joint"`` re-estimates BatchNorm statistics once on all rasters, so that
                 maps of neighbours agree; ``"each"`` on each place by itself, which maps one place

@@ -6,18 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from tiles.errors import InvalidValueError
 from tiles.types import RasterName
+
+if TYPE_CHECKING:
+    from tiles.reading.array_raster import RasterImage
 
 LONGEST: Final = 200
 """Bytes of a name, to which endings and those of hidden files are added: disks allow 255."""
 
 
 def name_places(
-    rasters: RasterName | Sequence[RasterName] | Mapping[str, RasterName | Sequence[RasterName]],
+    rasters: RasterImage
+    | Sequence[RasterImage]
+    | Mapping[str, RasterImage | Sequence[RasterImage]],
 ) -> dict[str, list[RasterName]]:
     """Return the files of each place by its name.
 
@@ -29,10 +34,10 @@ def name_places(
             would give maps of the same name.
     """
     if isinstance(rasters, Mapping):
-        places = {name: as_list(files) for name, files in rasters.items()}
+        places = {name: _as_rasters(files) for name, files in rasters.items()}
     else:
         places = {}
-        for raster in as_list(rasters):
+        for raster in _as_rasters(rasters):
             places.setdefault(_stem(raster), []).append(raster)
         for files in places.values():
             if len(files) > 1:
@@ -49,17 +54,22 @@ def name_places(
     return places
 
 
-def as_list(rasters: RasterName | Sequence[RasterName]) -> list[RasterName]:
-    """Return one raster, or several, as a list."""
-    return [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
-
-
 def _stem(raster: RasterName) -> str:
     """Return the name of a file without its ending, and of a URL without its query."""
     name = fspath(raster)
     if re.match(r"(/vsi\w+/)*https?://", name):
         name = unquote(urlsplit(name[name.index("http") :]).path)
     return Path(name).stem
+
+
+def _as_rasters(rasters: RasterImage | Sequence[RasterImage]) -> list[RasterName]:
+    """Return one raster, or several, as a list."""
+    files = [rasters] if isinstance(rasters, str | PathLike) else rasters
+    if isinstance(files, Sequence) and all(isinstance(file, str | PathLike) for file in files):
+        return [file for file in files if isinstance(file, str | PathLike)]
+    from tiles.reading.array_raster import as_rasters  # imports torch
+
+    return as_rasters(rasters)
 
 
 def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = "name") -> str:

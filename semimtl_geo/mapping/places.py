@@ -149,7 +149,7 @@ def check_brightness(source: Source, white: float, stacklevel: int = 2) -> None:
         stacklevel: Line that a warning names, as above.
 
     Raises:
-        InputError: If real numbers are far from 0 to 1.
+        InputError: If real numbers are far from 0 to white.
     """
     dtype = np.dtype(source.dtype)
     if dtype.itemsize == 1:
@@ -160,10 +160,10 @@ def check_brightness(source: Source, white: float, stacklevel: int = 2) -> None:
     if dtype.kind == "f":
         lowest = float(min(values.min() for values in windows))
         bright = float(np.percentile(np.concatenate([v.ravel() for v in windows]), 99))
-        if lowest < LOWEST_COLOUR:
+        if lowest < LOWEST_COLOUR * white:
             raise InputError(source.name, *unmarked_nodata(f"values of {lowest:g}", lowest))
-        if bright > HIGHEST_COLOUR:
-            fault = f"has real numbers up to {bright:g}, which are read as 0 to 1"
+        if bright > HIGHEST_COLOUR * white:
+            fault = f"has real numbers up to {bright:g}, which are read as 0 to {white:g}"
             raise InputError(source.name, fault, "give the value of white, such as --white 255")
         return
     brightest = float(max(values.max() for values in windows))

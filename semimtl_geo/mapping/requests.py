@@ -15,6 +15,7 @@ from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.maps.layers import Layer
 from tiles.mosaic.mosaicker import mosaic
+from tiles.reading.array_raster import ArrayRaster
 from tiles.types import ProgressCallback, RasterName
 
 
@@ -105,6 +106,8 @@ def make_request(
 
 def _absolute(name: RasterName) -> RasterName:
     """Return the absolute path of a file; other names that GDAL opens stay as they are."""
+    if isinstance(name, ArrayRaster):
+        return name
     with suppress(OSError):  # a name may be too long for a path
         return Path(name).absolute() if Path(name).exists() else name
     return name

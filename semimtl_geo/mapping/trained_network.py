@@ -31,6 +31,7 @@ from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError, InvalidValueError
+from tiles.reading.array_raster import RasterImage, as_rasters
 from tiles.types import BandSelection, RasterName
 
 
@@ -139,7 +140,7 @@ class TrainedNetwork:
 
     def adapt(
         self,
-        rasters: RasterName | Sequence[RasterName],
+        rasters: RasterImage | Sequence[RasterImage],
         bands: BandSelection | None = None,
         crs: str | None = None,
         area: RasterName | None = None,
@@ -163,7 +164,7 @@ class TrainedNetwork:
         Raises:
             InputError: If a raster cannot be used.
         """
-        paths = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
+        paths = as_rasters(rasters)
         some = paths[:: -(-len(paths) // SAMPLE_CROPS)]
         origin = "the raster" if len(some) == 1 else f"{len(some)} rasters"
         crops = sample_crops(some, self.card, bands, crs, area, white)

@@ -39,7 +39,9 @@ from qgis.core import (
 from semimtl_geo_qgis import classFactory, environment
 from semimtl_geo_qgis.process import Outcome, run
 
-SAMPLES = ROOT / "semimtl_geo" / "samples"
+# QGIS writes statistics beside rasters that it looks at, so these are copies.
+SAMPLES = Path(tempfile.mkdtemp()) / "samples"
+shutil.copytree(ROOT / "semimtl_geo" / "samples", SAMPLES)
 ORTHO = next(SAMPLES.rglob("image/*.tif"))
 PYTHON = sys.argv.pop(1)
 
@@ -79,6 +81,7 @@ class PluginTest(unittest.TestCase):
     def tearDownClass(cls) -> None:
         cls.plugin.unload()
         shutil.rmtree(cls.folder)
+        shutil.rmtree(SAMPLES.parent)
 
     @classmethod
     def call(

@@ -13,6 +13,7 @@ from tiles.errors import InvalidValueError
 from tiles.files import output_path
 from tiles.maps.layers import ClassMap, Layer
 from tiles.maps.writer import check_target
+from tiles.reading.array_raster import ArrayRaster
 from tiles.types import Float32Array, RasterName
 
 
@@ -84,6 +85,8 @@ def fill_values(fill: Sequence[float] | float, bands: int) -> Float32Array:
 
 def independent_of_folder(name: RasterName) -> RasterName:
     """Return the name of a raster that is valid in processes with another working folder."""
+    if isinstance(name, ArrayRaster):
+        return name
     with suppress(OSError):  # GDAL also reads URLs, some of them too long for a file name.
         return Path(name).absolute() if Path(name).exists() else name
     return name

@@ -20,7 +20,8 @@ from tiles.mosaic.networks import Network
 from tiles.mosaic.panels import MosaicJob, WorkerContext, map_panel
 from tiles.mosaic.tiling import TilingPlan
 from tiles.mosaic.windows import DEFAULT_BLEND, find_window
-from tiles.reading.raster import BEYOND, grid_at_gsd
+from tiles.reading.array_raster import known_values
+from tiles.reading.raster import grid_at_gsd
 from tiles.types import BoolArray, Span
 
 
@@ -74,14 +75,7 @@ class ArraySource:
         first, start = self.origin
         part = self.values[:, top - first : bottom - first, left - start : right - start]
         values = np.array(part)  # A copy, which may be written to.
-        known: BoolArray = np.ones(values.shape[1:], bool)
-        if self.nodata is not None:
-            known = (values != self.nodata).any(axis=0)
-        if values.dtype.kind == "f":
-            known = (np.abs(values) < BEYOND).all(axis=0)  # also false for NaN
-            if self.nodata is not None:
-                known &= (values != self.nodata).all(axis=0)
-        return values, known
+        return values, known_values(values, self.nodata)
 
 
 def read_window(plan: TilingPlan) -> tuple[Span, Span]:

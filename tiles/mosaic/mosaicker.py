@@ -29,13 +29,14 @@ from tiles.mosaic.panels import MosaicJob, WorkerContext
 from tiles.mosaic.tiling import PANEL_COLUMNS, TilingPlan, fit_tile
 from tiles.mosaic.windows import DEFAULT_BLEND, Blend, find_window
 from tiles.reading.area import read_area
+from tiles.reading.array_raster import RasterImage, as_rasters
 from tiles.reading.raster import GDAL_CACHE
 from tiles.reading.source import Source
 from tiles.types import ProgressCallback, RasterName
 
 
 def mosaic(
-    raster: RasterName | Sequence[RasterName],
+    raster: RasterImage | Sequence[RasterImage],
     network: Network | Sequence[Network],
     layers: Layer | Sequence[Layer],
     out: str | PathLike[str] | Mapping[str, str | PathLike[str]],
@@ -74,7 +75,8 @@ def mosaic(
 
     Args:
         raster: A georeferenced image that GDAL reads, or several of one place, which become one
-            map. Where they overlap, the first that knows a pixel counts.
+            map. Where they overlap, the first that knows a pixel counts. Or one image that xarray
+            holds, in memory or in chunks of dask, which are computed as they are needed.
         network: A ``torch.nn.Module`` or a function from a batch, float32 [B, C, S, S], to scores
             [B, K, S, S]: K scores (probabilities or logits) for a `ClassMap` of K classes, K = 1
             for a `ValueMap` or `PercentMap`. With several layers it returns a dictionary of scores
@@ -132,7 +134,7 @@ def mosaic(
     if batch_size < 1:
         fault = f"must be >= 1 tile, got {batch_size}"
         raise InvalidValueError("batch_size", fault, "give 1 or more")
-    rasters = [raster] if isinstance(raster, str | PathLike) else list(raster)
+    rasters = as_rasters(raster)
     networks = [
         TileNetwork(one, scale, device)
         for one in ([network] if callable(network) else list(network))

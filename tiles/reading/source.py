@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from os import PathLike, fspath
+from os import fspath
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from rasterio.crs import CRS
 from tiles.errors import InputError, InvalidValueError
 from tiles.files import Closeable
 from tiles.grid import PixelGrid
+from tiles.reading.array_raster import ArrayRaster, RasterImage, as_rasters
 from tiles.reading.common_grid import (
     aligned_groups,
     anchor_grid,
@@ -28,7 +29,7 @@ from tiles.reading.open_files import OpenFiles, SourceFile
 from tiles.reading.overlay import Overlay, Placement
 from tiles.reading.raster import FileStats, Raster, grid_at_gsd
 from tiles.reading.warp import WarpedOverlay
-from tiles.types import BandSelection, BoolArray, RasterName, Span
+from tiles.types import BandSelection, BoolArray, Span
 
 SAMPLES: Final = 4
 """Windows along each axis that are sampled."""
@@ -44,7 +45,8 @@ class Source(Closeable):
     pixels are those of the common grid are read as they are; others are resampled to it.
 
     Args:
-        rasters: One or more files that GDAL reads, also URLs and virtual rasters.
+        rasters: One or more files that GDAL reads, also URLs and virtual rasters; or one image that
+            xarray holds.
         bands: Numbers of the bands wanted, from 1, or their names; by default all except alpha. A
             name is looked up in each file.
         crs: Coordinate reference system to read in; by default that of the first file.
@@ -71,20 +73,29 @@ class Source(Closeable):
 
     def __init__(
         self,
-        rasters: RasterName | Sequence[RasterName],
+        rasters: RasterImage | Sequence[RasterImage],
         bands: BandSelection | None = None,
         crs: str | CRS | None = None,
         classes: bool = False,
     ) -> None:
-        names = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
+        names = as_rasters(rasters)
         if not names:
             raise InvalidValueError("rasters", "must name at least one file, got none", "name one")
         common_crs = None if crs is None else parse_crs(crs)
         self._files = OpenFiles()
         self._classes = classes
-        self._raster: Raster | Overlay
-        first = Raster(names[0], bands)
-        if len(names) == 1 and common_crs in (None, first.grid.crs):
+        self._raster: Raster | Overlay | ArrayRaster
+        arrays = [name for name in names if isinstance(name, ArrayRaster)]
+        if arrays and len(names) > 1:
+            fault = f"must be files, or one image, got {len(names)}"
+            raise InvalidValueError("rasters", fault, "merge the images first, by rioxarray.merge")
+        first = arrays[0].with_bands(bands) if arrays else Raster(names[0], bands)
+        if isinstance(first, ArrayRaster) and common_crs not in (None, first.grid.crs):
+            fault = "does not apply to an image in memory"
+            raise InvalidValueError("crs", fault, "reproject it first, by .rio.reproject")
+        if isinstance(first, ArrayRaster) or (
+            len(names) == 1 and common_crs in (None, first.grid.crs)
+        ):
             self._raster, self._file_stats = first, first.file_stats()
         else:
             first.close()

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import dask.array
+import geopandas
 import numpy as np
 import pytest
 import rasterio
 import rioxarray
+import shapely
 import xarray
 
-from semimtl_geo.mapping import CoarseRasterWarning, Mapper
-from semimtl_geo.mapping.images import find_image_bands
+from semimtl_geo.mapping import CoarseRasterWarning, Mapper, map_files
+from semimtl_geo.mapping.input_bands import choose_bands
 from semimtl_geo.mapping.predictor import Predictor
 from tests.rasters import write
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
+from tiles.reading.array_raster import ArrayRaster
 
 HEIGHT, WIDTH = 151, 203
 
@@ -69,6 +72,27 @@ def test_maps_are_those_of_the_raster(mapper: Mapper, raster: Path, tmp_path: Pa
                 assert computed[name].dtype == want[name].dtype
     assert np.isnan(computed["height"].values[50, 40])
     assert computed["landcover"].values[50, 40] == 255
+
+
+@pytest.mark.parametrize("options", [{}, {"area": True}, {"devices": ["cpu", "cpu"]}])
+def test_map_of_an_image_makes_the_bytes_of_the_file(
+    mapper: Mapper, raster: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """In chunks of dask, masked, with statistics of the image, also in other processes."""
+    if "area" in options:
+        with rasterio.open(raster) as file:
+            left, bottom, right, top = file.bounds
+            part = shapely.box(left, (bottom + top) / 2, (left + right) / 2, top)
+        options = {"area": tmp_path / "area.gpkg"}
+        geopandas.GeoDataFrame(geometry=[part], crs=file.crs).to_file(options["area"])
+    want = map_files(mapper.map(raster, tmp_path / "file", tile=32, **options))
+    for number, image in enumerate(
+        (load(raster, chunks={"x": 77, "y": 33}), load(raster, masked=True))
+    ):
+        out = tmp_path / f"array{number}"
+        for name, made in map_files(mapper.map(image, out, tile=32, **options)).items():
+            assert made.name == want[name].name
+            assert made.read_bytes() == want[name].read_bytes()
 
 
 def test_what_no_image_can_hold_is_unknown(mapper: Mapper, tmp_path: Path) -> None:
@@ -166,7 +190,7 @@ def test_bands_by_name(mapper: Mapper) -> None:
     named = georeferenced(pixels, band=["red", "green", "blue", "nir"])
     described = georeferenced(pixels).assign_attrs(long_name=("Red", "Green", "Blue", "NIR"))
     for image in (named, described):
-        assert find_image_bands(image, mapper.card) == [4, 1, 2]
+        assert choose_bands(ArrayRaster(image), "image", mapper.card) == [4, 1, 2]
         made = mapper.predict(image, domain="city_a")
         assert made.attrs["bands"] == "4 as NIR, 1 as red, 2 as green"
         assert "band" not in made.coords

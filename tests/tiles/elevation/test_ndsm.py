@@ -408,6 +408,7 @@ def test_the_file_says_what_it_is_and_where_it_comes_from(tmp_path: Path, town: 
         "dsm.tif",
         "dtm.tif",
         "h.qml",
+        "h.sld",
         "h.tif",
     ]
 

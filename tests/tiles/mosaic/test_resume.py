@@ -107,7 +107,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, byt
     image, out = picture(where / "image.tif"), folder(where / "out")
     run(image, out)
     made = contents(out)
-    assert len(made) == 9
+    assert len(made) == 13  # four maps, each with two styles, and the attributes of classes
     return image, made
 
 
