@@ -74,7 +74,11 @@ def test_maps_are_those_of_the_raster(mapper: Mapper, raster: Path, tmp_path: Pa
     assert computed["landcover"].values[50, 40] == 255
 
 
-@pytest.mark.parametrize("options", [{}, {"area": True}, {"devices": ["cpu", "cpu"]}])
+@pytest.mark.parametrize(
+    ("raster", "options"),
+    [(0.15, {}), (0.5, {"area": True}), (0.27, {"devices": ["cpu", "cpu"]})],
+    indirect=["raster"],
+)
 def test_map_of_an_image_makes_the_bytes_of_the_file(
     mapper: Mapper, raster: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
