@@ -70,9 +70,10 @@ class Bars(Display):
             bar.close()
 
     def close(self) -> None:
-        """Leave the bars as they are."""
+        """Leave the bars as they are; later calls of :meth:`show` make others."""
         for bar in self._bars.values():
             bar.close()
+        self._bars.clear()
 
 
 class JsonLines(Display):

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess  # nosec B404 - what the plugin is for
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,8 @@ FOLDERS = (
     "/usr/local/bin",
     "/Library/Frameworks/Python.framework/Versions/Current/bin",
 )
-"""Where uv and Python lie on macOS, whose programs with windows do not get the PATH of a shell."""
+"""Folders that are searched for uv and Python besides PATH: applications of macOS that are started
+from the desktop do not get the PATH of a shell."""
 
 
 class UnusableEnvironmentError(Exception):
@@ -210,7 +211,8 @@ def make(folder: Path, source: str, feedback: Any) -> Path | None:
 def _count_packages(step: Step, feedback: Any) -> Callable[[str], None]:
     """Return a function that shows a line of pip or uv, and counts the packages named so far."""
     file = constraints()
-    total = 1 + sum(1 for _ in _requirements(file)) if file else 100
+    # A line per package, and one of comment in place of the package itself.
+    total = len(file.read_text(encoding="utf-8").splitlines()) if file else 100
     seen: set[str] = set()
 
     def show(line: str) -> None:
@@ -222,12 +224,6 @@ def _count_packages(step: Step, feedback: Any) -> Callable[[str], None]:
             feedback.setProgress(step.start + share * (step.stop - step.start))
 
     return show
-
-
-def _requirements(file: Path) -> Iterator[str]:
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            yield line
 
 
 def _ask(command: list[str], seconds: float) -> subprocess.CompletedProcess[str] | None:

@@ -32,7 +32,7 @@ WINDOWS = sys.platform == "win32"
 
 @dataclass
 class Outcome:
-    """What a command has said.
+    """Exit code and output of a command.
 
     Attributes:
         code: Exit code; None if it had to be killed.
@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def fault(self) -> str:
-        """Return what went wrong: its last words."""
+        """Return the last line of output, with the exit code unless that is 2."""
         words = [line for line in (*self.printed, *self.said) if line.strip()]
         last = words[-1] if words else "no message"
         return last if self.code == 2 else f"exit code {self.code}: {last}"

@@ -1,4 +1,4 @@
-"""What the plugin remembers between sessions: the Python that it runs commands with."""
+"""Setting of the plugin that lasts between sessions: the Python that runs the commands."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from semimtl_geo.mapping.names import check_name, name_places
 from semimtl_geo.models import find_model, model_names
-from semimtl_geo.progress import Display, Style, add_progress, make_display
+from semimtl_geo.progress import Style, add_progress, make_display
 from tiles.errors import InputError, MissingFileError
 from tiles.files import Closeable, output_path, path_errors
 from tiles.types import RasterName
@@ -172,13 +172,11 @@ class _Report(Closeable):
         previews: Path | None,
         style: Style,
     ) -> None:
-        self._places, self._tasks, self._previews, self._style = places, tasks, previews, style
-        self._display: Display | None = None
+        self._places, self._tasks, self._previews = places, tasks, previews
+        self._display = make_display(style)
 
     def show(self, name: str, done: int, total: int) -> None:
         """Show how far the work on a place has come."""
-        if self._display is None:
-            self._display = make_display(self._style)
         self._display.show(name, "px", done, total)
 
     def print(self, name: str, maps: xarray.Dataset) -> None:
@@ -202,9 +200,7 @@ class _Report(Closeable):
 
     def close(self) -> None:
         """Remove the progress bars."""
-        if self._display is not None:
-            self._display.close()
-            self._display = None
+        self._display.close()
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def export_model(
     elif raster is not None and network.needs_statistics:
         network = network.adapt(raster)
     fixed, card = FixedNetwork(network), network.card
-    description = description or default_description(name, card)
+    description = description or _described(name, card)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     files = {"weights": save_model(path, folder / f"{name}.safetensors", description)}
@@ -87,13 +87,8 @@ def export_model(
     return [*files.values(), item, readme]
 
 
-def default_description(name: str, card: ModelCard) -> ModelDescription:
-    """Return the description of a network, or what is known of one that nobody has described.
-
-    Args:
-        name: Name of the network.
-        card: Settings of the network.
-    """
+def _described(name: str, card: ModelCard) -> ModelDescription:
+    """Return the description of a network, or what is known of one that nobody has described."""
     nobody = "Not stated."
     return card.description or ModelDescription(
         title=name,

@@ -13,7 +13,7 @@ import pystac
 import torch
 
 from semimtl_geo.export.fixed_network import FixedNetwork
-from semimtl_geo.mapping.stac import slug
+from semimtl_geo.mapping.stac import classifications
 from semimtl_geo.networks.description import ModelDescription
 from semimtl_geo.networks.model_card import ModelCard
 from semimtl_geo.tasks import Segmentation, Task
@@ -133,15 +133,8 @@ def _properties(
 def _output(task: Task, edge: int) -> dict[str, Any]:
     classes: list[dict[str, Any]] = []
     if isinstance(task, Segmentation):
-        classes = [
-            {
-                "value": value,
-                "name": slug(label),
-                "title": label,
-                "color_hint": "{:02X}{:02X}{:02X}".format(*color),
-            }
-            for value, (label, color) in enumerate(task.class_colors.items())
-        ]
+        colors = task.class_colors
+        classes = [one.to_dict() for one in classifications([*colors], [*colors.values()])]
     return {
         "name": task.name,
         "tasks": [_kind(task)],

@@ -24,6 +24,7 @@ from rasterio.warp import transform_geom
 from semimtl_geo.mapping.provenance import read_tags
 from tiles.files import write_errors, write_text
 from tiles.maps.layers import ClassMap, Layer
+from tiles.types import Color
 
 URL: Final = re.compile(r"(?:/vsi\w+/)*(https?://.+)")
 """A URL, also as GDAL names it; what follows is read by its own drivers."""
@@ -97,14 +98,27 @@ def write_maps_item(
         write_text(target, json.dumps(content, indent=2) + "\n")
 
 
-def slug(label: str) -> str:
-    """Return a name of a class as the classification extension allows it.
+def classifications(names: Sequence[str], colors: Sequence[Color]) -> list[Classification]:
+    """Return classes as the classification extension describes them.
+
+    Args:
+        names: Names of the classes with the values 0, 1, ...
+        colors: Colours of the classes.
 
     Example:
-        >>> slug("low vegetation")
-        'low_vegetation'
+        >>> (grass,) = classifications(["low vegetation"], [(0, 255, 255)])
+        >>> grass.name, grass.title, grass.color_hint
+        ('low_vegetation', 'low vegetation', '00FFFF')
     """
-    return "_".join(re.findall(r"[0-9A-Za-z-]+", label)) or "class"
+    return [
+        Classification.create(
+            value=value,
+            name="_".join(re.findall(r"[0-9A-Za-z-]+", label)) or "class",
+            title=label,
+            color_hint="{:02X}{:02X}{:02X}".format(*color),
+        )
+        for value, (label, color) in enumerate(zip(names, colors, strict=True))
+    ]
 
 
 def _add_asset(item: pystac.Item, layer: Layer, file: Path, folder: Path) -> None:
@@ -130,15 +144,7 @@ def _add_asset(item: pystac.Item, layer: Layer, file: Path, folder: Path) -> Non
         ]
     RasterExtension.ext(asset, add_if_missing=True).apply(bands)
     if isinstance(layer, ClassMap):
-        classes = [
-            Classification.create(
-                value=value,
-                name=slug(label),
-                title=label,
-                color_hint="{:02X}{:02X}{:02X}".format(*color),
-            )
-            for value, (label, color) in enumerate(zip(layer.classes, layer.colors, strict=True))
-        ]
+        classes = classifications(layer.classes, layer.colors)
         ClassificationExtension.ext(asset, add_if_missing=True).apply(classes)
 
 

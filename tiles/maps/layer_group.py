@@ -42,23 +42,23 @@ def write_layer_group(
     tree = ET.SubElement(root, "layer-tree-group", name="", checked="Qt::Checked", expanded="1")
     group = ET.SubElement(tree, "layer-tree-group", name=name, checked="Qt::Checked", expanded="1")
     definitions = ET.SubElement(root, "maplayers")
+    with rasterio.open(files[layers[0].name]) as raster:  # all maps have one CRS
+        crs = CRS.from_user_input(raster.crs)
     for layer in layers:
         file = Path(files[layer.name])
         relative = Path(os.path.relpath(file, target.parent)).as_posix()
         identifier, source = f"{name}_{layer.name}", f"./{relative}"
         entry = {"id": identifier, "name": layer.name, "source": source, "providerKey": "gdal"}
         ET.SubElement(group, "layer-tree-layer", entry, checked="Qt::Checked", expanded="1")
-        definitions.append(_definition(identifier, source, layer, file))
+        definitions.append(_definition(identifier, source, layer, crs))
     ET.indent(root)
     head = "<!DOCTYPE qgis-layer-definition>\n"
     with write_errors(target):
         write_text(target, head + ET.tostring(root, encoding="unicode") + "\n")
 
 
-def _definition(identifier: str, source: str, layer: Layer, file: Path) -> ET.Element:
+def _definition(identifier: str, source: str, layer: Layer, crs: CRS) -> ET.Element:
     definition = ET.Element("maplayer", type="raster", styleCategories="AllStyleCategories")
-    with rasterio.open(file) as raster:
-        crs = CRS.from_user_input(raster.crs)
     for tag, text in (("id", identifier), ("datasource", source), ("layername", layer.name)):
         ET.SubElement(definition, tag).text = text
     definition.append(_reference_system(crs))

@@ -127,9 +127,11 @@ class Raster(Closeable):
     def _check_mask_file(self) -> None:
         """Refuse a mask beside the raster that GDAL cannot read, and would ignore."""
         mask = f"{self.name}.msk"
+        if not os.path.isfile(mask):  # noqa: PTH113 - any name, also one that no path can have
+            return
         with rasterio.Env():  # else GDAL would print its own words, too
             flags = self._file.mask_flag_enums
-        if os.path.isfile(mask) and [MaskFlags.all_valid] in flags:  # noqa: PTH113 - any name
+        if [MaskFlags.all_valid] in flags:
             raise InputError(mask, "cannot be read as a mask", "mend or remove it")
 
     def _read_grid(self) -> PixelGrid:

@@ -1,4 +1,4 @@
-"""What the algorithms that run a command of semimtl_geo have in common."""
+"""Base classes of the algorithms, and of those that run a command of semimtl_geo."""
 
 from __future__ import annotations
 
