@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,3 +76,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     train([*args, f"--out={folder / 'out'}"])
     return Run(folder / "cities", folder / "out", args)
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a server of `in`; a process of its own, for GDAL opens files without a pause."""
+    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # of GDAL's tiles
+    code = (
+        "import functools, http.server as h, sys\n"
+        "handler = functools.partial(h.SimpleHTTPRequestHandler, directory=sys.argv[1])\n"
+        "server = h.ThreadingHTTPServer(('127.0.0.1', 0), handler)\n"
+        "print(server.server_address[1], flush=True)\n"
+        "server.serve_forever()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "in")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        server.terminate()

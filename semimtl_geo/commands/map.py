@@ -16,6 +16,7 @@ from semimtl_geo.models import find_model, model_names
 from semimtl_geo.progress import Style, add_progress, make_display
 from tiles.errors import InputError, MissingFileError
 from tiles.files import Closeable, output_path, path_errors
+from tiles.reading.stac_item import is_item
 from tiles.types import RasterName
 
 if TYPE_CHECKING:
@@ -55,7 +56,13 @@ def _devices(text: str) -> list[str]:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     add_model(command)
-    command.add_argument("rasters", metavar="RASTER", nargs="+", help="anything that GDAL reads")
+    command.add_argument(
+        "rasters",
+        metavar="RASTER",
+        nargs="+",
+        help="anything that GDAL reads, a STAC Item (item.json#asset), or a tile service: "
+        "a URL with {z}, {x} and {y}, or WMTS:URL,layer=NAME",
+    )
     command.add_argument("--out", type=output_path, required=True, help="folder for the maps")
     command.add_argument(
         "--merge",
@@ -83,6 +90,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=float,
         help="value that stands for 1, such as 4095 for 12 bits in 16; else that of the model "
         "card, or the largest of the type",
+    )
+    command.add_argument(
+        "--resolution",
+        type=float,
+        metavar="METRES",
+        help="read a tile service at the zoom level nearest to this; by default to the network's",
     )
     command.add_argument(
         "--confidence",
@@ -134,12 +147,16 @@ def run(args: argparse.Namespace) -> None:
             if _preview(args.out, name).is_dir():
                 raise InputError(_preview(args.out, name), "is a folder", "remove or rename it")
     from semimtl_geo.mapping.mapper import Mapper
+    from semimtl_geo.mapping.places import resolve_places
+    from semimtl_geo.mapping.settings import MapSettings
 
     device = args.devices[0] if args.devices else None
     mapper = Mapper.load(args.model, device, args.precision)
     if args.domain is not None:
         mapper = mapper.for_domain(args.domain)
     previews = args.out if args.preview else None
+    read = MapSettings(bands=args.bands, area=args.area, resolution=args.resolution)
+    places = resolve_places(places, mapper.card, read)
     report = _Report(places, mapper.card.tasks, previews, args.progress)
     with warnings_as_lines(), _cluster(args.cluster) as client, report:
         mapper.map_many(
@@ -229,8 +246,9 @@ def _check_paths(args: argparse.Namespace) -> None:
     find_model(args.model)
     for raster in args.rasters:
         # A name with a colon may be a URL, a subdataset, or whatever else GDAL knows.
-        if ":" not in raster and not raster.startswith("/vsi") and not _exists(raster):
-            raise MissingFileError(raster)
+        file = raster.partition("#")[0] if is_item(raster) else raster
+        if ":" not in raster and not raster.startswith("/vsi") and not _exists(file):
+            raise MissingFileError(file)
     if args.area is not None and not _exists(args.area):
         raise MissingFileError(args.area)
     above = next(folder for folder in [args.out, *args.out.absolute().parents] if _exists(folder))

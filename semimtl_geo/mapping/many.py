@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from os import fspath
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from semimtl_geo.mapping.places import (
     Place,
     check_not_overwritten,
     inspect_places,
+    resolve_places,
 )
 from semimtl_geo.mapping.predictor import Predictor, check_device, map_layers
 from semimtl_geo.mapping.requests import MapRequest, make_request
@@ -25,6 +25,7 @@ from semimtl_geo.mapping.stac import write_maps_item
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.errors import input_errors
 from tiles.maps.layer_group import write_layer_group
+from tiles.reading.virtual_raster import display_name
 from tiles.types import RasterName
 
 FinishedCallback = Callable[[str, xarray.Dataset], None]
@@ -65,7 +66,7 @@ def map_places(
         network.check_plausibility(settings.tiling(network.card).tile)
     predict_on = [check_device(device) for device in devices or ()]
     inspected = inspect_places(
-        places,
+        resolve_places(places, network.card, settings),
         network.card,
         settings.bands,
         settings.crs,
@@ -114,7 +115,7 @@ def _describe(request: MapRequest, folder: Path, model_item: Path | None) -> Non
     name, layers, files = request.place.name, request.layers, request.files
     group, item = (folder / f"{name}{ending}" for ending in DESCRIPTIONS)
     write_layer_group(group, name, layers, files)
-    sources = [fspath(raster) for raster in request.place.rasters]
+    sources = [display_name(raster) for raster in request.place.rasters]
     write_maps_item(item, name, layers, files, sources, model_item)
 
 

@@ -53,6 +53,7 @@ class Mapper(TrainedNetwork):
         crs: str | None = None,
         grid: Literal["source", "network"] = "source",
         white: float | None = None,
+        resolution: float | None = None,
         confidence: bool = False,
         plausibility: bool = False,
         probabilities: bool = False,
@@ -66,7 +67,9 @@ class Mapper(TrainedNetwork):
         """Map a raster of any size: ``<out>/<name>_<task>.tif``.
 
         Args:
-            raster: An orthophoto, anything that GDAL reads, or an image that xarray holds; or the
+            raster: An orthophoto, anything that GDAL reads, or an image that xarray holds; the path
+                or URL of a STAC Item (``item.json``, ``item.json#asset``); a tile service with an
+                `area`: a URL with ``{z}``, ``{x}`` and ``{y}``, or ``WMTS:URL,layer=NAME``. Or the
                 files of one place, which give one map.
             out: Folder for the maps, created if it does not exist.
             name: First part of the maps' names; by default the raster's name. Several files need
@@ -81,6 +84,8 @@ class Mapper(TrainedNetwork):
             grid: Map on the raster's own grid, or on the grid that the network sees.
             white: The raster's value that stands for 1, such as 4095 for 12 bits in 16. By default
                 that of the model card for more than 8 bits, or the largest value of the type.
+            resolution: Ground sampling distance in metres at which a tile service is read, at the
+                zoom level that comes nearest; by default the network's.
             confidence: Write ``<name>_<task>_confidence.tif`` for tasks of classes, too: the
                 highest probability in percent.
             plausibility: Write ``<name>_<task>_plausibility.tif``, too: the probability, in
@@ -130,6 +135,7 @@ class Mapper(TrainedNetwork):
                 crs=crs,
                 grid=grid,
                 white=white,
+                resolution=resolution,
                 confidence=confidence,
                 plausibility=plausibility,
                 probabilities=probabilities,

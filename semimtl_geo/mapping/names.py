@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from typing import Final
 
 from tiles.errors import InvalidValueError
+from tiles.reading.addresses import raster_stem
+from tiles.reading.array_raster import RasterImage, as_rasters
 from tiles.types import RasterName
-
-if TYPE_CHECKING:
-    from tiles.reading.array_raster import RasterImage
 
 LONGEST: Final = 200
 """Bytes of a name, to which endings and those of hidden files are added: disks allow 255."""
@@ -34,11 +30,11 @@ def name_places(
             would give maps of the same name.
     """
     if isinstance(rasters, Mapping):
-        places = {name: _as_rasters(files) for name, files in rasters.items()}
+        places = {name: as_rasters(files) for name, files in rasters.items()}
     else:
         places = {}
-        for raster in _as_rasters(rasters):
-            places.setdefault(_stem(raster), []).append(raster)
+        for raster in as_rasters(rasters):
+            places.setdefault(raster_stem(raster), []).append(raster)
         for files in places.values():
             if len(files) > 1:
                 more = [f"{len(files) - 3} more"] if len(files) > 3 else []
@@ -52,24 +48,6 @@ def name_places(
     if not places:
         raise InvalidValueError("rasters", "must be at least one, got none", "name one")
     return places
-
-
-def _stem(raster: RasterName) -> str:
-    """Return the name of a file without its ending, and of a URL without its query."""
-    name = fspath(raster)
-    if re.match(r"(/vsi\w+/)*https?://", name):
-        name = unquote(urlsplit(name[name.index("http") :]).path)
-    return Path(name).stem
-
-
-def _as_rasters(rasters: RasterImage | Sequence[RasterImage]) -> list[RasterName]:
-    """Return one raster, or several, as a list."""
-    files = [rasters] if isinstance(rasters, str | PathLike) else rasters
-    if isinstance(files, Sequence) and all(isinstance(file, str | PathLike) for file in files):
-        return [file for file in files if isinstance(file, str | PathLike)]
-    from tiles.reading.array_raster import as_rasters  # imports torch
-
-    return as_rasters(rasters)
 
 
 def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = "name") -> str:
@@ -90,7 +68,7 @@ def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = 
         raise InvalidValueError(
             argument, fault, "several files of one place need a name for the map"
         )
-    name = _stem(rasters[0]) if name is None else name
+    name = raster_stem(rasters[0]) if name is None else name
     if not name or Path(name).name != name or not name.isprintable():
         raise InvalidValueError(
             argument, f"must be a part of a file name, got {name[:LONGEST]!r}", "choose another"

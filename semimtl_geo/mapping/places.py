@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semimtl_geo.mapping.input_bands import find_input
+from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.networks.model_card import ModelCard
-from tiles.errors import InputError, unmarked_nodata
+from tiles.errors import InputError, InvalidValueError, unmarked_nodata
 from tiles.grid import BLOCK, PixelGrid
+from tiles.reading.addresses import is_address, resolve_addresses
 from tiles.reading.source import Source
 from tiles.types import BandSelection, RasterName
 
@@ -77,6 +79,30 @@ class Place:
     bands: tuple[int, ...]
     scale: float
     columns: int
+
+
+def resolve_places(
+    places: Mapping[str, Sequence[RasterName]], card: ModelCard, settings: MapSettings
+) -> dict[str, list[RasterName]]:
+    """Return the places with rasters that GDAL reads for tile services and STAC Items.
+
+    Args:
+        places: Files and addresses by the name of the place.
+        card: Settings of the network.
+        settings: Settings of mapping.
+
+    Raises:
+        InputError: If a server does not answer, or an address lacks what it needs.
+    """
+    rasters = [raster for files in places.values() for raster in files]
+    if settings.resolution is not None and not any(map(is_address, rasters)):
+        fault = "is how tile services are read, and none is given"
+        raise InvalidValueError("resolution", fault, "leave it out")
+    gsd = card.gsd if settings.resolution is None else settings.resolution
+    bands = card.bands if settings.bands is None else settings.bands
+    return {
+        name: resolve_addresses(files, settings.area, gsd, bands) for name, files in places.items()
+    }
 
 
 def inspect_places(

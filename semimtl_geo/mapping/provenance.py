@@ -21,15 +21,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from os import PathLike
 from pathlib import Path
+
+from tiles.reading.virtual_raster import VirtualRaster
+from tiles.types import RasterName
 
 PREFIX = "SEMIMTL_"
 
 
 def make_tags(
     source: Mapping[str, str],
-    rasters: Sequence[str | PathLike[str]],
+    rasters: Sequence[RasterName],
     bands: Mapping[str, int],
     **settings: str | float | None,
 ) -> dict[str, str]:
@@ -45,11 +47,16 @@ def make_tags(
     tags = {
         "VERSION": version("semimtl-geo"),
         **source,
-        "RASTER": Path(first).name + (f" and {len(others)} more" if others else ""),
+        "RASTER": _file_name(first) + (f" and {len(others)} more" if others else ""),
         "BANDS": ", ".join(f"{number} as {name}" for name, number in bands.items()),
         **{name.upper(): str(value) for name, value in settings.items() if value is not None},
     }
     return {PREFIX + name: value for name, value in tags.items()}
+
+
+def _file_name(raster: RasterName) -> str:
+    """Return the name of a file, or the address of what is none."""
+    return str(raster) if isinstance(raster, VirtualRaster) else Path(raster).name
 
 
 def read_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -50,6 +50,7 @@ class MapOptions(TypedDict, total=False):
     crs: str | None
     grid: Literal["source", "network"]
     white: float | None
+    resolution: float | None
     confidence: bool
     plausibility: bool
     probabilities: bool
@@ -67,6 +68,7 @@ class MapSettings:
     crs: str | None = None
     grid: Literal["source", "network"] = "source"
     white: float | None = None
+    resolution: float | None = None
     confidence: bool = False
     plausibility: bool = False
     probabilities: bool = False

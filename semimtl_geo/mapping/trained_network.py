@@ -31,6 +31,7 @@ from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError, InvalidValueError
+from tiles.reading.addresses import resolve_addresses
 from tiles.reading.array_raster import RasterImage, as_rasters
 from tiles.types import BandSelection, RasterName
 
@@ -164,7 +165,8 @@ class TrainedNetwork:
         Raises:
             InputError: If a raster cannot be used.
         """
-        paths = as_rasters(rasters)
+        wanted = self.card.bands if bands is None else bands
+        paths = resolve_addresses(as_rasters(rasters), area, self.card.gsd, wanted)
         some = paths[:: -(-len(paths) // SAMPLE_CROPS)]
         origin = "the raster" if len(some) == 1 else f"{len(some)} rasters"
         crops = sample_crops(some, self.card, bands, crs, area, white)

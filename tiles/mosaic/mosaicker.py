@@ -28,6 +28,7 @@ from tiles.mosaic.networks import Network, TileNetwork
 from tiles.mosaic.panels import MosaicJob, WorkerContext
 from tiles.mosaic.tiling import PANEL_COLUMNS, TilingPlan, fit_tile
 from tiles.mosaic.windows import DEFAULT_BLEND, Blend, find_window
+from tiles.reading.addresses import resolve_addresses
 from tiles.reading.area import read_area
 from tiles.reading.array_raster import RasterImage, as_rasters
 from tiles.reading.raster import GDAL_CACHE
@@ -74,7 +75,8 @@ def mosaic(
     distributed over processes if there are several networks, or over a cluster.
 
     Args:
-        raster: A georeferenced image that GDAL reads, or several of one place, which become one
+        raster: A georeferenced image that GDAL reads, a STAC Item, a tile service (see
+            :mod:`tiles.reading.addresses`), or several of one place, which become one
             map. Where they overlap, the first that knows a pixel counts. Or one image that xarray
             holds, in memory or in chunks of dask, which are computed as they are needed.
         network: A ``torch.nn.Module`` or a function from a batch, float32 [B, C, S, S], to scores
@@ -134,7 +136,7 @@ def mosaic(
     if batch_size < 1:
         fault = f"must be >= 1 tile, got {batch_size}"
         raise InvalidValueError("batch_size", fault, "give 1 or more")
-    rasters = as_rasters(raster)
+    rasters = resolve_addresses(as_rasters(raster), area, gsd, bands)
     networks = [
         TileNetwork(one, scale, device)
         for one in ([network] if callable(network) else list(network))

@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from os import fspath
-from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
 import pyproj
 import shapely
@@ -20,16 +18,14 @@ from rasterio.features import rasterize
 from shapely import STRtree
 from shapely.errors import GEOSException
 
-from tiles.errors import InputError, MissingFileError, input_errors
-from tiles.files import path_errors
+from tiles.errors import InputError, input_errors
 from tiles.grid import BLOCK, PixelGrid
+from tiles.reading.polygon_file import only_polygons, read_polygons, valid_polygons
 from tiles.types import BoolArray, RasterName, Span
 
 # Edges of polygons get a vertex every so many pixels before they are transformed to another CRS,
 # because straight lines become curves there.
 _VERTEX_SPACING = 64
-# GEOS's number of the first type with parts.
-FIRST_COLLECTION = 4
 # Rasterised blocks that are cached: neighbouring tiles need the same ones.
 _CACHED_BLOCKS = 256
 
@@ -152,7 +148,7 @@ class Area:
             return np.broadcast_to(np.True_, (BLOCK, BLOCK))
         met = self._shapes.geometries[self._shapes.query(frame, predicate="intersects")]
         west, north, east, south = edges
-        shapes = _polygons(shapely.clip_by_rect(met, west - 1, north - 1, east + 1, south + 1))
+        shapes = only_polygons(shapely.clip_by_rect(met, west - 1, north - 1, east + 1, south + 1))
         if not shapes:
             return np.broadcast_to(np.False_, (BLOCK, BLOCK))
         block = rasterize(shapes, (BLOCK, BLOCK), transform=Affine(1, 0, column, 0, 1, row))
@@ -186,55 +182,15 @@ def read_area(path: RasterName, grid: PixelGrid) -> Area:
 
 
 def _read_area(name: str, grid: PixelGrid) -> Area:
-    virtual = "://" in name or name.startswith("/vsi")
-    with path_errors(name):
-        if not virtual and not Path(name).exists():
-            raise MissingFileError(name)
-    # The drivers of the many formats raise exceptions of many kinds.
-    remedy = "give a file that geopandas reads"
-    with input_errors(name, "cannot be read as polygons", remedy, Exception):
-        frame = geopandas.read_file(name, columns=[])
-    if not isinstance(frame, geopandas.GeoDataFrame):
-        raise InputError(name, "has no polygons", "give a layer of polygons")
-    if frame.crs is None:
-        remedy = "assign one, for example with ogr2ogr -a_srs"
-        raise InputError(name, "has no coordinate reference system", remedy)
-    shapes = np.array(_parts(frame.geometry.dropna()), dtype=object)
-    if not np.isfinite(shapely.get_coordinates(shapes)).all():
-        raise InputError(name, "has a coordinate that is no number", "correct the polygons")
-    polygons = _valid_polygons(shapes)
-    if not polygons:
-        raise InputError(name, "has no polygons", "give a layer of polygons")
-    pixels = to_pixels(GeoSeries(polygons, crs=frame.crs), grid)
-    clipped = _valid_polygons(shapely.clip_by_rect(pixels, 0, 0, grid.width, grid.height))
+    polygons = read_polygons(name)
+    pixels = to_pixels(polygons, grid)
+    clipped = valid_polygons(shapely.clip_by_rect(pixels, 0, 0, grid.width, grid.height))
     if not clipped:
         raise NoOverlapError(name, "lies outside the raster", "give an area that overlaps it")
     area = Area(clipped, grid)
     if area.is_empty:
         raise NoOverlapError(name, "contains no pixel's centre", "give a larger area")
     return area
-
-
-def _parts(shapes: Any) -> list[Any]:
-    """Return the single parts of any shapes, also of collections of collections."""
-    parts = np.array(shapes, dtype=object)
-    while (shapely.get_type_id(parts) >= FIRST_COLLECTION).any():
-        parts = shapely.get_parts(parts)
-    return list(parts)
-
-
-def _polygons(shapes: Any) -> list[Any]:
-    """Return the polygons of any shapes; lines and points that a cut leaves have no pixels."""
-    return [part for part in _parts(shapes) if part.geom_type == "Polygon" and not part.is_empty]
-
-
-def _valid_polygons(shapes: Any) -> list[Any]:
-    """Return the polygons of any shapes, each with an interior that is told from its exterior."""
-    polygons = np.array(_polygons(shapes), dtype=object)
-    valid = shapely.is_valid(polygons)
-    # Repairing takes long, also where there is nothing to repair.
-    repaired = shapely.make_valid(polygons[~valid], method="structure")
-    return [*polygons[valid], *_polygons(repaired)]
 
 
 def to_pixels(shapes: GeoSeries, grid: PixelGrid) -> GeoSeries:

@@ -33,6 +33,16 @@ def _normalise(name: str) -> str:
     return _SYNONYMS.get(plain, plain)
 
 
+def same_band(one: str, other: str) -> bool:
+    """Return whether two names mean the same band.
+
+    Example:
+        >>> same_band("Near Infrared", "nir"), same_band("nir", "red")
+        (True, False)
+    """
+    return _normalise(one) == _normalise(other)
+
+
 _COLORS = {_normalise(color.name) for color in ColorInterp if color not in _NO_COLOR}
 
 

@@ -13,7 +13,7 @@ from tiles.files import Closeable
 from tiles.grid import PixelGrid
 from tiles.reading.overlay import Placement
 from tiles.reading.raster import Raster
-from tiles.types import BoolArray, Span
+from tiles.types import BoolArray, RasterName, Span
 
 # Files that are open at once: a process may not open many more than a thousand.
 MAX_OPEN_FILES = 64
@@ -24,12 +24,14 @@ class SourceFile:
     """One of several raster files.
 
     Attributes:
-        name: Path of the file, or what else GDAL opens.
+        path: Path of the file, or what else GDAL opens.
+        name: Name in error messages.
         bands: Numbers of the bands to read.
         dtype: Type of their values.
         grid: The file's own grid.
     """
 
+    path: RasterName
     name: str
     bands: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -71,7 +73,7 @@ class OpenFiles(Closeable):
         if len(self._open) >= MAX_OPEN_FILES:
             self._open.popitem(last=False)[1].close()
         try:
-            file = Raster(source.name, source.bands)
+            file = Raster(source.path, source.bands)
         except InputError as error:
             fault = f"cannot be read any more ({error.fault})"
             raise type(error)(source.name, fault, "put it back") from error

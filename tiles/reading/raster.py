@@ -19,6 +19,7 @@ from tiles.errors import InputError, InvalidValueError, MissingFileError, input_
 from tiles.files import Closeable, path_errors
 from tiles.grid import PixelGrid
 from tiles.reading.band_names import band_numbers
+from tiles.reading.virtual_raster import display_name
 from tiles.types import BandSelection, BoolArray, RasterName, Span
 
 # Megabytes of GDAL's block cache; by default it takes a share of the machine's memory.
@@ -103,9 +104,9 @@ class Raster(Closeable):
     """
 
     def __init__(self, path: RasterName, bands: BandSelection | None = None) -> None:
-        self.name = fspath(path)
-        virtual = "://" in self.name or self.name.startswith("/vsi") or ":" in self.name[2:]
-        if not virtual and not self.name.lstrip().startswith("<"):
+        self.name, self._path = display_name(path), fspath(path)
+        virtual = "://" in self._path or self._path.startswith("/vsi") or ":" in self._path[2:]
+        if not virtual and not self._path.lstrip().startswith("<"):
             with path_errors(self.name):
                 if Path(self.name).is_dir():
                     raise InputError(self.name, "is a folder", "name a raster file")
@@ -115,7 +116,7 @@ class Raster(Closeable):
             remedy = "give a file that GDAL reads"
             with input_errors(self.name, "cannot be read as a raster", remedy, RasterioError):
                 # Entering its context would tie it to this thread, and another may close it.
-                self._file: Any = rasterio.open(self.name)
+                self._file: Any = rasterio.open(self._path)
             stack.callback(self._file.close)
             self._check_mask_file()
             self.grid = self._read_grid()
@@ -126,7 +127,7 @@ class Raster(Closeable):
 
     def _check_mask_file(self) -> None:
         """Refuse a mask beside the raster that GDAL cannot read, and would ignore."""
-        mask = f"{self.name}.msk"
+        mask = f"{self._path}.msk"
         if not os.path.isfile(mask):  # noqa: PTH113 - any name, also one that no path can have
             return
         with rasterio.Env():  # else GDAL would print its own words, too
@@ -179,7 +180,7 @@ class Raster(Closeable):
 
     def file_stats(self) -> list[FileStats]:
         """Return path, bytes and modification time of each file that the raster consists of."""
-        found = [(self.name, 0, 0)]
+        found = [(self._path, 0, 0)]
         for name in self._file.files:
             with suppress(OSError, ValueError):  # not every one is a file of this machine
                 stat = Path(name).stat()

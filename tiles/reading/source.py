@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from os import fspath
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +28,7 @@ from tiles.reading.open_files import OpenFiles, SourceFile
 from tiles.reading.overlay import Overlay, Placement
 from tiles.reading.raster import FileStats, Raster, grid_at_gsd
 from tiles.reading.warp import WarpedOverlay
-from tiles.types import BandSelection, BoolArray, Span
+from tiles.types import BandSelection, BoolArray, RasterName, Span
 
 SAMPLES: Final = 4
 """Windows along each axis that are sampled."""
@@ -100,13 +99,16 @@ class Source(Closeable):
         else:
             first.close()
             self._file_stats = []
-            paths = [fspath(name) for name in names]
-            self._raster = self._overlay(paths, bands, first, common_crs)
+            self._raster = self._overlay(names, bands, first, common_crs)
         self.name, self.grid = self._raster.name, self._raster.grid
         self.bands, self.dtype = self._raster.bands, self._raster.dtype
 
     def _overlay(
-        self, names: Sequence[str], bands: BandSelection | None, first: Raster, crs: CRS | None
+        self,
+        names: Sequence[RasterName],
+        bands: BandSelection | None,
+        first: Raster,
+        crs: CRS | None,
     ) -> Overlay:
         """Lay files over one another on the common grid."""
         files = [self._inspect(name, bands, first) for name in names]
@@ -133,16 +135,16 @@ class Source(Closeable):
     def _place(self, files: Sequence[SourceFile], grid: PixelGrid) -> list[Placement]:
         return [file.placement(self._files, *window_in(file.grid, grid)) for file in files]
 
-    def _inspect(self, name: str, bands: BandSelection | None, first: Raster) -> SourceFile:
-        with Raster(name, bands) as file:
+    def _inspect(self, path: RasterName, bands: BandSelection | None, first: Raster) -> SourceFile:
+        with Raster(path, bands) as file:
             if len(file.bands) != len(first.bands):
                 fault = f"has {len(file.bands)} bands, but {first.name} {len(first.bands)}"
-                raise InputError(name, fault, "choose bands that all files have")
+                raise InputError(file.name, fault, "choose bands that all files have")
             if file.dtype != first.dtype:
                 fault = f"has values of {file.dtype}, but {first.name} of {first.dtype}"
-                raise InputError(name, fault, "convert them to one type")
+                raise InputError(file.name, fault, "convert them to one type")
             self._file_stats += file.file_stats()
-            return SourceFile(name, file.bands, file.dtype, file.grid)
+            return SourceFile(path, file.name, file.bands, file.dtype, file.grid)
 
     def file_stats(self) -> list[FileStats]:
         """Return path, bytes and modification time of each file that is read."""

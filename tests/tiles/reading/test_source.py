@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -378,30 +376,7 @@ def test_infrared_that_gdal_takes_for_alpha_is_a_colour(tmp_path: Path) -> None:
     assert known.mean() > 0.8
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
-    """Address of a server of `in`; a process of its own, for GDAL opens files without a pause."""
-    code = (
-        "import functools, http.server as h, sys\n"
-        "handler = functools.partial(h.SimpleHTTPRequestHandler, directory=sys.argv[1])\n"
-        "server = h.ThreadingHTTPServer(('127.0.0.1', 0), handler)\n"
-        "print(server.server_address[1], flush=True)\n"
-        "server.serve_forever()\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "in")],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    ) as server:  # fmt: skip
-        assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        server.terminate()
-
-
-def test_urls_archives_and_virtual_rasters(
-    tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(proxy, raising=False)
+def test_urls_archives_and_virtual_rasters(tmp_path: Path, served: str) -> None:
     values = noise(1, 40, 50)
     image = write(tmp_path / "in" / "a.tif", values, driver="COG")
     archive = shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "in")
