@@ -9,11 +9,14 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import torch
 from scipy import ndimage
+from torchgeo.models import Unet_Weights, unet
 
 from tests import fresh_process
 from tests.conftest import Run
 from tests.fresh_process import run_script
+from tests.rasters import noise, write
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BUILDING = 1
@@ -113,3 +116,24 @@ def test_own_network(image: Path, tmp_path: Path) -> None:
         expected = (infrared - red) / np.maximum(infrared + red, 1)
         assert np.allclose(made.read(1), expected, atol=1e-5)
         assert made.transform == source.transform
+
+
+def test_map_with_a_torchgeo_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are random, in the file that torchgeo would have fetched."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    weights = Unet_Weights.SENTINEL2_2CLASS_FTW
+    model = unet(encoder_name="efficientnet-b3", encoder_weights=None, in_channels=8, classes=2)
+    file = tmp_path / "torch/hub/checkpoints" / weights.url.rpartition("/")[2]
+    file.parent.mkdir(parents=True)
+    torch.save(model.state_dict(), file)
+    for seed, date in enumerate(("20260401", "20260701")):
+        for number, band in enumerate(("B02", "B03", "B04", "B08")):
+            name = f"T32UPB_{date}T101031_{band}_10m.tif"
+            values = noise(1, 40, 50, seed=10 * seed + number).astype(np.uint16) * 12
+            write(tmp_path / date / "R10m" / name, values, gsd=10.0)
+    script, out = "map_with_a_torchgeo_model.py", tmp_path / "fields.tif"
+    printed = call(script, tmp_path, tmp_path / "20260401", tmp_path / "20260701", out)
+    assert printed == [str(out)]
+    with rasterio.open(out) as made:
+        assert made.shape == (40, 50)
+        assert set(np.unique(made.read(1))) <= {0, 1}

@@ -11,12 +11,14 @@ from tiles.datasets.samplers import DistributedSlice, GridChips, RandomChips
 from tiles.datasets.scenes import scene_dataset
 from tiles.datasets.torchgeo_export import to_torchgeo
 from tiles.datasets.torchgeo_import import from_torchgeo
+from tiles.datasets.torchgeo_rasters import dataset_rasters
 
 __all__ = [
     "DistributedSlice",
     "GridChips",
     "RandomChips",
     "ResizedChips",
+    "dataset_rasters",
     "from_torchgeo",
     "raster_files",
     "scene_dataset",
