@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-qgis check attack plugin benchmark benchmark-towns benchmark-speed clean
+.PHONY: demo docs dist-test test test-qgis check attack plugin benchmark benchmark-towns benchmark-speed clean
 
 demo: $(STAMP)
 	$(BIN)/semimtl-geo demo --out $(OUT)
@@ -18,6 +18,14 @@ test: $(STAMP)
 # With the Python of an installed QGIS, such as Debian's python3-qgis.
 test-qgis: $(STAMP)
 	QT_QPA_PLATFORM=offscreen $(QGIS_PYTHON) tests/qgis/headless.py $(CURDIR)/$(BIN)/python
+
+# The site, in build/docs/html; it fails with a warning, a failing notebook or a broken link.
+docs: $(STAMP)
+	$(BIN)/python docs/build.py
+
+# The package in an empty environment outside of this folder.
+dist-test: $(STAMP)
+	$(BIN)/python tests/distribution.py
 
 plugin: $(STAMP)
 	$(BIN)/python qgis_plugin/build.py
@@ -44,7 +52,7 @@ benchmark-speed: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,docs]"
 	touch $@
 
 clean:

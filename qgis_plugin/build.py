@@ -13,35 +13,41 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
-from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PLUGIN = Path(__file__).parent / "semimtl_geo_qgis"
+METADATA = PLUGIN / "metadata.txt"
 
 
 def build(out: Path) -> Path:
     """Make the zip file in a folder; returns its path."""
-    metadata = ConfigParser()
-    metadata.read(PLUGIN / "metadata.txt", encoding="utf-8")
-    target = out / f"{PLUGIN.name}-{metadata['general']['version']}.zip"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    target = out / f"{PLUGIN.name}-{project['version']}.zip"
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        shutil.rmtree(
-            ROOT / "build", ignore_errors=True
-        )  # old files there would get into the wheel
+        # Old files there would get into the wheel.
+        shutil.rmtree(ROOT / "build/lib", ignore_errors=True)
         wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
         subprocess.run([*wheel, "--wheel-dir", folder, str(ROOT)], check=True)  # noqa: S603
         package = [*Path(folder).glob("*.whl"), ROOT / "constraints.txt"]
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(PLUGIN.rglob("*")):
-                if file.is_file() and "__pycache__" not in file.parts:
+                if file.is_file() and "__pycache__" not in file.parts and file != METADATA:
                     archive.write(file, file.relative_to(PLUGIN.parent))
+            archive.writestr(f"{PLUGIN.name}/{METADATA.name}", metadata(project["version"]))
             archive.write(ROOT / "LICENSE", f"{PLUGIN.name}/LICENSE")
             for file in package:
                 archive.write(file, f"{PLUGIN.name}/package/{file.name}")
     return target
+
+
+def metadata(version: str) -> str:
+    """Return metadata.txt with the version of the package; in the checkout it has none."""
+    text = METADATA.read_text(encoding="utf-8")
+    return text.replace("version=0.0.0\n", f"version={version}\n", 1)
 
 
 def main() -> None:

@@ -51,7 +51,8 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(self.prog, message, f"see {self.prog} --help")
 
 
-def _make_parser() -> _Parser:
+def make_parser() -> _Parser:
+    """Return the parser of all subcommands but ``train``, whose arguments LightningCLI parses."""
     parser = _Parser(
         prog="semimtl-geo",
         description="Semi-supervised multi-task learning: land cover and heights from orthophotos.",
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args[:1] == ["train"]:  # LightningCLI parses the other arguments.
             train.run(args[1:])
         else:
-            parsed = _make_parser().parse_args(args)
+            parsed = make_parser().parse_args(args)
             parsed.run(parsed)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -11,7 +11,9 @@ from tiles.files import output_path
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    command.add_argument("maps", type=Path, help="folder with *_landcover.tif and *_height.tif")
+    command.add_argument(
+        "maps", type=Path, help="folder with NAME_landcover.tif and NAME_height.tif"
+    )
     command.add_argument(
         "--out", type=output_path, help="folder for the GeoPackages; else that of maps"
     )

@@ -138,10 +138,3 @@ def test_the_version_is_that_of_the_package() -> None:
     assert environment.version_of(sys.executable) == version("semimtl-geo")
     with pytest.raises(environment.UnusableEnvironmentError, match="cannot be run"):
         environment.version_of("/no/python")
-
-
-def test_the_plugin_has_the_version_of_the_package() -> None:
-    metadata = Path(environment.__file__).with_name("metadata.txt").read_text(encoding="utf-8")
-    from importlib.metadata import version
-
-    assert f"\nversion={version('semimtl-geo')}\n" in metadata
