@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +19,8 @@ from survey import survey
 from semimtl_geo.compare import Row
 from semimtl_geo.compare.comparison import Comparison, Outcome, Run
 from semimtl_geo.compare.scenario import Variant, find_scenario
+from tests import fresh_process
+from tests.fresh_process import run_script
 from tests.rasters import write
 from tiles.errors import InputError
 
@@ -187,20 +187,16 @@ def test_cities_stay_those_of_the_first_start(tmp_path: Path) -> None:
         make_cities(folder, 1, 96, 0.0)
 
 
-def test_the_gpus_benchmark_runs_without_one() -> None:
+def test_the_gpus_benchmark_runs_without_one(tmp_path: Path) -> None:
     """Where there is a GPU once, it is too late to find out that it does not."""
     small = ["--encoder=resnet18", "--crop=64", "--batch=2", "--steps=1", "--rounds=1"]
     small.append("--precision=32-true")  # CPUs without bfloat16 emulate it
-    done = subprocess.run(
-        [sys.executable, "benchmarks/gpu.py", "--device=cpu", *small],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    script = ROOT / "benchmarks/gpu.py"
+    code, printed, said = fresh_process.run(
+        run_script, script, "--device=cpu", *small, folder=tmp_path
     )
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert code == 0, said
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows[-3:]] == [
         "| forward and backward",
         "| JTL",

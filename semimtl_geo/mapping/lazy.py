@@ -51,12 +51,14 @@ def map_image(
     Raises:
         InputError: If the image cannot be mapped so.
     """
-    card, tiling = network.card, settings.tiling(network.card)
+    card, grid = network.card, image.source.grid
+    work = image.source.grid_at(card.gsd)
+    tiling = settings.tiling(card, work)
     if settings.plausibility:
         network.check_plausibility(tiling.tile)
     if chunk < 1:
         raise InvalidValueError("chunk", f"must be > 0 px, got {chunk}", "give pixels")
-    check_coarseness(image.source.name, image.source.grid, card.gsd, stacklevel=4)
+    check_coarseness(image.source.name, grid, card.gsd, stacklevel=4)
     if network.needs_statistics:
         network = network.with_statistics_of(sample_image_crops(image, card), "the image")
     layers = map_layers(
@@ -66,7 +68,6 @@ def map_image(
     precision = network.precision_on()
     predictor = Predictor(card, network.generator, judges, network.device, image.scale, precision)
     fill = [value * image.scale for value in card.mean]
-    grid, work = image.source.grid, image.source.grid_at(card.gsd)
     tiling = replace(tiling, tile=fit_tile(work, tiling.edges, tiling.overlap))
     # With names of its own, so that dask does not look at the weights to make one.
     predict = delayed(predictor, name=f"predictor-{uuid4().hex}", traverse=False)

@@ -72,6 +72,7 @@ class Place:
         bands: Numbers of the bands that the network wants, in its order.
         scale: Value in the rasters that stands for 1.
         columns: Columns of the grid that the files share.
+        network_grid: The grid that the network sees.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Place:
     bands: tuple[int, ...]
     scale: float
     columns: int
+    network_grid: PixelGrid
 
 
 def resolve_places(
@@ -133,11 +135,12 @@ def inspect_places(
     for name, rasters in places.items():
         numbers, scale = find_input(rasters, card, bands, white)
         with Source(rasters, numbers, crs) as source:
-            source.grid_at(card.gsd)  # raises an error if its pixels have no size in metres
+            seen = source.grid_at(card.gsd)
             check_coarseness(source.name, source.grid, card.gsd, stacklevel + 1)
             if white is None:
                 check_brightness(source, scale, stacklevel + 1)
-            place = Place(name, tuple(rasters), tuple(source.bands), scale, source.grid.width)
+            bands, width = tuple(source.bands), source.grid.width
+            place = Place(name, tuple(rasters), bands, scale, width, seen)
         inspected.append(place)
     return inspected
 

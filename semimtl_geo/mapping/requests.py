@@ -87,7 +87,7 @@ def make_request(
         settings: Settings of mapping.
         precision: Precision that the maps are predicted in.
     """
-    card, tiling = network.card, settings.tiling(network.card)
+    card, tiling = network.card, settings.tiling(network.card, place.network_grid)
     arguments = {
         "tile": tiling.edges,
         "overlap": tiling.overlap,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypedDict
 
 from semimtl_geo.networks.model_card import ModelCard
+from tiles.grid import PixelGrid
 from tiles.types import BandSelection, RasterName
 
 BATCH_PIXELS: Final = 2**19
@@ -76,19 +77,29 @@ class MapSettings:
     overlap: int | None = None
     batch_size: int | None = None
 
-    def tiling(self, card: ModelCard) -> Tiling:
+    def tiling(self, card: ModelCard, image: PixelGrid | None = None) -> Tiling:
         """Return the tiles: those that were asked for, or else those of the model card.
 
         A card without measured tiles gives those of training crops, which overlap by half. Tiles
         that nobody asked for are as small as their number allows, but not smaller than a crop.
+        Tiles that were asked for and are larger than a whole image are cut to its size.
+
+        Args:
+            card: Settings of the network.
+            image: The image's grid as the network sees it, if one is mapped.
         """
         tile, least = self.tile, None
         if tile is None:
             tile = card.crop if card.tile is None else card.tile
             least = card.crop
+        elif image is not None:
+            whole = -(-max(image.width, image.height) // STEP) * STEP
+            tile = min(tile, max(whole, card.crop))
         overlap, batch_size = self.overlap, self.batch_size
         if overlap is None:
             overlap = tile // 2 if card.overlap is None else min(card.overlap, tile // 2)
+        elif tile < (self.tile or 0):
+            overlap = min(overlap, tile // 2)
         if batch_size is None:
             batch_size = max(1, min(BATCH_TILES, BATCH_PIXELS // max(tile, 1) ** 2))
         return Tiling(tile, overlap, batch_size, least)

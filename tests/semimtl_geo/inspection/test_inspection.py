@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +25,16 @@ from tiles.errors import InputError
 TASKS = [Segmentation(), Depth()]
 
 
+@pytest.fixture(scope="module")
+def cities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cities")
+    write_cities(folder, scenes=2, size=96)
+    return folder
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    write_cities(tmp_path, scenes=2, size=96)
+def data(cities: Path, tmp_path: Path) -> Path:
+    shutil.copytree(cities, tmp_path, dirs_exist_ok=True)
     return tmp_path / "city_b" / "train"
 
 

@@ -550,3 +550,21 @@ def test_probabilities_of_classes(mapper: Mapper, tmp_path: Path) -> None:
     xarray.testing.assert_equal(
         lazy.landcover_probabilities.drop_attrs(), made.drop_attrs().compute()
     )
+
+
+def test_a_tile_larger_than_the_raster_is_cut_to_its_size(
+    mapper: Mapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[int, ...]] = set()
+    predict = Predictor.__call__
+
+    def watch(self: Predictor, images: torch.Tensor) -> Any:
+        seen.add(tuple(images.shape[-2:]))
+        return predict(self, images)
+
+    monkeypatch.setattr(Predictor, "__call__", watch)
+    raster = write(tmp_path / "a.tif", smooth(70, 40), gsd=0.27)
+    huge = mapper.for_domain("city_a").map(raster, tmp_path / "huge", tile=9000, overlap=4000)
+    assert seen == {(96, 96)}  # the next multiple of 32
+    same = mapper.for_domain("city_a").map(raster, tmp_path / "same", tile=96, overlap=48)
+    assert huge.height.equals(same.height)

@@ -175,11 +175,14 @@ def test_inside_all_is_as_without_an_area(tmp_path: Path, gsd: float | None, lie
         predicted.append(len(images))
         return smooth(images)
 
+    # Tiles of about the same ground, so that finer pixels do not need more of them.
+    tile = 48 if gsd is None else max(48, round(48 * GSD / gsd))
     found = {}
     for name, wanted in (("all", None), ("some", area)):
         out = {key: tmp_path / f"{name}_{key}.tif" for key in ("value", "class")}
         mosaic(
-            image, watch, [VALUE, CLASSES], out, tile=48, overlap=20, batch_size=1, panel=100,
+            image, watch, [VALUE, CLASSES], out, tile=tile, overlap=tile * 5 // 12,
+            batch_size=1, panel=100,
             gsd=gsd, grid=lies, area=wanted,  # type: ignore[arg-type]
         )  # fmt: skip
         found[name] = out, sum(predicted)
