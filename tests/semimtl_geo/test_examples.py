@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 from pathlib import Path
 
@@ -118,8 +119,13 @@ def test_own_network(image: Path, tmp_path: Path) -> None:
         assert made.transform == source.transform
 
 
-def test_map_with_a_torchgeo_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The weights are random, in the file that torchgeo would have fetched."""
+def test_map_with_a_torchgeo_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The weights are random, in the file that torchgeo would have fetched.
+
+    It runs in this process, for others have the variables of the one that they are forks of.
+    """
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     weights = Unet_Weights.SENTINEL2_2CLASS_FTW
     model = unet(encoder_name="efficientnet-b3", encoder_weights=None, in_channels=8, classes=2)
@@ -131,9 +137,10 @@ def test_map_with_a_torchgeo_model(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             name = f"T32UPB_{date}T101031_{band}_10m.tif"
             values = noise(1, 40, 50, seed=10 * seed + number).astype(np.uint16) * 12
             write(tmp_path / date / "R10m" / name, values, gsd=10.0)
-    script, out = "map_with_a_torchgeo_model.py", tmp_path / "fields.tif"
-    printed = call(script, tmp_path, tmp_path / "20260401", tmp_path / "20260701", out)
-    assert printed == [str(out)]
+    out = tmp_path / "fields.tif"
+    example = runpy.run_path(str(EXAMPLES / "map_with_a_torchgeo_model.py"))
+    example["main"](str(tmp_path / "20260401"), str(tmp_path / "20260701"), str(out))
+    assert capsys.readouterr().out == f"{out}\n"
     with rasterio.open(out) as made:
         assert made.shape == (40, 50)
         assert set(np.unique(made.read(1))) <= {0, 1}
