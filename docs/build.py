@@ -61,9 +61,16 @@ def build(out: Path) -> Path:
 def links_outside(text: str, folder: str) -> Iterator[str]:
     """Yield the files of the repository, outside of docs/, that a page in a folder links to."""
     for match in LINK.finditer(text):
-        target = normpath(f"{folder}/{match[1]}")
-        if match[1] and "://" not in match[1] and not target.startswith("docs/"):
-            yield Path(target).as_posix()
+        target = target_of(match[1], folder)
+        if target and not target.startswith("docs/"):
+            yield target
+
+
+def target_of(link: str, folder: str) -> str:
+    """Return the file of the repository that a page in a folder links to; empty if it is none."""
+    if not link or "://" in link or link.startswith("mailto:"):
+        return ""
+    return Path(normpath(f"{folder}/{link}")).as_posix()
 
 
 def rewrite(text: str, folder: str, place: str) -> str:
@@ -77,9 +84,9 @@ def rewrite(text: str, folder: str, place: str) -> str:
 
     def replace(match: re.Match[str]) -> str:
         link, anchor = match[1], match[2] or ""
-        if not link or "://" in link or link.startswith("mailto:"):
+        target = target_of(link, folder)
+        if not target:
             return match[0]
-        target = Path(normpath(f"{folder}/{link}")).as_posix()
         if target == "README.md":
             target = "docs/index.md"
         if target.startswith("docs/"):

@@ -47,6 +47,18 @@ def atomic_write(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def absolute_if_file(name: str | PathLike[str]) -> str | PathLike[str]:
+    """Return the absolute path of a file; other names that GDAL opens stay as they are.
+
+    Example:
+        >>> absolute_if_file("https://example.org/ortho.tif")
+        'https://example.org/ortho.tif'
+    """
+    with suppress(OSError):  # a name may be too long for a path
+        return Path(name).absolute() if Path(name).exists() else name
+    return name
+
+
 def write_text(target: Path, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pyproj
 from rasterio import Affine
@@ -92,6 +93,15 @@ class PixelGrid:
         if not (all(SMALLEST < size < FARTHEST for size in sizes) and max(places) < FARTHEST):
             fault = "is beyond the earth, or has pixels of no possible size"
             raise InputError("geotransform", fault, "correct it")
+
+    @classmethod
+    def of(cls, raster: Any) -> PixelGrid:
+        """Return the grid of an open raster (``rasterio.DatasetReader``).
+
+        Raises:
+            InputError: If its geotransform rotates or is degenerate.
+        """
+        return cls(raster.crs, raster.transform, raster.width, raster.height)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

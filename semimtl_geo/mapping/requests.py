@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.maps.layers import Layer
+from tiles.mosaic.arguments import independent_of_folder
 from tiles.mosaic.mosaicker import mosaic
-from tiles.reading.array_raster import ArrayRaster
-from tiles.types import ProgressCallback, RasterName
+from tiles.types import ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,10 @@ class MapRequest:
 
     def absolute(self) -> MapRequest:
         """Return the same request for a process that may work in another folder."""
-        place = replace(self.place, rasters=tuple(map(_absolute, self.place.rasters)))
+        place = replace(self.place, rasters=tuple(map(independent_of_folder, self.place.rasters)))
         files = {name: path.absolute() for name, path in self.files.items()}
         area = self.arguments["area"]
-        area = None if area is None else _absolute(area)
+        area = None if area is None else independent_of_folder(area)
         return MapRequest(place, self.layers, files, {**self.arguments, "area": area})
 
     def write_maps(
@@ -102,12 +101,3 @@ def make_request(
         "resume": f"{network.fingerprint()} in {precision}",
     }
     return MapRequest(place, layers, files, arguments)
-
-
-def _absolute(name: RasterName) -> RasterName:
-    """Return the absolute path of a file; other names that GDAL opens stay as they are."""
-    if isinstance(name, ArrayRaster):
-        return name
-    with suppress(OSError):  # a name may be too long for a path
-        return Path(name).absolute() if Path(name).exists() else name
-    return name

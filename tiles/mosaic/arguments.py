@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from tiles.errors import InvalidValueError
-from tiles.files import output_path
+from tiles.files import absolute_if_file, output_path
 from tiles.maps.layers import ClassMap, Layer
 from tiles.maps.writer import check_target
 from tiles.reading.array_raster import ArrayRaster
@@ -85,8 +84,5 @@ def fill_values(fill: Sequence[float] | float, bands: int) -> Float32Array:
 
 def independent_of_folder(name: RasterName) -> RasterName:
     """Return the name of a raster that is valid in processes with another working folder."""
-    if isinstance(name, ArrayRaster):
-        return name
-    with suppress(OSError):  # GDAL also reads URLs, some of them too long for a file name.
-        return Path(name).absolute() if Path(name).exists() else name
-    return name
+    # An image in memory is no file, though it may bear the name of the one that it was read from.
+    return name if isinstance(name, ArrayRaster) else absolute_if_file(name)

@@ -151,7 +151,7 @@ class Raster(Closeable):
         if any(np.dtype(dtype).kind == "c" for dtype in file.dtypes):
             raise InputError(self.name, "has complex values", "convert them to real ones")
         try:
-            return PixelGrid(file.crs, file.transform, file.width, file.height)
+            return PixelGrid.of(file)
         except InputError as error:
             raise InputError(self.name, f"its geotransform {error.fault}", error.remedy) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
+from functools import cache
 from os import fspath
 from typing import Final
 from urllib.parse import urlsplit
@@ -137,28 +138,25 @@ def _open_wmts(address: str, area: RasterName, gsd: float) -> VirtualRaster:
         bounds = polygon_bounds(area, crs)
         zoomed = f"{address},zoom_level={_nearest_level(address, bounds, gsd)}"
         with rasterio.open(zoomed) as service:
-            window = _window(_grid(service), bounds, area)
+            window = _window(PixelGrid.of(service), bounds, area)
         return cut_window(name, zoomed, window)
 
 
 def _nearest_level(address: str, bounds: tuple[float, float, float, float], gsd: float) -> int:
     """Return the zoom level of a WMTS layer whose pixels come nearest to a size on the ground."""
 
+    # Every look at a level may fetch the service's capabilities again.
+    @cache
     def too_fine(level: int) -> float:
         """Return the logarithm of how much finer than wanted a level is; infinity beyond all."""
         try:
             with rasterio.open(f"{address},zoom_level={level}") as service:
-                return math.log(gsd / _gsd_at(_grid(service), bounds))
+                return math.log(gsd / _gsd_at(PixelGrid.of(service), bounds))
         except RasterioError:
             return math.inf
 
-    # Bisection: every look at a level may fetch the service's capabilities again.
     level = bisect_left(range(FINEST_LEVEL + 1), 0.0, key=too_fine)
     return min((max(level - 1, 0), level), key=lambda number: abs(too_fine(number)))
-
-
-def _grid(service: rasterio.DatasetReader) -> PixelGrid:
-    return PixelGrid(service.crs, service.transform, service.width, service.height)
 
 
 def _world(level: int) -> PixelGrid:

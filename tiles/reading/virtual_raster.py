@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -16,6 +14,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
 from tiles.errors import InputError, input_errors
+from tiles.files import absolute_if_file
 from tiles.grid import PixelGrid
 from tiles.types import RasterName, Span
 
@@ -110,7 +109,7 @@ def cut_window(name: str, raster: RasterName, window: Window) -> VirtualRaster:
         (30, 20)
     """
     with rasterio.open(raster) as file:
-        grid = PixelGrid(file.crs, file.transform, file.width, file.height)
+        grid = PixelGrid.of(file)
         sources = [
             _band_source(file, fspath(raster), number, file.descriptions[number - 1] or "")
             for number in file.indexes
@@ -157,16 +156,14 @@ def _open_band(path: RasterName, number: int, title: str) -> _OpenedBand:
         if file.crs is None:
             remedy = "assign one, such as with gdal_edit -a_srs"
             raise InputError(name, "has no coordinate reference system", remedy)
-        grid = PixelGrid(file.crs, file.transform, file.width, file.height)
+        grid = PixelGrid.of(file)
         source = _band_source(file, fspath(path), number, title)
         return _OpenedBand(source, grid, MaskFlags.per_dataset in file.mask_flag_enums[number - 1])
 
 
 def _band_source(file: Any, path: str, number: int, title: str) -> _BandSource:
-    with suppress(OSError):  # a name may be too long for a path
-        path = str(Path(path).absolute()) if Path(path).exists() else path
     return _BandSource(
-        path,
+        fspath(absolute_if_file(path)),
         number,
         title,
         file.dtypes[number - 1],
