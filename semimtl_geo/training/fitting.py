@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.collapse_warning import CollapseWarning
 from semimtl_geo.training.data_check import check_data
 from semimtl_geo.training.divergence import StopAtDivergence
+from semimtl_geo.training.interrupts import stop_between_iterations
 from semimtl_geo.training.logs import make_loggers
 from semimtl_geo.training.module import SemiMTL
 from semimtl_geo.training.run_folder import CONFIG, find_start, locked_run
@@ -192,18 +192,10 @@ def run_trainer(
 
     Raises:
         InputError: If another process trains in the folder.
-        KeyboardInterrupt: After Ctrl-C. Lightning would end the process with exit code 1, and leave
-            later interrupts ignored.
+        KeyboardInterrupt: After Ctrl-C.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    with locked_run(folder):
-        try:
-            trainer.fit(model, data, ckpt_path=start, weights_only=True)
-        except SystemExit as error:
-            if not isinstance(error.__context__, KeyboardInterrupt):
-                raise
-            signal.signal(signal.SIGINT, handler)
-            raise KeyboardInterrupt from error
+    with locked_run(folder), stop_between_iterations(trainer):
+        trainer.fit(model, data, ckpt_path=start, weights_only=True)
 
 
 @contextmanager

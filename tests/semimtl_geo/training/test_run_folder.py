@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from semimtl_geo import cli
+from semimtl_geo.training import interrupts
 from semimtl_geo.training.checkpoints import Checkpoints
 from semimtl_geo.training.cli import train
 from semimtl_geo.training.logs import MetricsLogger
@@ -150,14 +151,42 @@ def test_ctrl_c_ends_in_a_line(run: Run, tmp_path: Path) -> None:
         while not (tmp_path / "out" / "metrics.csv").exists():
             assert process.is_alive(), said.read_text()
             time.sleep(0.005)
-        for _ in range(2):
+        os.kill(process.pid or 0, signal.SIGINT)
+        time.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by then
             os.kill(process.pid or 0, signal.SIGINT)
-            time.sleep(0.05)
         process.join(30)
     finally:
         _kill(process)
     assert process.exitcode == 130
     assert said.read_text().splitlines()[-1] == "interrupted; start again to continue"
+
+
+class Press(lightning.Callback):
+    """Presses Ctrl-C within the second iteration."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.ended = 0
+
+    def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if trainer.global_step == 2:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+        self.ended += 1
+
+
+@pytest.mark.parametrize(("times", "patience", "ended"), [(1, 0, 2), (2, 60, 2), (2, 0, 1)])
+def test_ctrl_c_lets_an_iteration_end(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, patience: int, ended: int
+) -> None:
+    """Unless it is pressed again after a while."""
+    monkeypatch.setattr(interrupts, "PATIENCE", patience)
+    press = Press(times)
+    with pytest.raises(KeyboardInterrupt):
+        train([*run.args, f"--out={tmp_path}"], [press])
+    assert press.ended == ended
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _kill(process: BaseProcess) -> None:
