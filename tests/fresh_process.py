@@ -76,6 +76,8 @@ def _begin(
     gc.freeze()  # so that no collection copies what the processes share
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Its own processes are forks of another server, which would not have the imports either.
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(PRELOADED))
     os.chdir(folder)
     for number, name in enumerate(files, start=1):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)

@@ -82,10 +82,11 @@ class BinnedDepth(Depth):
     def range_loss(self, output: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """Return the negative logarithm of the probability that the value is in a range.
 
-        A bin is in a range if they overlap. The distance of the expectation would be too lenient:
-        a tenth of a chance of a tree on every lawn is a metre.
+        A bin is in a range if they overlap; the last one, which higher values count as, has no
+        upper end. The distance of the expectation would be too lenient: a tenth of a chance of a
+        tree on every lawn is a metre.
         """
-        ends = torch.tensor((-torch.inf, *self.edges), device=output.device)
+        ends = torch.tensor((-torch.inf, *self.edges[:-1], torch.inf), device=output.device)
         starts, stops = ends[:-1, None], ends[1:, None]
         inside = ((stops > low) & (starts <= high)).to(torch.float32)
         probabilities = torch.einsum("bnhw,nk->bkhw", output.float().softmax(dim=1), inside)

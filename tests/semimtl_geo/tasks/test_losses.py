@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semimtl_geo.tasks.losses import berhu, cross_entropy, lovasz_softmax
+from semimtl_geo.tasks.losses import berhu, cross_entropy, lovasz_softmax, root_mean_square
 
 
 def maps(*values: float) -> Tensor:
@@ -68,6 +68,26 @@ def test_berhu_scales_with_the_unit(residuals: list[float], factor: float) -> No
     assert berhu(factor * x, zero).item() == pytest.approx(factor * loss, rel=1e-9, abs=1e-12)
     assert berhu(-x, zero).item() == pytest.approx(loss)
     assert loss >= x.abs().mean().item() * (1 - 1e-9)
+
+
+def test_root_mean_square_by_hand() -> None:
+    """Residuals 3 and -4, and an unknown pixel: the root of 25 / 2, whose slope is x / (2 rms)."""
+    prediction = maps(4.0, 1.0, 100.0).requires_grad_()
+    loss = root_mean_square(prediction, maps(1.0, 5.0, math.nan))
+    assert loss.item() == pytest.approx(math.sqrt(12.5))
+    loss.backward()
+    assert prediction.grad is not None
+    slopes = [3 / (2 * math.sqrt(12.5)), -4 / (2 * math.sqrt(12.5)), 0.0]
+    assert prediction.grad.flatten().tolist() == pytest.approx(slopes)
+
+
+def test_root_mean_square_of_a_perfect_prediction() -> None:
+    prediction = maps(1.0, 2.0).requires_grad_()
+    loss = root_mean_square(prediction, maps(1.0, 2.0))
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-15)
+    assert prediction.grad is not None
+    assert prediction.grad.flatten().tolist() == [0, 0]
 
 
 def test_cross_entropy_by_hand() -> None:

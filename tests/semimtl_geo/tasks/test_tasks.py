@@ -115,38 +115,6 @@ def test_losses_are_in_the_unit_of_the_network() -> None:
     assert LAND.loss(scores, torch.tensor([[[1]]])).item() == pytest.approx(math.log(2))
 
 
-def test_bins_by_hand() -> None:
-    """Bins from 1 to 10 and to 100 m stand for 5.5 and 55 m, the ground for 0 m.
-
-    Of a pixel whose scores are 0 for all three, the expectation is 60.5 / 3 m. At 7 m, the cross
-    entropy is log 3, and the error of the expectation weighs a tenth.
-    """
-    task = BinnedDepth(bins=2, lowest=1.0, highest=100.0, scale=10.0, error_weight=0.1)
-    undecided = torch.zeros(1, 3, 1, 2)
-    assert task.estimate(undecided).flatten().tolist() == pytest.approx([60.5 / 3] * 2)
-    assert task.discriminator_input(undecided).shape == (1, task.channels, 1, 2)
-    loss = task.loss(undecided, torch.tensor([[[7.0, math.nan]]]))
-    assert loss.item() == pytest.approx(math.log(3) + 0.1 * (60.5 / 3 - 7), rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("metres", "number"),
-    [(-3.0, 0), (0.0, 0), (0.99, 0), (1.0, 1), (9.99, 1), (10.0, 2), (99.0, 2), (400.0, 2)],
-)
-def test_each_height_has_its_bin(metres: float, number: int) -> None:
-    task = BinnedDepth(bins=2, lowest=1.0, highest=100.0, error_weight=0.0)
-    certain = torch.full((1, 3, 1, 1), -50.0)
-    certain[0, number] = 50.0
-    assert task.loss(certain, torch.tensor([[[metres]]])).item() == pytest.approx(0, abs=1e-6)
-
-
-def test_bins_without_a_known_pixel_teach_nothing() -> None:
-    output = torch.randn(1, 25, 2, 2, requires_grad=True)
-    BinnedDepth().loss(output, torch.full((1, 2, 2), math.nan)).backward()
-    assert output.grad is not None
-    assert torch.count_nonzero(output.grad) == 0
-
-
 def test_scores_are_in_the_unit_of_the_task() -> None:
     scores = HEIGHT.scores()
     scores.update(torch.tensor([[2.0, 0.1]]), torch.tensor([[1.0, 0.4]]))
