@@ -231,23 +231,74 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
 @pytest.mark.parametrize(
     ("settings", "system", "message"),
     [
-        ({"heights": {"roof": (0, 1)}}, "jtl", "no class is called roof"),
-        ({"heights": {}}, "jtl", "heights: tells no class"),
-        ({"heights": {"tree": (1, 3)}}, "jtl", "heights: tells tree from no other"),
-        ({"heights": {"tree": (3, 1)}}, "jtl", "tree: 3 to 1 m is not a range"),
-        ({"heights": PRIOR.heights, "weight": -1.0}, "jtl", "weight: -1.0 is negative"),
-        ({"heights": {}}, "stl_seg", "needs landcover and height, trained are .'landcover'."),
-        ({"heights": {}, "height": "depth"}, "jtl", "needs landcover and depth"),
+        (
+            {"heights": {"roof": (0, 1)}},
+            "jtl",
+            ": no class is called roof; use ('ground', 'building', 'tree')",
+        ),
+        (
+            {"heights": {}},
+            "jtl",
+            ".heights: tells no class from no other class; name every class whose heights are "
+            "known, also those that a base names",
+        ),
+        (
+            {"heights": {"tree": (1, 3)}},
+            "jtl",
+            ".heights: tells tree from no other class; name every class whose heights are known, "
+            "also those that a base names",
+        ),
+        (
+            {"heights": {"tree": (3, 1)}},
+            "jtl",
+            ": tree: 3 to 1 m is not a range; give the lower value first",
+        ),
+        (
+            {"heights": PRIOR.heights, "weight": -1.0},
+            "jtl",
+            ".weight: -1.0 is negative; give 0 or more",
+        ),
+        (
+            {"heights": PRIOR.heights, "tolerance": math.nan},
+            "jtl",
+            ".tolerance: nan is negative; give 0 or more",
+        ),
+        (
+            {"heights": {}},
+            "stl_seg",
+            ": needs landcover and height, trained are ['landcover']; leave it out, or name a task "
+            "of classes and a height",
+        ),
+        (
+            {"heights": {}, "height": "depth"},
+            "jtl",
+            ": needs landcover and depth, trained are ['height', 'landcover']; leave it out, or "
+            "name a task of classes and a height",
+        ),
     ],
 )
 def test_a_prior_that_does_not_fit(
     make_model: Callable[..., SemiMTL], settings: dict[str, object], system: str, message: str
 ) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError) as caught:
         make_model(system=system, consistency=Consistency(**settings))  # type: ignore[arg-type]
+    assert str(caught.value) == f"model.consistency{message}"
 
 
 def test_street_views_have_no_ground(make_model: Callable[..., SemiMTL]) -> None:
     tasks = [make_tasks()[0], Depth("height", unit="1/m")]
-    with pytest.raises(InputError, match="height is in 1/m; leave it out: street views"):
+    with pytest.raises(InputError) as caught:
         make_model(tasks=tasks, consistency=PRIOR)
+    assert str(caught.value) == (
+        "model.consistency: needs heights in m, height is in 1/m; leave it out: street views have "
+        "no ground"
+    )
+
+
+def test_a_prior_may_weigh_nothing() -> None:
+    replace(PRIOR, weight=0.0, tolerance=0.0).build(make_tasks())
+
+
+def test_a_checkpoint_has_the_remembered_heights_alone() -> None:
+    """The ranges are those of the configuration, which may be another when a run goes on."""
+    assert set(loss().state_dict()) == {"sums", "counts"}

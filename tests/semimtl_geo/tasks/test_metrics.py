@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -243,6 +245,33 @@ def test_distances_of_street_views_by_hand() -> None:
         got = {name: value.item() for name, value in metric.compute().items()}
         assert got == pytest.approx(expected, rel=1e-5)
         metric.reset()
+
+
+def test_the_farthest_distance_counts() -> None:
+    """Of 50 and 51 m, both taken for 25 m, the first is off by 25 m."""
+    metric = InverseDepthScores(farthest=50.0, disparity=400.0)
+    guess, truth = torch.tensor([[25, 25], [50, 51]], dtype=torch.float64).reciprocal()
+    metric.update(guess, truth)
+    assert metric.compute()["MAE"].item() == pytest.approx(25)
+    assert metric.positive == 1
+
+
+@pytest.mark.parametrize(
+    "make", [DepthScores, partial(InverseDepthScores, farthest=50.0, disparity=400.0)]
+)
+def test_scores_of_two_processes_are_those_of_one(make: Callable[[], DepthScores]) -> None:
+    """And no pixel is too many: float32 would lose errors of 1 beside one of 1e8."""
+    guess = torch.cat([torch.tensor([1e4]), torch.ones(1000)])
+    one, parts = make(), [make(), make()]
+    for number, value in enumerate(guess):
+        one.update(value[None], torch.zeros(1))
+        parts[number % 2].update(value[None], torch.zeros(1))
+    parts[0].merge_state(parts[1])
+    expected = one.compute()
+    for name, value in parts[0].compute().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-12, atol=0, equal_nan=True)
+    of_all = expected["RMSE/inverse" if "RMSE/inverse" in expected else "RMSE"]
+    assert of_all.item() == pytest.approx(math.sqrt((1e8 + 1000) / 1001), rel=1e-9)
 
 
 def test_gain_of_the_baseline_is_nothing() -> None:

@@ -123,6 +123,15 @@ def test_scores_are_in_the_unit_of_the_task() -> None:
     assert got["RMSE"].item() == pytest.approx(math.sqrt((1 + 0.09) / 2))
 
 
+def test_scores_of_inverse_depth_are_those_of_its_camera() -> None:
+    """10 m taken for 20 m; at 80 m nothing counts; 0.05/m are 5 px of 100."""
+    scores = InverseDepth(farthest=50.0, disparity=100.0).scores()
+    scores.update(torch.tensor([0.05, 0.0625]), torch.tensor([0.1, 0.0125]))
+    got = scores.compute()
+    assert got["MAE"].item() == pytest.approx(10)
+    assert got["RMSE/px"].item() == pytest.approx(5)
+
+
 def test_slopes_of_a_known_surface() -> None:
     """A roof that rises 1 m to the right per pixel of 0.5 m is steep by atan 2."""
     slope = Slope(gsd=0.5)

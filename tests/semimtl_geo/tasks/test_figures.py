@@ -1,0 +1,75 @@
+"""Colours, legends and descriptions that figures and tables show of a task."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from semimtl_geo.tasks import Depth, InverseDepth
+from semimtl_geo.tasks.coloring import ERROR_RAMP, IndexedColors, Ramp
+from semimtl_geo.tasks.scores import ABSOLUTE_RELATIVE_ERROR as ABR
+from semimtl_geo.tasks.scores import (
+    DELTA_1,
+    MAE,
+    RAISED_FOUND,
+    RMSE,
+    RMSE_DISPARITY,
+    RMSE_INVERSE,
+    RMSE_RAISED,
+    Score,
+)
+from tiles.maps.qgis import RAMP
+
+
+def test_indices_become_colours() -> None:
+    image = IndexedColors(np.array([[0, 1, 255]], np.uint8), [(1, 2, 3), (4, 5, 6)]).rgba()
+    assert image.dtype == np.uint8
+    assert image.tolist() == [[[1, 2, 3, 255], [4, 5, 6, 255], [0, 0, 0, 0]]]
+
+
+def test_errors_of_heights() -> None:
+    """Up to half of the heights that are shown: 4 m are the middle of the ramp to 8 m."""
+    prediction = np.array([[3.0, 9.0, 1.0, 30.0, np.nan, 2.0]], np.float32)
+    truth = np.array([[3.0, 5.0, 5.0, 2.0, 2.0, np.nan]], np.float32)
+    known = ~(np.isnan(prediction) | np.isnan(truth))
+    image = Depth().colorize_error(prediction, truth, known, 16.0)
+    assert image.indices.tolist() == [[0, 127, 127, 254, 255, 255]]
+    assert (image.palette[0], image.palette[254]) == (ERROR_RAMP[0], ERROR_RAMP[-1])
+
+
+@pytest.mark.parametrize(("high", "shown", "errors"), [(None, 20.0, 10.0), (8.0, 8.0, 4.0)])
+def test_legend_of_errors(high: float | None, shown: float, errors: float) -> None:
+    assert Depth("roofs", unit="ft").error_legend(high).ramps == (
+        Ramp("roofs", RAMP, shown, "ft"),
+        Ramp("error", ERROR_RAMP, errors, "ft"),
+    )
+
+
+HEIGHT, INVERSE = Depth(relative_above=0.5), InverseDepth(farthest=50.0)
+
+
+@pytest.mark.parametrize(
+    ("task", "score", "unit", "words"),
+    [
+        (HEIGHT, RMSE, "m", "root mean square error, in metres"),
+        (HEIGHT, MAE, "m", "mean absolute error, in metres"),
+        (
+            HEIGHT,
+            RMSE_RAISED,
+            "m",
+            "root mean square error where that is above 0.5 m, in metres",
+        ),
+        (HEIGHT, ABR, "", "absolute error relative to the true value where that is above 0.5 m"),
+        (HEIGHT, RAISED_FOUND, "%", "too where that is above 0.5 m, in percent"),
+        (Depth(unit="ft"), RMSE, "ft", "root mean square error, in ft"),
+        (INVERSE, RMSE, "m", "root mean square error, in metres, of distances up to 50 m"),
+        (INVERSE, MAE, "m", "mean absolute error, in metres, of distances up to 50 m"),
+        (INVERSE, ABR, "", "relative to the true value, of distances up to 50 m, mean"),
+        (INVERSE, DELTA_1, "%", "1.25 of the truth, of distances up to 50 m, in percent"),
+        (INVERSE, RMSE_INVERSE, "1/m", "of inverse depth, in 1/m; the sky counts"),
+        (INVERSE, RMSE_DISPARITY, "px", "in pixels of the stereo camera; the sky counts"),
+    ],
+)
+def test_scores_in_words(task: Depth, score: Score, unit: str, words: str) -> None:
+    assert task.score_unit(score) == unit
+    assert words in task.describe_score(score)
