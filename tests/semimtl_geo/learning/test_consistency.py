@@ -295,6 +295,21 @@ def test_street_views_have_no_ground(make_model: Callable[..., SemiMTL]) -> None
     )
 
 
+def test_heights_at_the_ends_of_the_tolerance_are_possible() -> None:
+    """Ground up to 0 + 0.5 m and from 0 - 0.5 m, buildings from 2 - 0.5 m; trees are not listed."""
+    heights = torch.tensor([[[-0.5, 0.5, 0.51, 1.49, 1.5, math.nan]]])
+    possible = loss().possible(heights)[0, :, 0].int().tolist()
+    assert possible == [[1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0]]
+
+
+def test_a_single_height_teaches_as_much_as_many() -> None:
+    """Of ground and building at 0.3 and 0.6, it is the ground: log (0.9 / 0.3) = log 3."""
+    logits = logits_of((0.3, 0.6, 0.1))
+    for count in (1, 4):
+        taught = loss().of_heights(logits.repeat(1, 1, 1, count), torch.zeros(1, 1, count))
+        assert taught.item() == pytest.approx(math.log(3), rel=1e-6)
+
+
 def test_a_prior_may_weigh_nothing() -> None:
     replace(PRIOR, weight=0.0, tolerance=0.0).build(make_tasks())
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from semimtl_geo.learning.alignment import ALIGNMENTS, register_alignment
 from semimtl_geo.learning.systems import (
     SYSTEMS,
     System,
@@ -56,10 +57,29 @@ def test_every_system_can_be_named_in_a_configuration() -> None:
 
 
 def test_a_system_is_registered_once_and_with_a_known_alignment() -> None:
-    with pytest.raises(InvalidValueError, match="jtl: is registered already"):
-        register_system("jtl", SYSTEMS["jtl"])
-    with pytest.raises(
-        InvalidValueError, match="no alignment is called m4; use one of adaptsegnet"
-    ):
-        register_system("semimtl_m4", System("SemiMTL (M4)", "a fourth mode", alignment="m4"))
-    assert "semimtl_m4" not in SYSTEMS
+    known = dict(SYSTEMS)
+    m4 = System("SemiMTL (M4)", "a fourth mode", alignment="m4")
+    plain = System("JTL (roofs)", "JTL on labels of roofs")
+    try:
+        with pytest.raises(InvalidValueError) as taken:
+            register_system("jtl", plain)
+        with pytest.raises(InvalidValueError) as unknown:
+            register_system("semimtl_m4", m4)
+        assert known == SYSTEMS
+        register_system("jtl_roofs", plain)
+        register_alignment("m4", ALIGNMENTS["m1"])
+        register_system("semimtl_m4", m4)
+        assert {"jtl_roofs": plain, "semimtl_m4": m4, **known} == SYSTEMS
+        assert ALIGNMENTS["m4"] is ALIGNMENTS["m1"]
+        with pytest.raises(InvalidValueError) as twice:
+            register_alignment("m4", ALIGNMENTS["m2"])
+        assert ALIGNMENTS["m4"] is ALIGNMENTS["m1"]
+    finally:
+        for names in (SYSTEMS, ALIGNMENTS):
+            for name in ("jtl_roofs", "semimtl_m4", "m4"):
+                names.pop(name, None)
+    assert str(taken.value) == "system jtl: is registered already; choose another name"
+    assert str(twice.value) == "alignment m4: is registered already; choose another name"
+    assert str(unknown.value) == (
+        "system semimtl_m4: no alignment is called m4; use one of adaptsegnet, binary, m1, m2, m3"
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semimtl_geo.tasks import Depth, InverseDepth
-from semimtl_geo.tasks.coloring import ERROR_RAMP, IndexedColors, Ramp
+from semimtl_geo.tasks import Depth, InverseDepth, Segmentation, Task
+from semimtl_geo.tasks.coloring import ERROR_RAMP, VERDICT_COLORS, IndexedColors, Ramp
 from semimtl_geo.tasks.scores import ABSOLUTE_RELATIVE_ERROR as ABR
 from semimtl_geo.tasks.scores import (
     DELTA_1,
     MAE,
+    MEAN_IOU,
+    MEAN_IOU_OF_MAIN,
     RAISED_FOUND,
     RMSE,
     RMSE_DISPARITY,
@@ -45,7 +47,20 @@ def test_legend_of_errors(high: float | None, shown: float, errors: float) -> No
     )
 
 
+def test_errors_of_land_cover() -> None:
+    """Of two classes; numbers that are none of them are unknown, as 255 is."""
+    task = Segmentation(classes=("a", "b"), colors=((0, 0, 0), (9, 9, 9)))
+    prediction = np.array([[0, 1, 2, 0, 0, 1]])
+    truth = np.array([[0, 0, 0, 2, -1, 1]])
+    known = np.array([[True, True, True, True, True, False]])
+    right, wrong = (tuple(task.error_legend().swatches).index(n) for n in VERDICT_COLORS)
+    image = task.colorize_error(prediction, truth, known)
+    assert image.indices.tolist() == [[right, wrong, 255, 255, 255, 255]]
+    assert [tuple(c) for c in image.palette] == list(VERDICT_COLORS.values())
+
+
 HEIGHT, INVERSE = Depth(relative_above=0.5), InverseDepth(farthest=50.0)
+LAND = Segmentation(minor=("clutter", "car", "meadow"))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +76,9 @@ HEIGHT, INVERSE = Depth(relative_above=0.5), InverseDepth(farthest=50.0)
         ),
         (HEIGHT, ABR, "", "absolute error relative to the true value where that is above 0.5 m"),
         (HEIGHT, RAISED_FOUND, "%", "too where that is above 0.5 m, in percent"),
+        (LAND, MEAN_IOU, "%", "mean of the classes that occur in either, in percent"),
+        (LAND, MEAN_IOU_OF_MAIN, "%", "mIoU without clutter and car, in percent"),
+        (Segmentation(minor=()), MEAN_IOU_OF_MAIN, "%", "mIoU, in percent"),
         (Depth(unit="ft"), RMSE, "ft", "root mean square error, in ft"),
         (INVERSE, RMSE, "m", "root mean square error, in metres, of distances up to 50 m"),
         (INVERSE, MAE, "m", "mean absolute error, in metres, of distances up to 50 m"),
@@ -70,6 +88,7 @@ HEIGHT, INVERSE = Depth(relative_above=0.5), InverseDepth(farthest=50.0)
         (INVERSE, RMSE_DISPARITY, "px", "in pixels of the stereo camera; the sky counts"),
     ],
 )
-def test_scores_in_words(task: Depth, score: Score, unit: str, words: str) -> None:
+def test_scores_in_words(task: Task, score: Score, unit: str, words: str) -> None:
     assert task.score_unit(score) == unit
     assert words in task.describe_score(score)
+    assert RMSE.describe() == "root mean square error"

@@ -68,6 +68,14 @@ def test_a_class_that_nowhere_occurs_has_no_iou() -> None:
     assert got["mIoU"].item() == pytest.approx(50.0)
 
 
+def test_a_class_of_a_single_pixel_counts() -> None:
+    scores = SegmentationScores(NAMES, 255)
+    scores.update(torch.tensor([[0, 0, 1]]), torch.tensor([[0, 0, 0]]))
+    got = scores.compute()
+    assert got["IoU/house"].item() == 0
+    assert got["mIoU"].item() == pytest.approx(100 * (2 / 3 + 0) / 2)
+
+
 def test_unknown_predictions_do_not_count_either() -> None:
     """A map has nodata where the orthophoto has."""
     scores = SegmentationScores(NAMES, 255)

@@ -9,6 +9,7 @@ import yaml
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.tasks import (
+    TASKS,
     BinnedDepth,
     Depth,
     InverseDepth,
@@ -16,7 +17,9 @@ from semimtl_geo.tasks import (
     Slope,
     Task,
     from_settings,
+    register_task,
 )
+from tiles.errors import InvalidValueError
 from tiles.maps.layers import ClassMap, ValueMap
 
 LAND = Segmentation(
@@ -52,6 +55,30 @@ def test_settings_of_nothing_we_know() -> None:
         from_settings({"kind": "normals", "name": "n"})
     with pytest.raises(TypeError):
         from_settings({"kind": "depth", "classes": ["a"]})
+
+
+def test_a_kind_of_task_is_registered_once() -> None:
+    class Canopy(Depth):
+        """Heights of trees."""
+
+    first = Canopy
+    try:
+        assert register_task(first) is first
+        assert register_task(first) is first  # as when a module is loaded anew
+        assert type(from_settings({"kind": "canopy", "name": "trees"})) is first
+
+        class Canopy(Depth):  # type: ignore[no-redef]
+            """Another class of the same name."""
+
+        with pytest.raises(InvalidValueError) as caught:
+            register_task(Canopy)
+        assert TASKS["canopy"] is first
+    finally:
+        del TASKS["canopy"]
+    assert str(caught.value) == (
+        f"task class canopy: is registered already, for {first.__qualname__}; give the class "
+        "another name"
+    )
 
 
 def test_default_classes_are_those_of_the_benchmark() -> None:
