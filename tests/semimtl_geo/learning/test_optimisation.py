@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 
+from semimtl_geo.learning.adversarial import AdversarialSettings
 from semimtl_geo.learning.optimisation import Optimisation
+from tiles.errors import InvalidValueError
 
 
 def stepped(settings: Optimisation, gradients: list[float]) -> list[float]:
@@ -61,3 +66,33 @@ def test_adamw() -> None:
     """The first step is as large as the learning rate; the decay comes before, by itself."""
     settings = Optimisation("adamw", lr=0.1, weight_decay=0.2)
     assert stepped(settings, [0.5]) == pytest.approx([1 - 0.1 * 0.2 - 0.1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "value", "allowed"),
+    [
+        (Optimisation, {"lr": -0.1}, "lr: must be 0 to 1000"),
+        (Optimisation, {"lr": 1001.0}, "lr: must be 0 to 1000"),
+        (Optimisation, {"discriminator_lr": -0.1}, "discriminator_lr: must be 0 to 1000"),
+        (Optimisation, {"weight_decay": math.nan}, "weight_decay: must be >= 0 and finite"),
+        (Optimisation, {"power": math.inf}, "power: must be >= 0 and finite"),
+        (Optimisation, {"clip": 0.0}, "clip: must be > 0 and finite"),
+        (AdversarialSettings, {"intra": -1.0}, "intra: must be >= 0 and finite"),
+        (AdversarialSettings, {"inter": math.nan}, "inter: must be >= 0 and finite"),
+        (AdversarialSettings, {"stride": 0}, "stride: must be >= 1 and finite"),
+    ],
+)
+def test_settings_out_of_range(
+    settings: Callable[..., object], value: dict[str, float], allowed: str
+) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        settings(**value)
+    group = "optimisation" if settings is Optimisation else "adversarial"
+    (number,) = value.values()
+    assert str(caught.value) == f"model.{group}.{allowed}, got {number}; correct the setting"
+
+
+def test_ends_of_ranges_are_allowed() -> None:
+    """A rate of 0 trains nothing, which tests and ablations want."""
+    Optimisation(lr=0, discriminator_lr=0, weight_decay=0, power=0, clip=1e-9)
+    AdversarialSettings(intra=0, inter=0, stride=1)

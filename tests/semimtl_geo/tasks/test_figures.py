@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from semimtl_geo.tasks import Depth, InverseDepth, Segmentation, Task
-from semimtl_geo.tasks.coloring import ERROR_RAMP, VERDICT_COLORS, IndexedColors, Ramp
+from semimtl_geo.tasks.coloring import (
+    ERROR_RAMP,
+    VERDICT_COLORS,
+    IndexedColors,
+    Ramp,
+    colorize_ramp,
+    round_up,
+)
 from semimtl_geo.tasks.scores import ABSOLUTE_RELATIVE_ERROR as ABR
 from semimtl_geo.tasks.scores import (
     DELTA_1,
@@ -20,6 +27,7 @@ from semimtl_geo.tasks.scores import (
     RMSE_RAISED,
     Score,
 )
+from tiles.maps.layers import ValueMap
 from tiles.maps.qgis import RAMP
 
 
@@ -27,6 +35,39 @@ def test_indices_become_colours() -> None:
     image = IndexedColors(np.array([[0, 1, 255]], np.uint8), [(1, 2, 3), (4, 5, 6)]).rgba()
     assert image.dtype == np.uint8
     assert image.tolist() == [[[1, 2, 3, 255], [4, 5, 6, 255], [0, 0, 0, 0]]]
+
+
+def test_values_beyond_the_ramp_have_its_ends() -> None:
+    """A ramp from 0 to 25.4 m has 10 shades per metre; 255 is unknown."""
+    values = np.array([[-3.0, 0.0, 1.0, 2.04, 25.4, 90.0, np.nan]])
+    image = colorize_ramp(values, ~np.isnan(values), 25.4, [(0, 0, 0), (254, 127, 0)])
+    assert image.indices.tolist() == [[0, 0, 10, 20, 254, 254, 255]]
+    assert [image.palette[index] for index in (0, 10, 254)] == [
+        (0, 0, 0),
+        (10, 5, 0),
+        (254, 127, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "end"),
+    [(-1.0, 0.0), (0.0, 0.0), (0.37, 0.38), (0.4, 0.4), (7.0, 7.0), (7.1, 7.2), (13.0, 14.0)],
+)
+def test_ends_of_scales_are_easy_to_read(value: float, end: float) -> None:
+    assert round_up(value) == pytest.approx(end)
+
+
+def test_classes_that_are_none_have_no_colour() -> None:
+    task = Segmentation(classes=("a", "b"), colors=((0, 0, 0), (9, 9, 9)))
+    image = task.colorize(np.array([[0, 1, 2, 255, -1]]), np.ones((1, 5), np.bool_))
+    assert image.indices.tolist() == [[0, 1, 255, 255, 255]]
+
+
+@pytest.mark.parametrize(("unit", "words"), [("m", "height above ground"), ("1/m", "roofs")])
+def test_layers_of_values(unit: str, words: str) -> None:
+    assert Depth("roofs", unit=unit, scale=30.0).layer() == ValueMap(
+        "roofs", unit, words, low=0.0, high=30.0
+    )
 
 
 def test_errors_of_heights() -> None:

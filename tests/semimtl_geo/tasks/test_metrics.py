@@ -122,10 +122,21 @@ def test_depth_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("guess", "within"),
-    [(1.2, 3), (1.3, 2), (1.6, 1), (2.0, 0), (1 / 1.2, 3), (1 / 1.3, 2), (1 / 1.6, 1), (-1.0, 0)],
+    [
+        (1.2, 3),
+        (1.25, 2),
+        (1.3, 2),
+        (1.6, 1),
+        (1.953125, 0),
+        (2.0, 0),
+        (1 / 1.2, 3),
+        (1 / 1.3, 2),
+        (1 / 1.6, 1),
+        (-1.0, 0),
+    ],
 )
 def test_thresholds(guess: float, within: int) -> None:
-    """1.25, 1.5625 and 1.953, above the truth and below it."""
+    """Less than 1.25, 1.5625 and 1.953125, above the truth and below it."""
     scores = DepthScores()
     scores.update(torch.tensor([[guess]]), torch.tensor([[1.0]]))
     got = scores.compute()
