@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from semimtl_geo.learning.adversarial import AdversarialSettings, Adversary
+from semimtl_geo.learning.adversarial import AdversarialSettings, Adversary, Confusion
 from semimtl_geo.learning.alignment import (
     ALIGNMENTS,
     discriminator_loss,
@@ -124,6 +124,36 @@ def test_losses_do_not_depend_on_the_size_of_a_crop() -> None:
     assert intra_loss(large).item() == pytest.approx(intra_loss(TWO).item())
     loss = ALIGNMENTS["m1"].inter_loss(large, 1, [0])
     assert loss.item() == pytest.approx(mean_log(0.3, 0.1), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("alignment", "names"),
+    [
+        ("m2", ["truth", "a", "b"]),
+        ("binary", ["truth", "prediction"]),
+        ("adaptsegnet", ["labelled", "unlabelled"]),
+    ],
+)
+def test_names_of_sources(alignment: str, names: list[str]) -> None:
+    assert ALIGNMENTS[alignment].source_names(["a", "b"]) == names
+
+
+def test_confusion_by_hand() -> None:
+    """Of 8 pixels predicted in two domains, 2 pass for truth; of 10 true ones, 9 are recognised."""
+    confusion = Confusion(["truth", "prediction"])
+    confusion.add("height", {0: torch.tensor([9, 1]), 1: torch.tensor([1, 3])})
+    confusion.add("height", {1: torch.tensor([1, 3])})
+    confusion.add("landcover", {1: torch.tensor([0, 0])})
+    assert {name: share.item() for name, share in confusion.shares().items()} == pytest.approx(
+        {
+            "confusion/height/truth as truth": 0.9,
+            "confusion/height/truth as prediction": 0.1,
+            "confusion/height/prediction as truth": 0.25,
+            "confusion/height/prediction as prediction": 0.75,
+            "confusion/landcover/prediction as truth": 0.0,
+            "confusion/landcover/prediction as prediction": 0.0,
+        }
+    )
 
 
 def test_discriminators_of_blocks_see_their_means() -> None:
