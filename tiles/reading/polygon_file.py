@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from os import fspath
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ def read_polygons(name: str) -> GeoSeries:
     Args:
         name: Path of the file, or anything else that geopandas reads.
 
+    What its driver repairs or leaves out is a warning with the file's name.
+
     Raises:
         MissingFileError: If the file does not exist.
         InputError: If it cannot be read, or has no CRS or no polygons.
@@ -38,7 +41,10 @@ def read_polygons(name: str) -> GeoSeries:
             raise MissingFileError(name)
     # The drivers of the many formats raise exceptions of many kinds.
     remedy = "give a file that geopandas reads"
-    with input_errors(name, "cannot be read as polygons", remedy, Exception):
+    with (
+        warnings.catch_warnings(record=True) as remarks,
+        input_errors(name, "cannot be read as polygons", remedy, Exception),
+    ):
         frame = geopandas.read_file(name, columns=[])
     if not isinstance(frame, geopandas.GeoDataFrame):
         raise InputError(name, "has no polygons", "give a layer of polygons")
@@ -51,6 +57,9 @@ def read_polygons(name: str) -> GeoSeries:
     polygons = valid_polygons(shapes)
     if not polygons:
         raise InputError(name, "has no polygons", "give a layer of polygons")
+    # An error would have said enough; a feature that is left out must be known.
+    for remark in sorted({str(remark.message) for remark in remarks}):
+        warnings.warn(f"{name}: {remark}", stacklevel=2)
     return GeoSeries(polygons, crs=frame.crs)
 
 

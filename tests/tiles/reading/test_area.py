@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,28 @@ def test_areas_that_are_none_are_one_line(tmp_path: Path, make: Any, says: str) 
     with pytest.raises(InputError, match=says) as caught:
         read_area(make(tmp_path), grid())
     assert "\n" not in str(caught.value)
+
+
+UNKNOWN_SHAPE = {"type": "Feature", "properties": {}, "geometry": {"type": "Clothoid"}}
+
+
+def test_what_a_driver_leaves_out_is_said_with_the_name_of_the_file(tmp_path: Path) -> None:
+    area = save(tmp_path / "area.geojson", [STAR], to="EPSG:4326")
+    collection = json.loads(area.read_text())
+    wanted = read_area(area, grid()).digest
+    collection["features"].append(UNKNOWN_SHAPE)
+    area.write_text(json.dumps(collection))
+    with pytest.warns(UserWarning, match=rf"{area}: Unsupported geometry type"):
+        assert read_area(area, grid()).digest == wanted
+
+
+def test_an_area_that_is_refused_is_a_line_without_warnings(tmp_path: Path) -> None:
+    area = tmp_path / "area.geojson"
+    area.write_text(json.dumps({"type": "FeatureCollection", "features": [UNKNOWN_SHAPE]}))
+    with warnings.catch_warnings(record=True) as said, pytest.raises(InputError) as caught:
+        read_area(area, grid())
+    assert not said
+    assert str(caught.value) == f"{area}: has no polygons; give a layer of polygons"
 
 
 def smooth(images: torch.Tensor) -> dict[str, torch.Tensor]:
