@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from semimtl_geo.learning.adversarial import AdversarialSettings, Adversary, Confusion
 from semimtl_geo.learning.alignment import (
     ALIGNMENTS,
+    Alignment,
     discriminator_loss,
     intra_loss,
 )
@@ -136,6 +137,22 @@ def test_losses_do_not_depend_on_the_size_of_a_crop() -> None:
 )
 def test_names_of_sources(alignment: str, names: list[str]) -> None:
     assert ALIGNMENTS[alignment].source_names(["a", "b"]) == names
+
+
+def test_a_mode_of_ones_own_gets_the_source_of_labelled_predictions() -> None:
+    """With a discriminator that sees no truth, they are the first source."""
+    own = Alignment(lambda request: request.labelled, separates_domains=False, sees_truth=False)
+    assert own.target_sources(domain=1, count=2, labelled=[0]) == [0]
+
+
+def test_confusion_counts_known_pixels() -> None:
+    """Of six heights, two of which nobody knows."""
+    target = torch.zeros(1, 2, 3)
+    target[0, 0, :2] = math.nan
+    adversary = Adversary(ALIGNMENTS["m2"], AdversarialSettings(), ["a", "b"], {"height": [0]})
+    output = torch.zeros(1, 1, 2, 3, requires_grad=True)
+    counts = adversary.judge(Depth(), nn.Conv2d(1, 3, 1), 0, output, target).confusion_counts
+    assert {source: count.sum().item() for source, count in counts.items()} == {0: 4, 1: 6}
 
 
 def test_confusion_by_hand() -> None:

@@ -142,6 +142,14 @@ def test_losses_are_in_the_unit_of_the_network() -> None:
     assert LAND.loss(scores, torch.tensor([[[1]]])).item() == pytest.approx(math.log(2))
 
 
+def test_overlap_adds_lovasz_softmax() -> None:
+    """It is 1 - IoU of certain predictions: 1 - 1/2 and 1 - 0; the cross entropy is 20 / 2."""
+    task = Segmentation(classes=("a", "b", "c"), colors=((0, 0, 0),) * 3, overlap=2.0)
+    scores = torch.tensor([[20.0, 20.0], [0.0, 0.0], [0.0, 0.0]]).view(1, 3, 1, 2)
+    loss = task.loss(scores, torch.tensor([[[0, 1]]]))
+    assert loss.item() == pytest.approx(20 / 2 + 2 * (1 / 2 + 1) / 2, rel=1e-5)
+
+
 def test_scores_are_in_the_unit_of_the_task() -> None:
     scores = HEIGHT.scores()
     scores.update(torch.tensor([[2.0, 0.1]]), torch.tensor([[1.0, 0.4]]))
