@@ -145,8 +145,8 @@ def test_losses_are_in_the_unit_of_the_network() -> None:
 def test_overlap_adds_lovasz_softmax() -> None:
     """It is 1 - IoU of certain predictions: 1 - 1/2 and 1 - 0; the cross entropy is 20 / 2."""
     task = Segmentation(classes=("a", "b", "c"), colors=((0, 0, 0),) * 3, overlap=2.0)
-    scores = torch.tensor([[20.0, 20.0], [0.0, 0.0], [0.0, 0.0]]).view(1, 3, 1, 2)
-    loss = task.loss(scores, torch.tensor([[[0, 1]]]))
+    scores = torch.tensor([[20.0, 20.0, 0.0], [0.0, 0.0, 20.0], [0.0, 0.0, 0.0]]).view(1, 3, 1, 3)
+    loss = task.loss(scores, torch.tensor([[[0, 1, 255]]]))
     assert loss.item() == pytest.approx(20 / 2 + 2 * (1 / 2 + 1) / 2, rel=1e-5)
 
 
