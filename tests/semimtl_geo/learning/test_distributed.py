@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from semimtl_geo.data import Domain, DomainsDataModule
-from semimtl_geo.learning.distributed import reseed
+from semimtl_geo.learning.distributed import average, reseed
 from semimtl_geo.networks.checkpoint import load_generator
 from tests.conftest import CROP
 from tests.semimtl_geo.conftest import Run
@@ -136,6 +137,34 @@ def test_processes_share_the_chips_of_one(run: Run) -> None:
     assert torch.equal(
         drawn(0, 1, 4, 7)[0]["city_a"]["image"], drawn(0, 1, 4, 4)[3]["city_a"]["image"]
     )
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_averages_of_tensors_of_any_shape(monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    """In one message, to which the other processes add 4 for every number."""
+    messages = []
+
+    def add(message: Tensor) -> None:
+        messages.append(message.numel())
+        message += 4
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: processes)
+    monkeypatch.setattr(dist, "all_reduce", add)
+    tensors = [torch.arange(6.0).view(2, 3), torch.tensor(7.0), torch.tensor([8.0, 9.0])]
+    expected = [(tensor + 4) / processes for tensor in tensors]
+    average(tensors)
+    assert messages == [9]
+    for got, want in zip(tensors, expected, strict=True):
+        torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize("initialized", [True, False])
+def test_one_process_sends_no_message(monkeypatch: pytest.MonkeyPatch, initialized: bool) -> None:
+    monkeypatch.setattr(dist, "is_initialized", lambda: initialized)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 1 if initialized else 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda message: pytest.fail("a message"))
+    average([torch.ones(1)])
 
 
 def test_random_numbers_of_an_iteration() -> None:

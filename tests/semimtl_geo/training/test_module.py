@@ -520,14 +520,33 @@ def test_a_gpu_trains_in_every_precision(
     assert F.cosine_similarity(on_gpu, on_cpu, dim=0) > 0.9
 
 
+@pytest.mark.parametrize("value", [-1, 3, 254])
+def test_labels_of_a_class_that_there_is_not(
+    make_model: Callable[..., SemiMTL], value: int
+) -> None:
+    batch = make_batch(TWO)
+    (name,) = (domain for domain, data in batch.items() if "landcover" in data)
+    batch[name]["landcover"][0, 0, 0] = value
+    with pytest.raises(InputError) as caught:
+        make_model().on_before_batch_transfer(batch, 0)
+    assert str(caught.value) == (
+        f"landcover of {name}: has the value {value}, there are 3 classes from 0; correct the "
+        "labels, or mark as nodata"
+    )
+
+
 def test_synchronised_batchnorm_does_not_drop_activations(
     make_model: Callable[..., SemiMTL],
 ) -> None:
     fused = make_model(encoder=Encoder("tu-efficientnet_lite0", None, 8))
     assert fused.unsyncable
     nn.SyncBatchNorm.convert_sync_batchnorm(fused)
-    with pytest.raises(InputError, match="would drop the activations"):
+    with pytest.raises(InputError) as caught:
         fused.on_fit_start()
+    assert str(caught.value) == (
+        "trainer.sync_batchnorm: would drop the activations in the encoder's BatchNorm layers; "
+        "leave it out, or use a ResNet"
+    )
     plain = make_model()
     assert not plain.unsyncable
     keys = set(plain.state_dict())
