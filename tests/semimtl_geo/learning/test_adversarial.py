@@ -156,19 +156,21 @@ def test_confusion_counts_known_pixels() -> None:
 
 
 def test_confusion_by_hand() -> None:
-    """Of 8 pixels predicted in two domains, 2 pass for truth; of 10 true ones, 9 are recognised."""
+    """Of 8 pixels predicted in two domains, 4 pass for truth; of 10 true ones, 9 are recognised."""
     confusion = Confusion(["truth", "prediction"])
     confusion.add("height", {0: torch.tensor([9, 1]), 1: torch.tensor([1, 3])})
-    confusion.add("height", {1: torch.tensor([1, 3])})
-    confusion.add("landcover", {1: torch.tensor([0, 0])})
+    confusion.add("height", {1: torch.tensor([3, 1])})
+    confusion.add("landcover", {0: torch.tensor([0, 0]), 1: torch.tensor([0, 1])})
     assert {name: share.item() for name, share in confusion.shares().items()} == pytest.approx(
         {
             "confusion/height/truth as truth": 0.9,
             "confusion/height/truth as prediction": 0.1,
-            "confusion/height/prediction as truth": 0.25,
-            "confusion/height/prediction as prediction": 0.75,
+            "confusion/height/prediction as truth": 0.5,
+            "confusion/height/prediction as prediction": 0.5,
+            "confusion/landcover/truth as truth": 0.0,
+            "confusion/landcover/truth as prediction": 0.0,
             "confusion/landcover/prediction as truth": 0.0,
-            "confusion/landcover/prediction as prediction": 0.0,
+            "confusion/landcover/prediction as prediction": 1.0,
         }
     )
 

@@ -474,6 +474,18 @@ def test_scaling_by_a_power_of_two_changes_no_bit(make_model: Callable[..., Semi
         assert torch.equal(now, other), name
 
 
+@pytest.mark.parametrize("clip", [0.1, 0.01])
+def test_a_clipped_step_is_as_long_as_the_clip(
+    make_model: Callable[..., SemiMTL], clip: float
+) -> None:
+    """Of plain gradient descent with a rate of 0.5, on gradients that are longer than the clip."""
+    settings = Optimisation(lr=0.5, weight_decay=0.0, clip=clip, synchronous=True)
+    model = make_model(optimisation=settings)
+    before = flat(model.generator)
+    fit(model, make_batch(TWO))
+    assert (flat(model.generator) - before).norm().item() == pytest.approx(0.5 * clip, rel=1e-3)
+
+
 def test_a_step_that_overflows_is_left_out_and_counted(
     make_model: Callable[..., SemiMTL],
 ) -> None:
