@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,11 +33,10 @@ def stop_between_iterations(trainer: Trainer) -> Iterator[None]:
     """
     handler = signal.getsignal(signal.SIGINT)
     # Only the main thread gets signals, and whoever has replaced Python's handler has a reason.
-    ours = handler is signal.default_int_handler
-    if not ours or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    trainer.callbacks.append(_StopBetweenIterations())  # type: ignore[attr-defined]
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and handler is signal.default_int_handler:
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning's
+        callbacks.append(_StopBetweenIterations())
     try:
         yield
     except SystemExit as error:
@@ -45,7 +44,8 @@ def stop_between_iterations(trainer: Trainer) -> Iterator[None]:
             raise
         raise KeyboardInterrupt from error
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if is_main and handler is not None:  # None is a handler that Python did not install
+            signal.signal(signal.SIGINT, handler)
 
 
 class _StopBetweenIterations(Callback):
@@ -79,6 +79,7 @@ class _StopBetweenIterations(Callback):
         now = time.monotonic()
         if self._pressed is None:
             self._pressed = now
-            print("\nstops after this iteration; Ctrl-C again stops at once", file=sys.stderr)
+            # print() fails if the signal comes while a progress bar is being printed.
+            os.write(2, b"\nstops after this iteration; Ctrl-C again stops at once\n")
         elif now - self._pressed > PATIENCE:
             raise KeyboardInterrupt

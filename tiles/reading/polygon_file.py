@@ -26,10 +26,10 @@ FIRST_COLLECTION = 4
 def read_polygons(name: str) -> GeoSeries:
     """Read the polygons of a file; each is valid.
 
+    What its driver repairs or leaves out is a warning with the file's name.
+
     Args:
         name: Path of the file, or anything else that geopandas reads.
-
-    What its driver repairs or leaves out is a warning with the file's name.
 
     Raises:
         MissingFileError: If the file does not exist.

@@ -189,6 +189,19 @@ def test_ctrl_c_lets_an_iteration_end(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_handler_of_the_caller_stays(run: Run, tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train([*run.args, f"--out={tmp_path}"], [Press(1)])
+        assert signal.getsignal(signal.SIGINT) is interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _kill(process: BaseProcess) -> None:
     """It, and the processes that read for it."""
     assert process.pid is not None
