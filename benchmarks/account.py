@@ -48,7 +48,7 @@ def account(
         constant(comparison.data, city, part) for city, part in comparison.scenario.evaluate.items()
     ]
     return [
-        f"The embedded cities ({training_scenes(comparison)}), {plan.precision}, "
+        f"The synthetic cities ({training_scenes(comparison)}), {plan.precision}, "
         f"{EPOCHS * plan.iterations} iterations of each of the paper's systems, "
         f"{len(comparison.seeds)} seeds, scored on {split} scenes. "
         f"Planned for {plan.minutes:g} minutes, {plan.lanes} runs side by side.",

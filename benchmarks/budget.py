@@ -61,7 +61,7 @@ class Plan:
         if run.variant is None:
             raise ValueError(f"{run.name} has the iterations of the paper's systems")
         iterations = max(1, round(self.iterations / self.relative[config_of(run)]))
-        overrides = (f"--data.iterations={iterations}",)
+        overrides = (*run.variant.overrides, f"--data.iterations={iterations}")
         return replace(run, variant=replace(run.variant, overrides=overrides))
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/limit.py [--checkpoint FILE | --iterations 300] [--size 2560] [--write]
 
-Takes a checkpoint of the embedded cities, or trains what is recommended for a short while, and
+Takes a checkpoint of the synthetic cities, or trains what is recommended for a short while, and
 prints two Markdown tables.
 
 The first has, for the network of the cities, and ResNet18 and ResNet101 of random weights with the
@@ -172,7 +172,7 @@ def limit(checkpoint: Path | None, iterations: int, size: int, rounds: int) -> l
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="a network of the embedded cities")
+    parser.add_argument("--checkpoint", type=Path, help="a network of the synthetic cities")
     parser.add_argument("--iterations", type=int, default=300, help="of training without one")
     parser.add_argument(
         "--size", type=int, default=2560, help=f"edge of the raster: a multiple of {TILE} px"

@@ -2,8 +2,8 @@
 
     python benchmarks/loader.py [--iterations 200] [--rounds 3] [--write]
 
-Prints a Markdown table of chips per second on the embedded cities, as `configs/cities` trains on
-them (two cities, chips of 128 px at 0.27 m), but with one reading process per city:
+Prints a Markdown table of chips per second on the synthetic cities, as `configs/cities` trains on
+them (two cities, chips of 128 px at 0.27 m), but with one worker process per city:
 
 - ours: the loader of training;
 - ours, without processes: the same, which reads in the process that takes the batches;
@@ -46,7 +46,7 @@ from semimtl_geo.training.cli import TrainingCLI, packaged_config
 from tiles.datasets.samplers import RandomChips
 
 FIRST = 8
-"""Batches before the clock starts: more than the reading processes prepare ahead."""
+"""Batches before the clock starts: more than the worker processes prepare ahead."""
 OURS, ALONE, UNKEPT = "ours", "ours, without processes", "ours, no file kept"
 NEEDED = "a step needs"
 THEIRS, SAME = "torchgeo", "torchgeo, our chips"
@@ -120,7 +120,7 @@ def delivered(make: Callable[[], Iterable[Any]], data: DomainsDataModule) -> flo
 
 
 def unkept(data: DomainsDataModule) -> float:
-    """Chips per second where every chip is read from its file; reading processes must be forked."""
+    """Chips per second where every chip is read from its file; worker processes must be forked."""
     with patch.object(tiles.datasets.chip_reader, "KEPT", 0):
         return delivered(data.train_dataloader, data)
 
@@ -162,8 +162,8 @@ def loader(root: Path, iterations: int, rounds: int) -> list[str]:
         for name, median in medians.items()
     ]
     return [
-        f"The embedded cities, {len(data.domains)} x {data.batch_size} chips of {data.crop} px, "
-        f"two reading processes in all, {precision}, medians of {rounds} rounds of {iterations} "
+        f"The synthetic cities, {len(data.domains)} x {data.batch_size} chips of {data.crop} px, "
+        f"two worker processes in all, {precision}, medians of {rounds} rounds of {iterations} "
         "batches; wanted of ours: at least 3 times each of the others",
         "",
         *table(("", "chips per second", "ours over it"), rows),

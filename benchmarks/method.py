@@ -1,4 +1,4 @@
-"""Does the method hold? The nine systems on the embedded cities, with controls, seed by seed.
+"""Does the method hold? The nine systems on the synthetic cities, with controls, seed by seed.
 
     python benchmarks/method.py [--minutes 76] [--seeds 0,1,2,3,4] [--variants a,b] [--write]
 

@@ -2,7 +2,7 @@
 
     python benchmarks/seam.py [--checkpoint FILE | --iterations 200] [--scenes 8] [--write]
 
-Trains SemiMTL on the embedded cities for a short while (`configs/cities/base.yaml`), or takes a
+Trains SemiMTL on the synthetic cities for a short while (`configs/cities/base.yaml`), or takes a
 checkpoint of such a training, maps fresh scenes of both cities that are larger than the tiles, at
 the network's own ground sampling distance so that tiles begin and end between two pixels of the
 map, and prints a Markdown table:
@@ -168,7 +168,7 @@ def measure_scene(
 def train_shortly(
     folder: Path, iterations: int, scenes: int = 12, configs: tuple[str, ...] = ("base",)
 ) -> Path:
-    """Train on the embedded cities; returns a checkpoint, by default of SemiMTL."""
+    """Train on the synthetic cities; returns a checkpoint, by default of SemiMTL."""
     write_cities(folder / "cities", scenes=scenes, size=384)
     say(f"training, {iterations} iterations")
     return train(
@@ -229,7 +229,7 @@ def seam(checkpoint: Path | None, iterations: int, scenes: int, size: int) -> li
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="a SemiMTL of the embedded cities")
+    parser.add_argument("--checkpoint", type=Path, help="a SemiMTL of the synthetic cities")
     parser.add_argument("--iterations", type=int, default=200, help="of training without one")
     parser.add_argument("--scenes", type=int, default=8, help="per city")
     parser.add_argument("--size", type=int, default=1536, help=f"a multiple of {PAPER} px")

@@ -3,7 +3,7 @@
     python benchmarks/step.py [--cases resnet18:128:4,resnet101:384:2] [--rounds 3] [--write]
 
 Prints a Markdown table per case (encoder, crop, chips per domain), with the paper's decoders and
-discriminators, training on the embedded cities as `semimtl-geo train` does: seconds per iteration
+discriminators, training on the synthetic cities as `semimtl-geo train` does: seconds per iteration
 of JTL, of SemiMTL, and of SemiMTL whose discriminators see blocks of 2 x 2 and of 4 x 4 pixels
 (model.adversarial.stride). They are medians over the same run, in which the systems take turns, so
 that a machine whose speed drifts tells on all. The rows are the medians of the parts, so that they
@@ -204,7 +204,7 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--cases", default="resnet18:128:4,resnet101:384:2")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=0, help="reading processes per domain")
+    parser.add_argument("--workers", type=int, default=0, help="worker processes per domain")
     parser.add_argument("--size", type=int, default=512, help="edge of a scene in pixels")
     args = parser.parse_args()
     quiet()

@@ -7,6 +7,8 @@ land-cover labels in one direction and heights in the other. Prints Markdown: th
 
 - the paper's nine systems, trained for equally many iterations, which --minutes decides by a short
   measurement, and what configs/towns/ recommends and JTL for SemiMTL's time;
+- single-task networks and JTL that start from random towns, as what is recommended does, for
+  SemiMTL's time: they show how much of the gain this start explains;
 - the bound: what is recommended, trained with both labels in both towns (oracle), as long;
 - the controls: statistics re-estimated on the scenes that are mapped; a constant height; and the
   mean height of each class, looked up on JTL's land cover;
@@ -50,6 +52,9 @@ from tiles.errors import InputError
 RECOMMENDED, ORACLE = "recommended", "oracle"
 CLASSES = ("impervious surfaces", "building", "low vegetation", "tree", "water")
 JTL = SYSTEMS["jtl"].title
+FROM_RANDOM_TOWNS = ", from random towns"
+STARTED = ("stl_seg", "stl_depth", "jtl")
+"""Systems that are also started from random towns, without anything else that is recommended."""
 REVERSED = (
     "--data.domains.eugene.supervised=[height]",
     "--data.domains.versailles.supervised=[landcover]",
@@ -86,6 +91,7 @@ def compare_towns(args: argparse.Namespace) -> list[str]:
         systems = select_runs(scenario, system_names())
         timed = [
             Run("jtl", variant=Variant("jtl_longer", LONGER)),
+            *(from_random_towns(system) for system in STARTED),
             *select_runs(scenario, [RECOMMENDED]),
         ]
         # The bound is the same in both directions, and is trained in the first.
@@ -108,9 +114,7 @@ def compare_towns(args: argparse.Namespace) -> list[str]:
         if bound is None:
             bound = trained([plan.in_equal_time(run) for run in bounds], same, args.lanes)
         outcomes = [
-            reestimated(outcome, same)
-            if outcome.run.variant or outcome.run.name == "jtl"
-            else outcome
+            reestimated(outcome, same) if outcome.run.system == "jtl" else outcome
             for outcome in [*outcomes, *bound]
         ]
         looked_up = [
@@ -119,6 +123,13 @@ def compare_towns(args: argparse.Namespace) -> list[str]:
         ]
         lines += describe(way, looked_up, same)
     return [*introduce(plan, args), *lines, made_on(["lightning", "semimtl-geo"])]
+
+
+def from_random_towns(system: str) -> Run:
+    """Return the run of a system whose network learned from random towns before."""
+    title = f"{SYSTEMS[system].title}{FROM_RANDOM_TOWNS}"
+    overrides = ("--model.start=random_towns",)
+    return Run(system, variant=Variant(f"{system}_started", title, overrides=overrides))
 
 
 def with_random_towns(towns: Path, folder: Path) -> Path:
@@ -213,8 +224,10 @@ def statements(way: Direction, seeds: dict[int, list[Row]], constants: dict[str,
         ("land cover without labels", way.heights, "mIoU/main", single + REESTIMATED),
         ("land cover without labels", way.heights, "mIoU/main", JTL),
         ("land cover without labels", way.heights, "mIoU/main", LONGER),
+        ("land cover without labels", way.heights, "mIoU/main", JTL + FROM_RANDOM_TOWNS),
         ("heights without labels", way.classes, "RMSE", JTL),
         ("heights without labels", way.classes, "RMSE", LONGER),
+        ("heights without labels", way.classes, "RMSE", JTL + FROM_RANDOM_TOWNS),
         ("land cover with labels", way.classes, "mIoU/main", LONGER),
         ("heights with labels", way.heights, "RMSE", LONGER),
     ):
@@ -231,7 +244,11 @@ def statements(way: Direction, seeds: dict[int, list[Row]], constants: dict[str,
             share = f"{100 * gain.mean / whole.mean:.0f} %"
             found.append(f"{text} without labels: {share} of the way from {LONGER} to the bound.")
     depth = SYSTEMS["stl_depth"].title
-    for method, town in ((depth, way.heights), (recommended, way.classes)):
+    for method, town in (
+        (depth, way.heights),
+        (depth + FROM_RANDOM_TOWNS, way.heights),
+        (recommended, way.classes),
+    ):
         errors = [
             row.scores["RMSE"] / constants[town].scores["RMSE"]
             for rows in seeds.values()

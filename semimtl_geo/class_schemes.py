@@ -52,7 +52,7 @@ TOWNS: Final = ClassScheme(
 )
 """Land cover of real and random towns: the classes of ISPRS, with water instead of clutter.
 
-Nothing labels their cars: laser points rarely show them.
+Cars are never labelled, since laser points rarely show them.
 """
 
 CITYSCAPES: Final = ClassScheme(

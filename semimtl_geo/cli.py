@@ -32,11 +32,11 @@ COMMANDS: Final = {
     "compare": (compare, "Train and score all systems of a scenario: tables and figures."),
     "map": (map, "Map orthophotos: land cover and heights as GeoTIFFs."),
     "export": (export, "Write a trained network for other programs and for sharing."),
-    "cities": (cities, "Generate the embedded cities: scenes of two synthetic sensors."),
+    "cities": (cities, "Generate two synthetic cities, each imaged by its own sensor."),
     "random-towns": (random_towns, "Generate scenes with all labels to pretrain networks with."),
     "ndsm": (ndsm, "Compute heights above ground from a surface model."),
     "buildings": (buildings, "Extract buildings with heights from maps, as GeoPackage."),
-    "demo": (demo, "Show the whole way in minutes: cities, training, maps, report."),
+    "demo": (demo, "Run the whole pipeline in minutes: cities, training, maps, report."),
 }
 """Module and help text by subcommand; ``train`` is LightningCLI's."""
 
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments; those of the process if None.
 
     Returns:
-        0 on success, 2 after one line about a fault that the user can mend, 130 after Ctrl-C.
+        0 on success, 2 after an input error (one line on standard error), 130 after Ctrl-C.
 
     Example:
         >>> main(["cities", "--out", "cities", "--scenes", "1", "--size", "64"])
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     args = list(sys.argv[1:] if argv is None else argv)
-    # An InputError says so where it matters.
+    # Where georeferencing matters, an InputError reports that it is missing.
     warnings.filterwarnings("ignore", message="Dataset has no geotransform")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:

@@ -30,18 +30,17 @@ MANY: Final = 10_000
 
 
 class Display(Closeable):
-    """Base class of what shows the progress of several works by name."""
+    """Base class of displays that show the progress of several operations by name."""
 
     @abstractmethod
     def show(self, name: str, unit: str, done: int, total: int) -> None:
-        """Show how far a work has come.
+        """Show how far an operation has come.
 
         Args:
-            name: Name of the work.
+            name: Name of the operation.
             unit: Unit of `done` and `total`.
-            done: Number of things that are done. Those of the first call were done by an earlier
-                run, and say nothing of the rate.
-            total: Number of all things.
+            done: Number of units done. Those of the first call are left out of the rate.
+            total: Number of all units.
         """
 
 

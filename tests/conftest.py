@@ -51,7 +51,7 @@ class Run:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Train SemiMTL on the embedded cities for two iterations, as the command does."""
+    """Train SemiMTL on the synthetic cities for two iterations, as the command does."""
     # Imported here, because the tests of tiles do not need Lightning.
     from semimtl_geo.synthetic import write_cities
     from semimtl_geo.training.cli import packaged_config, train

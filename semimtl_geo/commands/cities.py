@@ -1,4 +1,4 @@
-"""``semimtl-geo cities``: generate the embedded cities."""
+"""``semimtl-geo cities``: generate the synthetic cities."""
 
 from __future__ import annotations
 

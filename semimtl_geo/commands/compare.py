@@ -29,16 +29,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "scenario",
         help="cities, towns, cross_city, cross_dataset, cross_domain, or a folder with base.yaml",
     )
-    command.add_argument("--root", type=Path, help="data, a folder per domain; else data.root")
+    command.add_argument("--root", type=Path, help="folder of domains (default: data.root)")
     command.add_argument(
         "--out", type=output_path, help="folder for runs, tables and figures; else runs/SCENARIO"
     )
     command.add_argument(
         "--systems",
         type=_names,
-        help="such as jtl,semimtl; else all nine; also other files of the scenario's folder",
+        help="systems or other configurations, such as jtl,semimtl (default: all nine systems)",
     )
-    command.add_argument("--seeds", type=_seeds, default=[0], help="such as 0,1,2; else 0")
+    command.add_argument("--seeds", type=_seeds, default=[0], help="such as 0,1,2 (default: 0)")
     command.add_argument(
         "--parallel", type=int, default=1, metavar="N", help="runs at the same time; else 1"
     )

@@ -1,4 +1,4 @@
-"""``semimtl-geo demo``: the whole way from data to maps, in minutes."""
+"""``semimtl-geo demo``: the whole pipeline from data to maps, in minutes."""
 
 from __future__ import annotations
 

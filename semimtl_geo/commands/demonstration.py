@@ -1,4 +1,4 @@
-"""The whole way in minutes: two cities, training, maps of both, scores, and a report."""
+"""The whole pipeline in minutes: two cities, training, maps of both, scores, and a report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from semimtl_geo.progress import show_progress
 from semimtl_geo.report import method_section, panel_figure, write_report
 from semimtl_geo.report.results import example_scenes, predicted_tasks
 from semimtl_geo.synthetic import write_cities
-from tiles.errors import InvalidValueError
+from tiles.errors import InputError, InvalidValueError
+from tiles.files import write_errors, write_text
 
 RECOMMENDED: Final = "recommended"
 TRAINED: Final = (RECOMMENDED, "semimtl", "jtl", "stl_seg", "stl_depth")
@@ -32,6 +33,8 @@ TRAINED: Final = (RECOMMENDED, "semimtl", "jtl", "stl_seg", "stl_depth")
 PARALLEL_RUNS: Final = 2
 SCENES: Final = 20
 SIZE: Final = 384
+MARK: Final = "demo.txt"
+"""File in the folder of a demo."""
 EPOCHS: Final = 5
 TITLE: Final = "Two cities in, two maps of both out"
 LEAD: Final = (
@@ -61,6 +64,7 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     if iterations is not None and iterations < EPOCHS:
         fault = f"must be >= {EPOCHS}, got {iterations}"
         raise InvalidValueError("--iterations", fault, f"give {EPOCHS} or more")
+    claim_folder(out)
     with show_progress("make the cities", "scenes") as progress:
         write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
     precision = training_precision()
@@ -126,6 +130,23 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
     print(f"\nreport: {out / 'report.html'}")
     print(f"maps:   {out / 'maps'} (open the .tif files in QGIS)")
     print(f"model:  {model} (semimtl-geo map --model {model} RASTER --out DIR)")
+
+
+def claim_folder(out: Path) -> None:
+    """Mark the folder of a demo, whose former content a later demo removes.
+
+    Args:
+        out: The folder, which is created.
+
+    Raises:
+        InputError: If it holds anything that no demo made.
+    """
+    mark = out / MARK
+    if out.is_dir() and any(out.iterdir()) and not mark.is_file():
+        raise InputError(out, "has content that is not of a demo", "choose another folder")
+    with write_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(mark, "Made by semimtl-geo demo, which replaces its content.\n")
 
 
 def training_precision() -> str:

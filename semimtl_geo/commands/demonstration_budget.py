@@ -17,8 +17,9 @@ SECONDS: Final = 380.0
 """Time that the training of all systems may take."""
 
 STEPS: Final = 6.6
-"""One iteration of each system, two systems at a time, takes as long as this many steps of a
-generator on one thread: 470 s of 600 iterations at 0.118 s on an Intel Xeon with two cores."""
+"""Time of an iteration of all systems, two in parallel, in single-threaded generator steps.
+
+Measured on an Intel Xeon with two cores: 470 s for 600 iterations, at 0.118 s per step."""
 
 LEAST: Final = 100
 """Fewest iterations, whatever they take: with fewer there is little to see."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from semimtl_geo.commands.map import add_model, band_list
 from semimtl_geo.progress import add_progress, show_progress
-from tiles.files import output_path
+from tiles.errors import InputError
+from tiles.files import output_path, write_errors, write_text
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -32,14 +33,22 @@ def run(args: argparse.Namespace) -> None:
     from semimtl_geo.mapping.mapper import Mapper
 
     mapper = Mapper.load(args.model)
-    rows, scores = [], {}
+    folders: dict[str, Path] = {}
     for scenes in args.scenes:
         name = scenes.absolute().parent.name
+        if name in folders:
+            fault = f"would overwrite the maps of {folders[name]}: both are of {name}"
+            raise InputError(scenes, fault, "evaluate them one by one, with another --out")
+        folders[name] = scenes
+    rows, scores = [], {}
+    for name, scenes in folders.items():
         known = name in mapper.card.domains and mapper.card.batchnorm == "per_domain"
         domain = args.domain or (name if known else None)
         with show_progress(name, "scenes", args.progress) as progress:
             scores[name] = evaluate(mapper, scenes, args.out / name, domain, args.bands, progress)
         rows.append(make_row(name, mapper.card.system, scores[name]))
-    (args.out / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    file = args.out / "scores.json"
+    with write_errors(file):
+        write_text(file, json.dumps(scores, indent=2) + "\n")
     print(to_markdown(rows), end="")
     print(f"maps and scores: {args.out}")

@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
         InputError: If there are no scenes, or some cannot be right.
     """
     from semimtl_geo.inspection import inspect_split, refuse_faults
+    from semimtl_geo.prepare.rasters.scene_writer import read_classes
     from semimtl_geo.report.data_figure import data_figure, data_table
     from semimtl_geo.tasks import Depth, Segmentation
 
@@ -43,7 +44,10 @@ def run(args: argparse.Namespace) -> None:
     if not folders:
         remedy = "give a folder with DOMAIN/SPLIT/image/*.tif"
         raise InputError(args.data, "holds no scenes", remedy)
-    tasks = [Segmentation(), Depth()]
+    labels = [file for folder in folders for file in sorted((folder / "landcover").glob("*.tif"))]
+    named = read_classes(labels[0]) if labels else None
+    landcover = Segmentation(classes=named[0], colors=named[1]) if named else Segmentation()
+    tasks = [landcover, Depth()]
     found = {}
     with make_display(args.progress) as display:
         for folder in folders:

@@ -1,4 +1,4 @@
-"""``semimtl-geo map``: what can be refused cheaply is refused before torch is imported."""
+"""``semimtl-geo map``: cheap checks run before torch is imported."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--white",
         type=float,
-        help="value that stands for 1, such as 4095 for 12 bits in 16; else that of the model "
-        "card, or the largest of the type",
+        help="raster value that is scaled to 1, such as 4095 for 12-bit data in 16-bit files "
+        "(default: that of the model card, or the maximum of the data type)",
     )
     command.add_argument(
         "--resolution",
@@ -105,7 +105,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--plausibility",
         action="store_true",
-        help="also write how far the discriminators take the maps for ground truth, in percent",
+        help="also write the probability, in percent, that discriminators assign to ground truth",
     )
     command.add_argument(
         "--probabilities",
@@ -198,7 +198,7 @@ class _Report(Closeable):
 
     def print(self, name: str, maps: xarray.Dataset) -> None:
         """Print what was made of a place, and write its preview if one is wanted."""
-        # Bars that are shown on a terminal would take the lines for their own.
+        # Close the bars first: on a terminal they would overwrite the printed lines.
         self.close()
         from semimtl_geo.mapping.dataset import map_files
 

@@ -12,7 +12,9 @@ from tiles.files import output_path
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument("dsm", type=Path, help="surface model, heights in metres")
-    command.add_argument("--dtm", type=Path, help="terrain model; without it, ground is filtered")
+    command.add_argument(
+        "--dtm", type=Path, help="terrain model (default: filter the ground from the surface model)"
+    )
     command.add_argument(
         "--holes",
         type=float,

@@ -19,7 +19,7 @@ SHOWN: Final = 3
 
 
 ReportProgress = Callable[[str, str, int, int], None]
-"""Function of the name of the work, its unit, and the numbers of done and of all units."""
+"""Called with the name of an operation, its unit, and the numbers of units done and in total."""
 
 
 @dataclass(frozen=True)

@@ -97,9 +97,9 @@ TABLES: Final[dict[int, Table]] = {
         ),
         (
             UNITS,
-            "Our copy of table 3 holds two deltas of the three that its head names, and does not "
-            "show which; they stand under δ1 and δ2 here.",
+            "Our copy of table 3 has two deltas where its head names three, without saying which; "
+            "they are shown as δ1 and δ2.",
         ),
     ),
 }
-"""By number; a dash is a dash of the paper."""
+"""Tables by number; dashes are the paper's own."""

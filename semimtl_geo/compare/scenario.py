@@ -34,7 +34,7 @@ class Description:
     title: str | None = None
     evaluate: dict[str, str] = field(default_factory=dict)
     table: int | None = None
-    prepare: str = "see README.md, Train on your own cities"
+    prepare: str = "see docs/own_cities.md"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Scenario:
     tasks: tuple[str, ...] = ()
 
     def arguments(self, system: str) -> list[str]:
-        """Return the arguments of training a system, or what a file changes of the base."""
+        """Return the training arguments of a system, or of a configuration in this folder."""
         base, own = f"--config={self.folder / 'base.yaml'}", self.folder / f"{system}.yaml"
         return [base, f"--config={own}" if own.is_file() else f"--model.system={system}"]
 

@@ -101,7 +101,7 @@ def _score(
 
 
 def _delete_maps(maps: Path, keep: Sequence[str]) -> None:
-    """Delete maps, for those of thousands of street views would fill a disk."""
+    """Delete all maps but those to keep: maps of thousands of street views would fill a disk."""
     for file in maps.iterdir():
         if file.is_file() and not any(file.name.startswith(f"{stem}_") for stem in keep):
             file.unlink()

@@ -72,7 +72,7 @@ class Row:
 def make_row(domain: str, method: str, scores: Scores) -> Row:
     """Collect the scores of all tasks of one system on one domain.
 
-    There is one column per score: of several tasks of a kind, the first one's.
+    There is one column per score; if several tasks have it, the first one's value counts.
 
     Example:
         >>> scores = {"landcover": {"mIoU": 50.0, "IoU/tree": 40.0}, "height": {"RMSE": 2.0}}

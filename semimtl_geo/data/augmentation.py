@@ -1,4 +1,4 @@
-"""Augmentation: settings of all of it, and flips, blur and colours by kornia, on whole batches."""
+"""Augmentation: its settings, and flips, blur and colour changes of whole batches by kornia."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Augment(nn.Module):
         self.geometry = kornia.AugmentationSequential(
             *geometry,
             data_keys=["input", "mask"],
-            # Nearest neighbours mix no label with another, nor with an unknown one.
+            # Nearest-neighbour resampling mixes neither labels nor known and unknown pixels.
             extra_args={DataKey.MASK: {"resample": "nearest", "align_corners": False}},
         )
         self.changes_geometry = bool(geometry)

@@ -35,7 +35,7 @@ MOST_PIXELS: Final = 2**28
 """Bound of the pixels in a batch of one domain: 3 GB of three bands."""
 
 MOST_WORKERS: Final = 256
-"""Bound of the reading processes of a domain."""
+"""Largest number of workers of a domain."""
 
 SEED_STRIDE: Final = 7919
 """Difference between the seeds of two domains, so that they do not draw the same chips."""
@@ -59,7 +59,7 @@ class DomainsDataModule(lightning.LightningDataModule):
         crop: Edge of a chip in pixels.
         batch_size: Chips per domain, and per process where there are several.
         iterations: Iterations of Algorithm 1 per epoch.
-        workers: Reading processes per domain; 0 reads in the training process.
+        workers: Worker processes per domain; 0 reads in the training process.
         seed: Seed of the random chips.
         augmentation: Augmentation of training chips: magnified as they are read, the rest on the
             device that trains.

@@ -1,4 +1,4 @@
-"""A DataLoader whose reading processes report what is wrong with a file as in the main process."""
+"""DataLoader that raises InputErrors of its worker processes unchanged."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Collate = Callable[[list[dict[str, Any]]], Any]
 def checked_loader(dataset: Dataset[Any], collate: Collate, **settings: Any) -> DataLoader[Any]:
     """Return a DataLoader that raises an InputError with its own type and fields.
 
-    torch raises an error of a reading process anew, with its traceback as the only argument. Here
-    the reading process returns the fields of an :class:`InputError` in place of a batch, and the
-    main process raises it.
+    PyTorch re-raises an error of a worker with the traceback as its only argument. Here the worker
+    returns the fields of an :class:`InputError` in place of a batch, and the main process raises
+    it.
 
     Args:
         dataset: A map-style data set.
@@ -53,7 +53,7 @@ class _Failure:
 
 
 class _ReturnsFailures(Dataset[Any]):
-    """A data set that returns a failure where the reading process would raise an InputError."""
+    """A data set that returns a failure where the worker would raise an InputError."""
 
     def __init__(self, dataset: Dataset[Any]) -> None:
         self.dataset = dataset
@@ -82,7 +82,7 @@ class _RaisingLoader(DataLoader[Any]):
     """A DataLoader that raises the failures among its batches."""
 
     def __iter__(self) -> Any:
-        # Not a generator itself: the reading processes start here, not with the first batch.
+        # Not a generator itself: the workers start here, not with the first batch.
         return _raise_failures(super().__iter__())
 
 

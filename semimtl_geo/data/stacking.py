@@ -1,4 +1,4 @@
-"""Batches of samples, stacked in the reading processes."""
+"""Batches of samples, stacked in the workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.data import default_collate
 class StackSamples:
     """Collate function of one domain.
 
-    It holds plain values only, so that processes that are not forks of the trainer's can read.
+    It holds plain values only, so that it can be pickled for spawned workers.
 
     Attributes:
         tasks: Tasks whose labels may be used; all others are left out.
@@ -33,7 +33,7 @@ class StackSamples:
     def __call__(self, samples: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Stack the samples, and fill unknown image pixels."""
         keys = ["image", *self.tasks]
-        # A reading process stacks straight into shared memory; no copy is made after that.
+        # A worker stacks straight into shared memory; no copy is made after that.
         batch: dict[str, Tensor] = default_collate(
             [{key: sample[key] for key in keys} for sample in samples]
         )

@@ -67,7 +67,10 @@ def export_model(
     network = TrainedNetwork.load(path, "cpu", "float32")
     if domain is not None:
         network = network.for_domain(domain)
-    elif raster is not None and network.needs_statistics:
+    elif raster is not None:
+        if not network.needs_statistics:
+            fault = "is not needed: the network has one set of BatchNorm statistics"
+            raise InvalidValueError(f"orthophoto {raster}", fault, "leave it out")
         network = network.adapt(raster)
     fixed, card = FixedNetwork(network), network.card
     description = description or _described(name, card)
@@ -89,11 +92,11 @@ def export_model(
 
 def _described(name: str, card: ModelCard) -> ModelDescription:
     """Return the description of a network, or what is known of one that nobody has described."""
-    nobody = "Not stated."
+    not_stated = "Not stated."
     return card.description or ModelDescription(
         title=name,
         data=f"Scenes of the domains {', '.join(card.domains)}, by the system {card.system}.",
-        licences=nobody,
-        scores=nobody,
-        limits=nobody,
+        licences=not_stated,
+        scores=not_stated,
+        limits=not_stated,
     )

@@ -1,4 +1,4 @@
-"""A network of one input size, whose normalisation and decisions are inside."""
+"""A network with a fixed input size that includes normalisation and output activations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HIGHEST = 255.0
 
 
 class FixedNetwork(nn.Module):
-    """A network whose statistics and input size are fixed, for programs that know nothing of it.
+    """A network with fixed BatchNorm statistics and input size, for export to other programs.
 
     Args:
         network: The network; its BatchNorm statistics must be chosen.
@@ -62,12 +62,12 @@ class FixedNetwork(nn.Module):
             task for task in card.tasks if tasks is None or task.name in tasks
         ]
         self.bands = len(card.bands)
-        self.statistics = network.statistics or "of all training domains together"
+        self.statistics = network.statistics_in_words
         generator = copy.deepcopy(network.generator).cpu().float().eval()
         for name in [*generator.decoders]:
             if name not in {task.name for task in self.tasks}:
                 del generator.decoders[name]
-        # torch.export saves no tensor whole whose channels are last in memory.
+        # torch.export cannot save channels-last tensors completely, so make them contiguous.
         generator.to(memory_format=torch.contiguous_format)
         self.generator = generator.requires_grad_(False)
 

@@ -32,15 +32,16 @@ the BatchNorm statistics {statistics}.
 
 
 def check_hub_card(target: Path) -> None:
-    """Check that the file of a model card is not somebody's own.
+    """Check that an export would not overwrite a README.md of another origin.
 
     Raises:
-        InputError: If it is there, and no model card of this package.
+        InputError: If the file exists and is not a model card of this package.
     """
     if target.is_file() and f"library_name: {LIBRARY}" not in target.read_text(
         encoding="utf-8", errors="replace"
     ):
-        raise InputError(target, "is no model card of an export", "choose another folder")
+        fault = "is not a model card that an export wrote"
+        raise InputError(target, fault, "choose another folder")
 
 
 def write_hub_card(

@@ -18,7 +18,7 @@ from tiles.files import atomic_write, write_errors
 
 OPSET: Final = 17
 IR_VERSION: Final = 8
-"""Versions that onnxruntime 1.13 reads already, which Deepness installs in old versions of QGIS."""
+"""Supported since onnxruntime 1.13, which Deepness installs in old versions of QGIS."""
 
 
 def write_onnx(network: FixedNetwork, file: Path, gsd: float | None) -> None:
@@ -48,9 +48,9 @@ def write_onnx(network: FixedNetwork, file: Path, gsd: float | None) -> None:
     image = network.example()
     with write_errors(file), atomic_write(file) as part:
         with warnings.catch_warnings(), torch.no_grad():
-            # What the tracer takes for a constant is one: sizes are fixed.
+            # Ignore the tracer's warnings about constants: all sizes are fixed.
             warnings.simplefilter("ignore")
-            # Traced first: while it exports, PSPNet's decoder takes another way, which fails.
+            # Trace first: during export, PSPNet's decoder takes another code path, which fails.
             plain = network.without_adaptive_pooling()
             traced = torch.jit.trace(plain, image)  # type: ignore[no-untyped-call]  # torch's
             try:

@@ -30,7 +30,7 @@ def write_program(network: FixedNetwork, file: Path) -> None:
         [3, 3]
     """
     image = network.example()
-    # A batch of one would be taken for a constant.
+    # torch.export treats a batch size of 1 as a constant, so the example batch has 2 images.
     batch = {0: torch.export.Dim("batch", min=1)}
     try:
         with torch.no_grad():

@@ -25,9 +25,6 @@ ROWS: Final = 256
 SAMPLE: Final = 20_000
 """Known values that are kept of each file, evenly spread, for percentiles."""
 
-CLASS_VALUES: Final = 256
-"""Values of class rasters that are counted one by one."""
-
 
 @dataclass(frozen=True)
 class FileStatistics:
@@ -39,8 +36,8 @@ class FileStatistics:
         grid: Grid of its pixels.
         pixels: Number of pixels that were read.
         known: Number of them that are known.
-        beyond: Number of unknown pixels that are infinite, or so large that they count as that,
-            though no nodata value says so.
+        beyond: Number of pixels with a value of 1e30 or more in magnitude, or infinity; 0 if the
+            declared nodata value is such a value.
         low: Smallest known value.
         high: Largest known value.
         sample: Known values, float32 ``[n, bands]``, evenly spread over those that were read.
@@ -55,6 +52,11 @@ class FileStatistics:
     low: float
     high: float
     sample: NDArray[np.float32]
+
+    @property
+    def bands(self) -> int:
+        """Number of bands that were read."""
+        return int(self.sample.shape[1])
 
     @property
     def hectares(self) -> float:

@@ -12,12 +12,14 @@ import numpy as np
 
 from semimtl_geo.inspection.layer_statistics import (
     Extents,
+    FileStatistics,
     LayerStatistics,
     read_file,
 )
 from semimtl_geo.tasks import Finding, Task
 from tiles.datasets.rasters import raster_files
 from tiles.errors import InputError
+from tiles.reading.raster import HIGHEST_COLOUR, LOWEST_COLOUR
 from tiles.types import BandSelection, ProgressCallback
 
 TRAINING_ROWS: Final = 1024
@@ -93,7 +95,7 @@ def inspect_split(
         progress: Called with the number of files that were read, and of all.
 
     Raises:
-        InputError: If a file cannot be read, or there are no images.
+        InputError: If there are no images.
 
     Example:
         >>> from semimtl_geo.tasks import Depth
@@ -120,7 +122,11 @@ def inspect_split(
             done += 1
             if progress is not None:
                 progress(done, total)
-        layers[name] = LayerStatistics(tuple(found))
+        alike, others = _by_bands(found)
+        layers[name] = LayerStatistics(tuple(alike))
+        for file in others:
+            fault = f"has {file.bands} bands, most of the others {alike[0].bands}"
+            remarks.append(Remark(file.path, Finding(fault, "choose bands, or remove it")))
     remarks += _image_remarks(layers["image"], folder / "image")
     covered = {}
     for name, task in labels.items():
@@ -149,7 +155,7 @@ def check_for_training(
         Remarks on what is odd.
 
     Raises:
-        InputError: For the first fault; its message has all of them, a line each.
+        InputError: If there are faults; its one line names up to five of them.
 
     Example:
         >>> from semimtl_geo.tasks import Depth
@@ -183,6 +189,16 @@ def refuse_faults(faults: Sequence[Remark]) -> None:
         raise InputError(first.path, first.finding.fault, remedy)
 
 
+def _by_bands(files: Sequence[FileStatistics]) -> tuple[list[FileStatistics], ...]:
+    """Split files into those of the commonest number of bands and the others."""
+    counts = Counter(file.bands for file in files)
+    common = max(counts, key=lambda bands: counts[bands], default=0)
+    return (
+        [file for file in files if file.bands == common],
+        [file for file in files if file.bands != common],
+    )
+
+
 def _common_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
     """Yield remarks on files without known pixels, and on those with infinite ones."""
     if not layer.files:
@@ -190,10 +206,10 @@ def _common_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
     blank = [file for file in layer.files if not file.known]
     if len(blank) == len(layer.files):
         remedy = "check nodata values and masks"
-        yield Remark(folder, Finding("knows no pixel in any file", remedy))
+        yield Remark(folder, Finding("has no known pixel in any file", remedy))
     else:
         for file in blank:
-            yield Remark(file.path, Finding("knows no pixel", "remove it, or check it", False))
+            yield Remark(file.path, Finding("has no known pixel", "remove it, or check it", False))
     for file in layer.files:
         if file.beyond:
             fault = f"has {file.beyond} pixels that are infinite or nearly so"
@@ -212,7 +228,7 @@ def _image_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
         if not len(file.sample):
             continue
         top = float(np.percentile(file.sample, 99))
-        if file.dtype.kind == "f" and (top > 1.5 or file.low < -0.5):
+        if file.dtype.kind == "f" and not LOWEST_COLOUR <= file.low <= top <= HIGHEST_COLOUR:
             fault = f"holds floats from {file.low:.3g} to {file.high:.3g}, which are read as 0 to 1"
             yield Remark(file.path, Finding(fault, "divide them, or convert them to integers"))
         elif file.dtype == np.uint16 and file.high < DARK:

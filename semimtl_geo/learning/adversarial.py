@@ -43,7 +43,7 @@ class AdversarialSettings:
         check_range("model.adversarial.stride", self.stride, 1)
 
 
-class Verdict(NamedTuple):
+class AdversarialTerms(NamedTuple):
     """The adversarial terms of one task on one domain.
 
     Attributes:
@@ -83,25 +83,25 @@ class Adversary:
         """Names of the sources that a discriminator assigns pixels to."""
         return self.alignment.source_names(self.domains)
 
-    def judge(
+    def terms(
         self,
         task: Task,
         discriminator: nn.Module,
-        k: int,
+        domain: int,
         output: Tensor,
         target: Tensor | None,
         loss_scale: Tensor | float = 1.0,
-    ) -> Verdict:
+    ) -> AdversarialTerms:
         """Run a task's discriminator on the predictions on one domain.
 
-        A single forward pass serves both networks. The gradient of the generator's loss goes
-        through the discriminator without reaching its weights, that of the discriminator's loss
-        stops at the prediction. D is stepped later, so that two passes would give the same.
+        One forward pass serves both networks. The generator's gradient passes through D without
+        reaching D's weights; the discriminator's gradient stops at the prediction. D is updated
+        later, so that separate passes would give the same result.
 
         Args:
             task: The task.
             discriminator: The task's discriminator.
-            k: The domain, numbered from 0.
+            domain: The domain, numbered from 0.
             output: Output of the generator, ``[B, channels, H, W]``.
             target: The task's target, ``[B, H, W]``; None on an unlabelled domain.
             loss_scale: Factor of the loss while its gradient passes through the discriminator,
@@ -112,12 +112,12 @@ class Adversary:
         prediction = average_blocks(full, stride)
         detached = prediction.detach().requires_grad_()
         logits = discriminator(detached)
-        source = self.alignment.source_of(k, target is not None)
+        source = self.alignment.source_of(domain, target is not None)
         of_discriminator = discriminator_loss(logits, source)
         parts = {"discriminator/prediction": of_discriminator}
         counts = {source: _count_sources(logits)}
         if target is None:
-            loss = self.alignment.inter_loss(logits, k, self.labelled[task.name])
+            loss = self.alignment.inter_loss(logits, domain, self.labelled[task.name])
             weight, parts["inter"] = self.settings.inter, loss
             parts["variety"] = task.variety(output.detach())
         elif self.alignment.sees_truth:
@@ -132,11 +132,11 @@ class Adversary:
             of_discriminator = of_discriminator + of_truth
             counts[GROUND_TRUTH] = _count_sources(truth_logits, known)
         else:
-            return Verdict(output.new_zeros(()), of_discriminator, parts, counts)
+            return AdversarialTerms(output.new_zeros(()), of_discriminator, parts, counts)
         scaled = loss_scale * (weight * task.adversary) * loss
         (gradient,) = torch.autograd.grad(scaled, detached, retain_graph=True)
         generator_term = (prediction.float() * (gradient.float() / loss_scale)).sum()
-        return Verdict(generator_term, of_discriminator, parts, counts)
+        return AdversarialTerms(generator_term, of_discriminator, parts, counts)
 
 
 @torch.no_grad()
@@ -160,7 +160,7 @@ class Confusion:
         self.counts: dict[str, dict[int, Tensor]] = {}
 
     def add(self, task: str, confusion_counts: Mapping[int, Tensor]) -> None:
-        """Add the counts of a :class:`Verdict` of a task."""
+        """Add the counts of a :class:`AdversarialTerms` of a task."""
         rows = self.counts.setdefault(task, {})
         for source, row in confusion_counts.items():
             rows[source] = rows[source] + row if source in rows else row

@@ -1,4 +1,4 @@
-"""Alignment modes: what a discriminator tells apart, and what predictions shall pass for.
+"""Alignment modes: the sources that discriminators distinguish, and those predictions imitate.
 
 A mode is one object in :data:`ALIGNMENTS`; :func:`register_alignment` adds another.
 """
@@ -115,7 +115,7 @@ class Alignment:
         return ["truth", *(domains if self.separates_domains else ["prediction"])]
 
     def target_sources(self, domain: int, count: int, labelled: Sequence[int]) -> list[int]:
-        """Return the sources that predictions on an unlabelled domain shall pass for.
+        """Return the sources that predictions on an unlabelled domain should imitate.
 
         Args:
             domain: The unlabelled domain, numbered from 0.

@@ -1,9 +1,9 @@
 """Consistency of land cover and heights: a lawn is at 0 m, a building is not.
 
-Beyond the paper. Where one of the two is labelled, the label teaches the other's prediction; where
-neither is, the predictions must agree. A class that the prior leaves out may have any height. The
-mean heights of the other classes are taken over from where heights are labelled, which assumes that
-buildings are about as high here as there; ``means=False`` does without.
+This loss is not in the paper. A label of one task supervises the prediction of the other; where
+neither is labelled, the predictions must agree. A class that the prior leaves out may have any
+height. Mean heights of the other classes come from domains with height labels, which assumes that
+buildings are about equally high in all domains; ``means=False`` turns this off.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Consistency:
             ``.inf`` where there is no highest. Two or more; classes that are left out may have
             any.
         weight: Weight of the loss, whatever the weights of the tasks are.
-        means: If True, the mean heights of labelled classes are also pulled to those in domains
-            with heights, where each class of the prior must occur too. Ranges alone leave a roof
-            at 2 m that was not recognised as one.
+        means: Whether mean predicted heights of labelled classes are also pulled to the means in
+            domains with heights, where each class of the prior must occur too. Ranges alone raise
+            an undetected roof only to the lower end of its range.
         tolerance: Noise of labelled heights in metres: the distance by which they may exceed a
             class's range before they exclude the class.
         landcover: The task that predicts the classes.
@@ -60,8 +60,8 @@ class Consistency:
             tasks: The trained tasks.
 
         Raises:
-            InputError: If they are not land cover and heights above ground, or the prior speaks of
-                a class that there is not, of one alone, or of a range that is none.
+            InputError: If they are not land cover and heights above ground, or the prior has an
+                unknown class, an invalid range or number, or fewer than two classes.
         """
         named = {task.name: task for task in tasks}
         landcover, height = named.get(self.landcover), named.get(self.height)
@@ -80,8 +80,8 @@ class Consistency:
                     where, f"{name}: {low} to {high} m is not a range", "give the lower value first"
                 )
         if len(self.heights) < 2:
-            fault = f"tells {', '.join(self.heights) or 'no class'} from no other class"
-            remedy = "name every class whose heights are known, also those that a base names"
+            fault = f"must have two or more classes, got {', '.join(self.heights) or 'none'}"
+            remedy = "name every class whose heights are known, also those in the base file"
             raise InputError(f"{where}.heights", fault, remedy)
         for name, number in (("weight", self.weight), ("tolerance", self.tolerance)):
             if not number >= 0:
@@ -135,10 +135,10 @@ class SemanticHeight(nn.Module):
         classes, truth = labels.get(self.landcover.label), labels.get(self.height.label)
         if truth is not None:
             if self.prior.means:
-                of_classes = (
+                shares = (
                     self.shares(logits, truth) if classes is None else self.labelled(classes, truth)
                 )
-                self.remember(of_classes, truth)
+                self.remember(shares, truth)
             return (self.landcover, self.of_heights(logits, truth)) if classes is None else None
         if classes is None:
             return self.height, self.between_predictions(logits, output)
@@ -183,12 +183,12 @@ class SemanticHeight(nn.Module):
     def shares(self, logits: Tensor, heights: Tensor) -> Tensor:
         """Return the share of each class in each pixel, from predictions and labelled heights.
 
-        Probabilities, given that it is one of the classes of the prior that are possible at this
-        height. Ground that is taken for a roof does not make roofs lower.
+        They are restricted to the classes of the prior that are possible at the pixel's height,
+        and renormalised. Ground mistaken for a roof thus does not lower the mean height of roofs.
 
         Args:
             logits: Class scores, ``[B, K, H, W]``.
-            heights: In metres, float32 ``[B, H, W]``; NaN where nobody knows.
+            heights: In metres, float32 ``[B, H, W]``; NaN where unknown.
 
         Returns:
             ``[B, K, H, W]``; 0 of all classes where none is possible.
@@ -209,7 +209,7 @@ class SemanticHeight(nn.Module):
 
         Args:
             shares: Weight of a pixel for each class, ``[B, K, H, W]``.
-            heights: In metres, float32 ``[B, H, W]``; NaN where nobody knows.
+            heights: In metres, float32 ``[B, H, W]``; NaN where unknown.
         """
         of_batch = torch.stack(
             [(shares * heights.nan_to_num()[:, None]).sum((0, 2, 3)), shares.sum((0, 2, 3))]
@@ -225,7 +225,7 @@ class SemanticHeight(nn.Module):
     def of_means(self, heights: Tensor, classes: Tensor) -> Tensor:
         """Return the distance of a batch's mean heights of labelled classes from the running means.
 
-        So its buildings are drawn to the common height also where they truly are lower or higher.
+        This pulls the batch's buildings to the common height even if they are lower or higher.
 
         Args:
             heights: Heights in the network's unit, ``[B, H, W]``.
@@ -236,19 +236,19 @@ class SemanticHeight(nn.Module):
             its share of the labelled pixels, divided by the task's scale; a scalar.
         """
         means = self.sums / self.counts.clamp(min=torch.finfo(self.counts.dtype).tiny)
-        speaks = self.counts > 0  # Classes of the prior that were seen.
+        seen = self.counts > 0
         masks = self._masks(classes)
         pixels = masks.sum((0, 2, 3))
         total = (heights[:, None] * masks).sum((0, 2, 3)) * self.height.scale
-        away = torch.where(speaks, (total - pixels * means).abs(), 0.0)
+        away = torch.where(seen, (total - pixels * means).abs(), 0.0)
         return away.sum() / (classes != UNKNOWN_CLASS).sum().clamp(min=1) / self.height.scale
 
     def of_heights(self, logits: Tensor, heights: Tensor) -> Tensor:
         """Return the cross entropy of the classes that are possible at the height of their pixel.
 
-        Classes that the prior leaves out neither gain nor lose: possible everywhere, they would
-        take all that is in doubt. A pixel counts whose height is that of any class of the prior:
-        those between the ground and what stands on it are left alone.
+        Only classes of the prior compete: one without a range would be possible at any height and
+        absorb all doubtful pixels. Pixels whose height is in no range of the prior, such as those
+        between the ground and the objects on it, do not count.
 
         Args:
             logits: Class scores, ``[B, K, H, W]``.

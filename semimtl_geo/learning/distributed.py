@@ -34,8 +34,8 @@ def average_gradients(optimizer: Optimizer) -> None:
 def average_statistics(module: nn.Module) -> None:
     """Replace running statistics of BatchNorm by their means over all processes.
 
-    An average over iterations of an average over processes is the other way round the same, so once
-    per iteration is as good as at each forward pass. SyncBatchNorm's are the same everywhere.
+    Running statistics are linear in batch statistics, so averaging them once per iteration equals
+    averaging after each forward pass. Those of SyncBatchNorm are already equal everywhere.
     """
     norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
     buffers = [s for norm in norms for s in (norm.running_mean, norm.running_var) if s is not None]
@@ -45,6 +45,8 @@ def average_statistics(module: nn.Module) -> None:
 def average(tensors: Sequence[Tensor]) -> None:
     """Replace tensors by their means over all processes, in one message."""
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return
+    if not tensors:
         return
     message = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(message)

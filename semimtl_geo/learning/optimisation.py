@@ -1,4 +1,4 @@
-"""Optimisers, learning rates and weights of the adversarial losses (section 4.1)."""
+"""Optimisers and learning rates (section 4.1)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Optimisation:
 
     Example:
         >>> layer = nn.Linear(2, 1)
-        >>> type(Optimisation("adamw", lr=0.002).of_generator(layer.parameters())).__name__
+        >>> type(Optimisation("adamw", lr=0.002).generator_optimizer(layer.parameters())).__name__
         'AdamW'
     """
 
@@ -52,14 +52,14 @@ class Optimisation:
         if self.clip is not None:
             check_range(f"{setting}.clip", self.clip, 0, above=True)
 
-    def of_generator(self, weights: Iterable[nn.Parameter]) -> Optimizer:
+    def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> Optimizer:
         """Return the optimiser of the generator."""
         if self.optimizer == "sgd":
             return SGD(weights, self.lr, momentum=0.9, weight_decay=self.weight_decay)
         weights = list(weights)
         return AdamW(weights, self.lr, weight_decay=self.weight_decay, fused=_fused(weights))
 
-    def of_discriminators(self, weights: Iterable[nn.Parameter]) -> Optimizer:
+    def discriminator_optimizer(self, weights: Iterable[nn.Parameter]) -> Optimizer:
         """Return the optimiser of all discriminators."""
         weights = list(weights)
         return Adam(weights, self.discriminator_lr, betas=(0.9, 0.99), fused=_fused(weights))

@@ -93,7 +93,7 @@ SYSTEMS: Final[dict[str, System]] = {
     ),
     "semimtl_m3": System(
         "SemiMTL (M3)",
-        "SemiMTL aligned away from its own domain, with both of these",
+        "SemiMTL aligned with all sources except the predictions on the domain itself",
         order=7,
         alignment="m3",
     ),

@@ -33,7 +33,7 @@ def sample_crops(
         bands: Bands that the network wants, as for :meth:`semimtl_geo.mapping.Mapper.map`.
         crs: Coordinate reference system to read in; by default that of each raster.
         area: A file of polygons; crops that do not touch them are left out.
-        white: Value that stands for 1; by default as for :func:`find_input`.
+        white: Value that is scaled to 1; by default as for :func:`find_input`.
 
     Yields:
         Images float32 ``[B, bands, H, W]`` in 0..1.

@@ -32,7 +32,7 @@ def open_maps(files: Mapping[str, str | PathLike[str]]) -> xarray.Dataset:
 
     Args:
         files: Maps that :meth:`semimtl_geo.mapping.Mapper.map` wrote, by the names that the
-            variables shall have.
+            variables get.
 
     Returns:
         Variables ``[y, x]`` in dask chunks of 2048 px; of probabilities of classes

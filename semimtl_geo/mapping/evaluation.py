@@ -113,8 +113,8 @@ def evaluate(
             made = map_files(mapper.map(image, maps, bands=bands))
         for task in tasks:
             truth = truths[task.name, image]
-            against = compare_frames if frames else compare
-            if not against(made[task.name], truth, task, metrics[task.name]):
+            update = update_with_frame if frames else update_with_map
+            if not update(made[task.name], truth, task, metrics[task.name]):
                 blank.append(truth)
         if progress is not None:
             progress(done, len(images))
@@ -125,18 +125,18 @@ def evaluate(
     for name, found in scores.items():
         if all(math.isnan(value) for value in found.values()):
             raise InputError(
-                scenes / name, "knows no pixel of the images", "check extents and nodata values"
+                scenes / name, "has no known pixel in any image", "check extents and nodata values"
             )
     for truth in blank:
-        warnings.warn(f"{truth}: knows no pixel of its image, and does not count", stacklevel=2)
+        warnings.warn(f"{truth}: no known pixel in its image, so it is not scored", stacklevel=2)
     return scores
 
 
 def _refuse_faults(truth: Path, task: Task) -> None:
-    """Raise an error if the values of a label raster cannot be right; look at evenly spread ones.
+    """Check evenly spaced values of a label raster.
 
     Raises:
-        InputError: If they cannot.
+        InputError: If they cannot be labels of the task.
     """
     with (
         input_errors(truth, "cannot be read", "replace the file", RasterioError),
@@ -152,7 +152,7 @@ def _refuse_faults(truth: Path, task: Task) -> None:
                 raise InputError(truth, finding.fault, finding.remedy)
 
 
-def compare(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
+def update_with_map(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
     """Update a metric with a map and its labels, which are warped to the map's grid.
 
     Args:
@@ -162,7 +162,7 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
         metric: The metric.
 
     Returns:
-        Whether the labels know any pixel of the map.
+        Whether any pixel of the labels is known.
 
     Raises:
         InputError: If the labels cannot be read, have no CRS, or hold values that are no labels.
@@ -181,13 +181,14 @@ def compare(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
                 window = Window(0, top, prediction.width, rows)
                 labels = torch.from_numpy(read_pixels(target, window, task))
                 if fault := task.label_fault(labels):
-                    raise InputError(truth, fault, "correct the labels, or mark as nodata")
+                    remedy = "correct the labels, or declare the value as nodata"
+                    raise InputError(truth, fault, remedy)
                 known = known or _any_known(labels)
                 metric.update(torch.from_numpy(read_pixels(prediction, window, task)), labels)
     return known
 
 
-def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
+def update_with_frame(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
     """Update a metric with the map of a frame and its labels.
 
     Args:
@@ -197,7 +198,7 @@ def compare_frames(made: Path, truth: Path, task: Task, metric: Metric) -> bool:
         metric: The metric.
 
     Returns:
-        Whether the labels know any pixel.
+        Whether any pixel of the labels is known.
 
     Raises:
         InputError: If the labels cannot be read, have another size, or hold values that are no
@@ -228,7 +229,7 @@ def _truth(folder: Path, task: Task, image: Path, frame: bool) -> Path:
 
 
 def on_grid(labels: rasterio.DatasetReader, grid: PixelGrid | rasterio.DatasetReader) -> Any:
-    """Open labels on another grid, or that of an open map, where the nearest label counts."""
+    """Open labels on another grid, or on that of an open map, by nearest-neighbour resampling."""
     return warped_vrt(
         labels,
         crs=grid.crs,

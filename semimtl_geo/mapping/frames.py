@@ -47,7 +47,7 @@ def adapt_to_frames(mapper: Mapper, folder: Path, bands: Sequence[int]) -> Mappe
 
     Args:
         mapper: The network.
-        folder: Folder with ``image/*.png``. Of many frames, some are looked at.
+        folder: Folder with ``image/*.png``. Of many frames, 96 random crops are read.
         bands: Numbers of the bands that the network wants.
 
     Returns:

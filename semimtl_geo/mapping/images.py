@@ -1,4 +1,4 @@
-"""Images as xarray holds them: their bands, their grid, and the value that stands for 1."""
+"""Images as xarray holds them: their bands, their grid, and the value that is scaled to 1."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Image:
 
     Attributes:
         source: Pixels: a dask array of the network's bands, in the network's order.
-        scale: The value that stands for 1.
+        scale: The value that is scaled to 1.
         coords: Coordinates of its maps, with the coordinate reference system.
         dims: Names of its rows and columns, such as ``("y", "x")``.
         bands: Numbers of the bands, from 1.
@@ -47,7 +47,7 @@ def read_image(
         card: Settings of the network.
         bands: Numbers or names of the bands that the network wants; by default
             those that the image calls by the network's names, or all if there are just as many.
-        white: The value that stands for 1; by default see
+        white: The value that is scaled to 1; by default see
             :func:`semimtl_geo.mapping.input_bands.white_of`.
         chunk: Edge of the chunks of an image that is not in chunks yet.
 

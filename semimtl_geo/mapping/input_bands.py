@@ -24,18 +24,18 @@ def find_input(
     bands: BandSelection | None = None,
     white: float | None = None,
 ) -> tuple[list[int] | None, float]:
-    """Find the bands to read, and the value that stands for 1.
+    """Find the bands to read, and the value that is scaled to 1.
 
     Args:
         rasters: Files of one sensor.
         card: Settings of the network.
         bands: Bands that the network wants, in its order. If None, those that the file describes by
             the network's names, or all bands but alpha if there are just as many.
-        white: Value that stands for 1; by default see :func:`white_of`.
+        white: Value that is scaled to 1; by default see :func:`white_of`.
 
     Returns:
         Band numbers, or None if the first raster cannot be opened (the function that reads it says
-        why); and the value that stands for 1.
+        why); and the value that is scaled to 1.
 
     Raises:
         InputError: If the network's bands are not in a raster, the rasters differ in them, or white
@@ -88,7 +88,7 @@ def choose_bands(
         Their numbers, from 1.
 
     Raises:
-        InputError: If there are others.
+        InputError: If there are more or fewer than the network has, or one does not exist.
     """
     if bands is not None:
         numbers = band_numbers(source, name, bands)
@@ -101,18 +101,18 @@ def choose_bands(
 
 
 def check_white(white: float | None) -> None:
-    """Check the value that stands for 1, if one is given.
+    """Check the value that is scaled to 1, if one is given.
 
     Raises:
         InvalidValueError: If it is not positive.
     """
     if white is not None and not 0 < white < math.inf:
         fault = f"must be a positive number, got {white:g}"
-        raise InvalidValueError("white", fault, "give the value that stands for 1, such as 4095")
+        raise InvalidValueError("white", fault, "give the value that is scaled to 1, such as 4095")
 
 
 def white_of(dtype: np.dtype[Any], card: ModelCard) -> float:
-    """Return the value that stands for 1 in an image.
+    """Return the value that is scaled to 1 in an image.
 
     Args:
         dtype: Type of the image's values.

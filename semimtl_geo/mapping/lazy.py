@@ -31,7 +31,7 @@ from tiles.mosaic.tiling import TilingPlan, fit_tile
 from tiles.types import Span
 
 _PREDICTING = threading.Lock()
-"""Held while a chunk is predicted: threads of dask would only share a device and fill it."""
+"""Lock for prediction: parallel dask threads would compete for one device and its memory."""
 
 
 def map_image(
@@ -64,12 +64,14 @@ def map_image(
     layers = map_layers(
         card.tasks, settings.confidence, settings.plausibility, settings.probabilities
     )
-    judges = network.discriminators if settings.plausibility else None
+    discriminators = network.discriminators if settings.plausibility else None
     precision = network.precision_on()
-    predictor = Predictor(card, network.generator, judges, network.device, image.scale, precision)
+    predictor = Predictor(
+        card, network.generator, discriminators, network.device, image.scale, precision
+    )
     fill = [value * image.scale for value in card.mean]
     tiling = replace(tiling, tile=fit_tile(work, tiling.edges, tiling.overlap))
-    # With names of its own, so that dask does not look at the weights to make one.
+    # A unique name keeps dask from hashing the weights.
     predict = delayed(predictor, name=f"predictor-{uuid4().hex}", traverse=False)
     threads = torch.get_num_threads()
     rows = [

@@ -1,4 +1,4 @@
-"""Maps of many places by one policy: which statistics they share, and what is refused before."""
+"""Mapping of many places: checks, shared BatchNorm statistics, then the maps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from semimtl_geo.mapping.dataset import open_maps
 from semimtl_geo.mapping.places import (
     DESCRIPTIONS,
     Place,
-    check_not_overwritten,
     inspect_places,
+    map_paths,
     resolve_places,
 )
 from semimtl_geo.mapping.predictor import Predictor, check_device, map_layers
@@ -23,7 +23,7 @@ from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.mapping.spreading import PlaceProgress, write_all
 from semimtl_geo.mapping.stac import write_maps_item
 from semimtl_geo.mapping.trained_network import TrainedNetwork
-from tiles.errors import input_errors
+from tiles.errors import InvalidValueError, input_errors
 from tiles.maps.layer_group import write_layer_group
 from tiles.reading.virtual_raster import display_name
 from tiles.types import RasterName
@@ -64,6 +64,9 @@ def map_places(
     """
     if settings.plausibility:
         network.check_plausibility(settings.tiling(network.card).tile)
+    if devices and client is not None:
+        fault = "cannot be given beside a cluster, whose workers use their own"
+        raise InvalidValueError("devices", fault, "give one of the two")
     predict_on = [check_device(device) for device in devices or ()]
     inspected = inspect_places(
         resolve_places(places, network.card, settings),
@@ -76,7 +79,7 @@ def map_places(
     layers = map_layers(
         network.card.tasks, settings.confidence, settings.plausibility, settings.probabilities
     )
-    files = check_not_overwritten(inspected, out, [layer.name for layer in layers])
+    files = map_paths(inspected, out, [layer.name for layer in layers])
     groups = [inspected]
     if statistics == "each" and network.needs_statistics:
         groups = [[place] for place in inspected]
@@ -88,11 +91,11 @@ def map_places(
         chosen = _with_statistics(network, group, settings)
         with input_errors(out, "cannot be made", "choose another folder"):
             out.mkdir(parents=True, exist_ok=True)
-        judges = network.discriminators if settings.plausibility else None
+        discriminators = network.discriminators if settings.plausibility else None
         # On a cluster, each worker needs a device of its own.
         own = [None] if client is not None else [network.device]
         predictors = [
-            Predictor(network.card, chosen.generator, judges, device, precision=precision)
+            Predictor(network.card, chosen.generator, discriminators, device, precision=precision)
             for device in predict_on or own
         ]
         requests = [

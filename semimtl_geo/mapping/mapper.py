@@ -82,14 +82,15 @@ class Mapper(TrainedNetwork):
             area: A file of polygons; only pixels inside them are mapped.
             crs: Map in this coordinate reference system; by default in the raster's.
             grid: Map on the raster's own grid, or on the grid that the network sees.
-            white: The raster's value that stands for 1, such as 4095 for 12 bits in 16. By default
-                that of the model card for more than 8 bits, or the largest value of the type.
+            white: The raster's value that is scaled to 1, such as 4095 for 12-bit data in 16-bit
+                files. By default that of the model card for more than 8 bits, or the maximum of the
+                data type.
             resolution: Ground sampling distance in metres at which a tile service is read, at the
                 zoom level that comes nearest; by default the network's.
             confidence: Write ``<name>_<task>_confidence.tif`` for tasks of classes, too: the
                 highest probability in percent.
             plausibility: Write ``<name>_<task>_plausibility.tif``, too: the probability, in
-                percent, at which the task's discriminator takes its map for ground truth.
+                percent, that the task's discriminator assigns to ground truth.
             probabilities: Write ``<name>_<task>_probabilities.tif`` for tasks of classes, too: the
                 probability of each class in percent, a band per class.
             tile: Edge of a tile in the network's pixels; by default that of the model card, or
@@ -249,12 +250,12 @@ class Mapper(TrainedNetwork):
             bands: Numbers from 1, or names, of the bands that the network wants, in its order. By
                 default those that the coordinate ``band`` or the attribute ``long_name`` calls by
                 these names, or all bands if there are just as many.
-            white: The image's value that stands for 1; by default that of the model card for
-                integers of more than 8 bits, or the largest value of the type, also of integers
+            white: The image's value that is scaled to 1; by default that of the model card for
+                integers of more than 8 bits, or the maximum of the data type, also of integers
                 that rioxarray has masked, or 1 for real numbers.
             confidence: If True, also return the highest probability of classes in percent.
-            plausibility: If True, also return the probability, in percent, at which the
-                discriminators take the maps for ground truth.
+            plausibility: If True, also return the probability, in percent, that the
+                discriminators assign to ground truth.
             probabilities: If True, also return the probability of each class in percent,
                 ``[class, y, x]``.
             tile: Edge of a tile in the network's pixels; by default that of the model card, or

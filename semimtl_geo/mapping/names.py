@@ -75,5 +75,5 @@ def check_name(name: str | None, rasters: Sequence[RasterName], argument: str = 
         )
     if len(name.encode()) > LONGEST:
         fault = f"must be <= {LONGEST} bytes, got {name[:50]!r} and more"
-        raise InvalidValueError(argument, fault, "give the map a shorter name: --merge NAME")
+        raise InvalidValueError(argument, fault, "give a shorter one")
     return name

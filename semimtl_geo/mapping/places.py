@@ -18,6 +18,7 @@ from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError, InvalidValueError, unmarked_nodata
 from tiles.grid import BLOCK, PixelGrid
 from tiles.reading.addresses import is_address, resolve_addresses
+from tiles.reading.raster import HIGHEST_COLOUR, LOWEST_COLOUR
 from tiles.reading.source import Source
 from tiles.types import BandSelection, RasterName
 
@@ -30,11 +31,8 @@ COARSE_FACTOR = 2.0
 COARSEST_FACTOR = 50.0
 """Refuse rasters whose pixels are more than this many times as large as the network's."""
 
-LOWEST_COLOUR, HIGHEST_COLOUR = -0.5, 1.5
-"""Bounds of real numbers that may be colours; reflectances are a little beyond 0 to 1 at times."""
-
 DARK_SHARE = 1 / 8
-"""Warn of integers that are nowhere larger than this share of the value that stands for 1."""
+"""Warn of integers that are nowhere larger than this share of the value that is scaled to 1."""
 
 SAMPLES = 8
 """Windows along each axis that are read to see how bright a raster is."""
@@ -70,7 +68,7 @@ class Place:
         name: First part of the names of its maps.
         rasters: Paths of the files, the uppermost first.
         bands: Numbers of the bands that the network wants, in its order.
-        scale: Value in the rasters that stands for 1.
+        scale: Value in the rasters that is scaled to 1.
         columns: Columns of the grid that the files share.
         network_grid: The grid that the network sees.
     """
@@ -98,7 +96,7 @@ def resolve_places(
     """
     rasters = [raster for files in places.values() for raster in files]
     if settings.resolution is not None and not any(map(is_address, rasters)):
-        fault = "is how tile services are read, and none is given"
+        fault = "applies only to tile services, and none is given"
         raise InvalidValueError("resolution", fault, "leave it out")
     gsd = card.gsd if settings.resolution is None else settings.resolution
     bands = card.bands if settings.bands is None else settings.bands
@@ -122,7 +120,7 @@ def inspect_places(
         card: Settings of the network.
         bands: Bands that the network wants, see :func:`find_input`.
         crs: Coordinate reference system to read the rasters in.
-        white: Value that stands for 1, see :func:`find_input`.
+        white: Value that is scaled to 1, see :func:`find_input`.
         stacklevel: Line that warnings name, counted as by :func:`warnings.warn`: 2 is the caller's.
 
     Returns:
@@ -139,8 +137,8 @@ def inspect_places(
             check_coarseness(source.name, source.grid, card.gsd, stacklevel + 1)
             if white is None:
                 check_brightness(source, scale, stacklevel + 1)
-            bands, width = tuple(source.bands), source.grid.width
-            place = Place(name, tuple(rasters), bands, scale, width, seen)
+            used, width = tuple(source.bands), source.grid.width
+            place = Place(name, tuple(rasters), used, scale, width, seen)
         inspected.append(place)
     return inspected
 
@@ -164,7 +162,7 @@ def check_coarseness(name: str, grid: PixelGrid, gsd: float | None, stacklevel: 
         raise InputError(name, fault, "give an orthophoto")
     text = (
         f"{name}: pixels of {max(grid.pixel_size):.3g} m, the network was trained on {gsd:.3g} m; "
-        "maps of so coarse an image are a guess"
+        "maps of such coarse images are unreliable"
     )
     warnings.warn(text, CoarseRasterWarning, stacklevel=stacklevel)
 
@@ -174,7 +172,7 @@ def check_brightness(source: Source, white: float, stacklevel: int = 2) -> None:
 
     Args:
         source: The rasters of a place.
-        white: Value that stands for 1.
+        white: Value that is scaled to 1.
         stacklevel: Line that a warning names, as above.
 
     Raises:
@@ -217,7 +215,7 @@ def _some_windows(source: Source) -> Iterator[NDArray[Any]]:
         yield values[:, known]
 
 
-def check_not_overwritten(
+def map_paths(
     places: Sequence[Place], folder: Path, layers: Sequence[str]
 ) -> dict[str, dict[str, Path]]:
     """Return the files of all maps by place and layer.

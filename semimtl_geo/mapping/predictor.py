@@ -39,7 +39,7 @@ class Predictor:
             is constant. The plausibility of each of these tasks is predicted, too.
         device: Device that predicts; if None, the first GPU of the machine of the process that
             calls, or its CPU.
-        scale: Value in the raster that stands for 1.
+        scale: Value in the raster that is scaled to 1.
         precision: Precision of the networks' layers; what is returned is float32.
     """
 
@@ -69,7 +69,7 @@ class Predictor:
         Returns:
             Class probabilities ``[B, channels, H, W]``, or values in the task's unit, by task. With
             discriminators also, by ``<task>_plausibility``, the probability ``[B, 1, H, W]`` that
-            the task's discriminator takes the prediction for ground truth.
+            the task's discriminator assigns to ground truth.
 
         Raises:
             InputError: If not even one tile fits into the memory of the device.
@@ -137,7 +137,7 @@ class Predictor:
         """Return a predictor with the same networks and another scale.
 
         Args:
-            scale: Value in the raster that stands for 1.
+            scale: Value in the raster that is scaled to 1.
         """
         other = Predictor.__new__(Predictor)
         other.__dict__.update(self.__dict__, scale=scale)

@@ -11,7 +11,7 @@
 | GSD | metres per pixel that the network saw; "as it is" if the raster is never resampled |
 | TILE, OVERLAP | edge of a tile at most, and overlap of neighbouring tiles, in pixels |
 | BATCH_SIZE | tiles per batch, at most |
-| WHITE | value of the raster that stands for 1, such as 255 |
+| WHITE | value of the raster that is scaled to 1, such as 255 |
 | PRECISION | precision of prediction, such as ``bfloat16`` |
 | GRID, CRS | ``source`` or ``network``; the CRS that was asked for, or ``source`` |
 | AREA | file name of the polygons that the map is confined to, if any |
@@ -47,15 +47,15 @@ def make_tags(
     tags = {
         "VERSION": version("semimtl-geo"),
         **source,
-        "RASTER": _file_name(first) + (f" and {len(others)} more" if others else ""),
+        "RASTER": short_name(first) + (f" and {len(others)} more" if others else ""),
         "BANDS": ", ".join(f"{number} as {name}" for name, number in bands.items()),
         **{name.upper(): str(value) for name, value in settings.items() if value is not None},
     }
     return {PREFIX + name: value for name, value in tags.items()}
 
 
-def _file_name(raster: RasterName) -> str:
-    """Return the name of a file, or the address of what is none."""
+def short_name(raster: RasterName) -> str:
+    """Return the name of a file, or the display name of a virtual raster."""
     return str(raster) if isinstance(raster, VirtualRaster) else Path(raster).name
 
 

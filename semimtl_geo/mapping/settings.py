@@ -10,7 +10,7 @@ from tiles.grid import PixelGrid
 from tiles.types import BandSelection, RasterName
 
 BATCH_PIXELS: Final = 2**19
-"""Pixels of a batch, of which the number of tiles in it follows."""
+"""Pixels per batch; the batch size is derived from it."""
 
 BATCH_TILES: Final = 32
 """Most tiles of a batch, however small they are."""
@@ -27,7 +27,7 @@ class Tiling:
         tile: Greatest edge of a tile in the network's pixels.
         overlap: Pixels that neighbouring tiles share.
         batch_size: Tiles predicted at once.
-        least: Smallest edge, where a map needs no more tiles then; by default also the greatest.
+        least: Smallest edge to shrink to if that needs no more tiles; ``tile`` if None.
     """
 
     tile: int
@@ -80,9 +80,9 @@ class MapSettings:
     def tiling(self, card: ModelCard, image: PixelGrid | None = None) -> Tiling:
         """Return the tiles: those that were asked for, or else those of the model card.
 
-        A card without measured tiles gives those of training crops, which overlap by half. Tiles
-        that nobody asked for are as small as their number allows, but not smaller than a crop.
-        Tiles that were asked for and are larger than a whole image are cut to its size.
+        Default tiles are those of the model card, or training crops that overlap by half; they
+        shrink, down to a crop, as long as no more tiles are needed. Tiles that were asked for are
+        cut to the size of a smaller image, but not below a crop.
 
         Args:
             card: Settings of the network.

@@ -27,7 +27,7 @@ from tiles.maps.layers import ClassMap, Layer
 from tiles.types import Color
 
 URL: Final = re.compile(r"(?:/vsi\w+/)*(https?://.+)")
-"""A URL, also as GDAL names it; what follows is read by its own drivers."""
+"""A URL, with or without GDAL's /vsi prefixes."""
 
 
 def write_maps_item(
@@ -159,9 +159,9 @@ def _statistics(tags: Mapping[str, str]) -> Statistics | None:
 
 
 def _source(name: str, folder: Path) -> str | None:
-    """Return where a raster lies; None if only GDAL knows."""
+    """Return a raster's URL or relative path; None if it is neither a URL nor a file."""
     if (url := URL.fullmatch(name)) is not None:
-        # What a server is asked may hold a password.
+        # User names and queries may contain credentials.
         parts = urlsplit(url[1])
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     with suppress(OSError):  # a name of GDAL's may be too long for a path

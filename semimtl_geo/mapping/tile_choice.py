@@ -29,10 +29,10 @@ from tiles.reading.source import Source
 from tiles.types import BandSelection, Span
 
 OVERLAPS: Final = (8, 4)
-"""Overlaps that are tried, as this part of a training crop, from the cheapest on."""
+"""Candidate overlaps, as divisors of the training crop, cheapest first."""
 
 TILES: Final = (4, 2)
-"""Edges of larger tiles that are tried, in training crops, from the cheapest on."""
+"""Candidate edges of larger tiles, in training crops, cheapest first."""
 
 LARGEST: Final = 6
 """Edge of the part of a scene that is mapped, in training crops."""

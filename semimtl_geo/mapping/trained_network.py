@@ -119,6 +119,11 @@ class TrainedNetwork:
         """True if BatchNorm statistics must be chosen: those of a domain, or re-estimated ones."""
         return self.card.batchnorm == "per_domain" and self.statistics is None
 
+    @property
+    def statistics_in_words(self) -> str:
+        """Whose BatchNorm statistics the network uses."""
+        return self.statistics or "of all training domains together"
+
     def for_domain(self, domain: str) -> Self:
         """Return the network with the BatchNorm statistics of a training domain.
 
@@ -126,8 +131,12 @@ class TrainedNetwork:
             domain: Name of the domain.
 
         Raises:
-            InvalidValueError: If the network was not trained on such a domain.
+            InvalidValueError: If the network was not trained on such a domain, or has one set of
+                statistics for all domains.
         """
+        if self.card.batchnorm != "per_domain":
+            fault = "the network has one set of BatchNorm statistics for all domains"
+            raise InvalidValueError(f"domain {domain}", fault, "leave it out")
         if domain not in self.card.domains:
             raise InvalidValueError(
                 f"domain {domain}",
@@ -152,11 +161,11 @@ class TrainedNetwork:
         No labels are needed. This is AdaBN (Li et al., Pattern Recognition 2018).
 
         Args:
-            rasters: One or more orthophotos of one sensor. Of hundreds, some are looked at.
+            rasters: One or more orthophotos of one sensor; of more than 96, a subset is read.
             bands: Bands that the network wants, as for :meth:`semimtl_geo.mapping.Mapper.map`.
             crs: Coordinate reference system to read in; by default that of each raster.
             area: A file of polygons; only what they touch is looked at.
-            white: The rasters' value that stands for 1, as for
+            white: The rasters' value that is scaled to 1, as for
                 :meth:`semimtl_geo.mapping.Mapper.map`.
 
         Returns:
@@ -257,14 +266,14 @@ class TrainedNetwork:
             bands: Numbers of the bands that the network wants, in its order.
             settings: Settings of mapping.
             precision: Precision that maps are predicted in.
-            white: Value of the rasters that stands for 1.
+            white: Value of the rasters that is scaled to 1.
         """
         tiling = settings.tiling(self.card)
         return make_tags(
             self.source,
             rasters,
             dict(zip(self.card.bands, bands, strict=True)),
-            statistics=self.statistics or "averages over training",
+            statistics=self.statistics_in_words,
             gsd="as it is" if self.card.gsd is None else self.card.gsd,
             tile=tiling.tile,
             overlap=tiling.overlap,
@@ -288,7 +297,7 @@ class TrainedNetwork:
         if not self.discriminators:
             raise InputError(
                 self.source.get("MODEL", "network"),
-                f"has no discriminators to judge plausibility ({self.card.system})",
+                f"has no discriminators for plausibility ({self.card.system})",
                 "take the checkpoint of a system that has some, such as semimtl",
             )
         least = SMALLEST_INPUT * self.card.discriminator_stride

@@ -4,8 +4,8 @@ In training by several processes, each normalises by its own part of a batch, an
 statistics are averaged (:mod:`semimtl_geo.learning.distributed`); with ``trainer.sync_batchnorm``
 (GPUs only) they normalise by the whole batch, as one process would.
 
-Which statistics a network is evaluated with decides more about an unlabelled domain than any loss
-does, so they are handled in one place and in the open.
+Evaluation statistics affect an unlabelled domain more than any loss does, so this module alone
+handles them.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def _check_task(task: Task) -> None:
     check_range(f"{where}: channels", task.output_channels, 1, LARGEST)
     for value in (channel for color in task.class_colors.values() for channel in color):
         if not isinstance(value, int) or not 0 <= value <= 255:
-            fault = f"has a class without a colour of 0 to 255, got {value}"
+            fault = f"has a colour value that is not an integer from 0 to 255: {value}"
             raise InvalidValueError(where, fault, REMEDY)
 
 
@@ -76,7 +76,7 @@ def check_names(where: str, names: Sequence[str]) -> None:
     check_range(f"number of {where}", len(names), 1, MOST)
     for name in names:
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 200:
-            fault = f"has a name, class or unit that is no text of one line: {str(name)[:50]!r}"
+            fault = f"has a name, class or unit that is not one printable line: {str(name)[:50]!r}"
             raise InvalidValueError(where, fault, REMEDY)
 
 

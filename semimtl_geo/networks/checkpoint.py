@@ -24,7 +24,7 @@ from tiles.files import atomic_write, write_errors
 KEY: Final = "semimtl_geo"
 """Key of the card in a Lightning checkpoint."""
 
-# What an impossible card, or weights that do not fit it, make the networks' libraries raise.
+# Errors that the libraries raise for an invalid card, or for weights that do not fit it.
 _IMPOSSIBLE = (
     InputError,
     ArithmeticError,

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from semimtl_geo.networks.head import Head
 from semimtl_geo.networks.pyramid import PyramidDecoder
-from tiles.errors import InputError, InvalidValueError
+from tiles.errors import InvalidValueError
 
 
 class UpsamplingDecoder(nn.Module):
-    """Convolutions and up-sampling to half of the image's size, then a regression layer.
+    """Convolutions with up-sampling by 4 (to half the image's size at stride 8), and a regression.
 
     Args:
         in_channels: Channels of the deepest features.
@@ -31,8 +31,6 @@ class UpsamplingDecoder(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, width: int, steps: int = 2) -> None:
         super().__init__()
-        if width % 2**steps:
-            raise InputError(f"decoder width {width}", "is not even enough", "use a multiple of 4")
         self.entry = _convolution(in_channels, width)
         widths = [width // 2**step for step in range(steps + 1)]
         self.steps = nn.ModuleList(
@@ -112,7 +110,7 @@ def _upernet(channels: Sequence[int], out_channels: int, width: int, stride: int
 
 
 BuildDecoder = Callable[[Sequence[int], int, int, int], nn.Module]
-"""Function of the channels of the encoder's stages, of the output and between, and the stride."""
+"""Called with the encoder's channels per stage, output channels, width and output stride."""
 
 DECODERS: Final[Mapping[str, BuildDecoder]] = {
     "psp": lambda channels, out, width, _: PyramidDecoder(channels[-1], out, width),
@@ -125,6 +123,12 @@ DECODERS: Final[Mapping[str, BuildDecoder]] = {
 }
 """Decoders by name: the paper's ``psp`` for classes and ``upsampling`` for values, and those of
 segmentation_models_pytorch, which suit an encoder of stride 32 (``deeplabv3plus``: 8 or 16)."""
+
+_WIDTHS: Final[Mapping[str, int]] = {"upsampling": 4, "unet": 4, "fpn": 32}
+"""Numbers that widths must be multiples of: of halvings, or of groups that are normalised."""
+
+_STRIDES: Final[Mapping[str, Sequence[int]]] = {"fpn": (32,), "deeplabv3plus": (8, 16)}
+"""Output strides of the encoder that a decoder can handle; all of them if it is not named here."""
 
 
 def build_decoder(
@@ -140,7 +144,7 @@ def build_decoder(
         stride: Output stride of the encoder.
 
     Raises:
-        InvalidValueError: If no decoder has this name.
+        InvalidValueError: If no decoder has this name, or its width or the stride does not suit it.
 
     Example:
         >>> decoder = build_decoder("fpn", (3, 8, 8, 16, 16, 32), 6, width=32, stride=32)
@@ -152,4 +156,11 @@ def build_decoder(
     if name not in DECODERS:
         fault = f"no decoder is called {name}"
         raise InvalidValueError("task.decoder", fault, f"use one of {', '.join(DECODERS)}")
+    if stride not in (strides := _STRIDES.get(name, (stride,))):
+        fault = f"{name} cannot decode an encoder of output stride {stride}"
+        remedy = f"set model.encoder.output_stride to {' or '.join(map(str, strides))}"
+        raise InvalidValueError("task.decoder", fault, remedy)
+    if width % (multiple := _WIDTHS.get(name, 1)):
+        fault = f"{name} needs a multiple of {multiple}, got {width}"
+        raise InvalidValueError("model.decoder_width", fault, "correct it")
     return DECODERS[name](channels, out_channels, width, stride)

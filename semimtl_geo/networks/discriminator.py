@@ -87,7 +87,7 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
     def forward(self, label_map: Tensor) -> Tensor:
-        """Judge label maps.
+        """Assign each pixel of label maps to a source.
 
         Args:
             label_map: ``[B, in_channels, H, W]``, H and W at least 32.

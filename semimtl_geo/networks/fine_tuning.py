@@ -45,7 +45,7 @@ def start_from(network: nn.Module, path: str | PathLike[str]) -> None:
         if not values or values[0].shape != value.shape:
             odd.append(name)
             continue
-        # Domains share all but statistics, so the mean of the others is the value itself.
+        # Only BatchNorm statistics differ between domains; the mean of equal copies is the same.
         own[name] = torch.stack(values).double().mean(0).to(value.dtype)
     if any(name.startswith("encoder.") for name in odd):
         fault = f"has another encoder or other bands: {card.encoder.name}, {', '.join(card.bands)}"
@@ -53,4 +53,5 @@ def start_from(network: nn.Module, path: str | PathLike[str]) -> None:
     network.load_state_dict(own)
     if decoders := sorted({name.split(".")[1] for name in odd}):
         missing = ", ".join(decoders)
-        warnings.warn(f"{path}: lacks decoders, which start from nothing: {missing}", stacklevel=2)
+        fault = f"lacks layers of these decoders, which keep their initial weights: {missing}"
+        warnings.warn(f"{path}: {fault}", stacklevel=2)

@@ -27,7 +27,7 @@ class Generator(nn.Module):
     Args:
         tasks: The tasks; each gets a decoder of the kind it names.
         domains: Number of domains, K.
-        batchnorm: Statistics of BatchNorm: shared, or one set per domain.
+        batchnorm: How domains share BatchNorm statistics.
         encoder: The shared encoder, of segmentation_models_pytorch.
         mean: Mean per band of images in 0..1; its length is the number of bands.
         std: Standard deviation per band.
@@ -40,7 +40,7 @@ class Generator(nn.Module):
         >>> from semimtl_geo.tasks import Depth, Segmentation
         >>> encoder = Encoder("tu-resnet18", weights=None).build(in_channels=3)
         >>> tasks = [Segmentation(), Depth()]
-        >>> generator = Generator(tasks, 2, "shared", encoder, [0.5] * 3, [0.25] * 3, width=16)
+        >>> generator = Generator(tasks, 2, "mixed", encoder, [0.5] * 3, [0.25] * 3, width=16)
         >>> outputs = generator.eval()(torch.zeros(1, 3, 64, 64))
         >>> {name: tuple(output.shape) for name, output in outputs.items()}
         {'landcover': (1, 6, 64, 64), 'height': (1, 1, 64, 64)}

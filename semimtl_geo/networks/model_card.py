@@ -39,7 +39,7 @@ class ModelCard:
         system: The system it was trained by.
         tasks: Tasks that the network predicts (classes, scales, units).
         domains: The training domains' names, in the order that numbers them.
-        batchnorm: Statistics of BatchNorm: shared, or one set per domain.
+        batchnorm: How domains share BatchNorm statistics.
         encoder: The shared encoder.
         decoder_width: Channels inside the decoders.
         bands: Names of the bands it wants.
@@ -50,8 +50,8 @@ class ModelCard:
         pooling: Context of pyramid pooling on images larger than a training crop.
         tile: Edge in pixels of the tiles that maps are predicted in; None: that of a crop.
         overlap: Pixels that neighbouring tiles share; None: half a tile.
-        white: Value that stands for 1 in orthophotos of more than 8 bits, as the training scenes
-            were prepared; None: the largest of their type.
+        white: Value that is scaled to 1 in orthophotos of more than 8 bits, as in the training
+            scenes; None: the maximum of their data type.
         discriminator_width: Channels of a discriminator's first layer.
         discriminator_stride: Edge in pixels of the blocks whose means discriminators see.
         sources: Classes that each discriminator tells apart; 0: there are no discriminators.

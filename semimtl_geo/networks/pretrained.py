@@ -13,7 +13,7 @@ IMAGENET: Final = "imagenet"
 """Name of the weights that classify ImageNet."""
 
 PACKAGED: Final = ("mobilenet_v2",)
-"""Encoders whose ImageNet weights are in the package, so that no network is needed. Their source
+"""Encoders whose ImageNet weights are in the package, so that nothing is downloaded. Their source
 and licence are in ``semimtl_geo/networks/imagenet/README.md``."""
 
 TORCHGEO: Final = "torchgeo:"
@@ -50,6 +50,6 @@ def fetch_torchgeo(name: str) -> Mapping[str, Any]:
         )
     except (OSError, RuntimeError) as error:
         fault = f"cannot be fetched ({str(error)[:200]})"
-        remedy = "give the file as weights, or check the network"
+        remedy = "give the file as weights, or check the internet connection"
         raise InputError(f"weights {TORCHGEO}{name}", fault, remedy) from error
     return state

@@ -22,7 +22,7 @@ def save_model(
     """Write the generator of a checkpoint to a ``.safetensors`` file with its model card.
 
     The file has half the size of the weights: they are rounded to float16. It holds no state of the
-    optimiser, no discriminators (so that it cannot judge the plausibility of maps), and nothing
+    optimiser, no discriminators (so that it cannot map plausibility), and nothing
     about the machine that it was made on. :meth:`semimtl_geo.Mapper.load` reads it.
 
     Args:

@@ -26,7 +26,7 @@ from semimtl_geo.networks.pretrained import (
 )
 from tiles.errors import InputError
 
-# Errors of torch's restricted unpickler for bytes that are no pickle, or another one.
+# Errors of torch's restricted unpickler and of zipfile for damaged or foreign files.
 _DAMAGED = (
     pickle.UnpicklingError,
     struct.error,
@@ -85,8 +85,8 @@ def build_encoder(settings: Encoder, in_channels: int) -> nn.Module:
 
     Args:
         settings: Encoder, and the weights that it starts from.
-        in_channels: Bands of an image. Where the file's first convolution has another number, its
-            bands take turns, scaled so that answers keep their size.
+        in_channels: Bands of an image. If the file's first convolution has another number, its
+            bands are repeated cyclically and rescaled to preserve the size of activations.
 
     Raises:
         InputError: If it cannot be built, or its weights cannot be loaded safely, or do not fit.

@@ -13,16 +13,16 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from semimtl_geo.report.drawing import inline_svg, new_figure, page_color
-from semimtl_geo.report.thumbnails import display_name
+from semimtl_geo.report.thumbnails import humanize
 from semimtl_geo.tasks import Task
 
 MOST_POINTS: Final = 400
 """Points of a line, so that a long run does not make a large page."""
 
 ADVERSARY: Final = (
-    "Alignment: how surprised the discriminator is to be told that a prediction is what it shall "
-    "pass for; lower means that the generator fools it. Discriminator: its own loss for each of "
-    "its sources; one that only guesses among three stands at ln 3 ≈ 1.10."
+    "Alignment: cross entropy between the discriminator's output and the source that predictions "
+    "should pass for; lower means that the generator fools it. Discriminator: cross entropy for "
+    "each true source; uniform guessing among three sources gives ln 3 ≈ 1.10."
 )
 
 Columns = dict[str, pd.Series]
@@ -86,7 +86,7 @@ def _adversary(columns: Columns, tasks: Sequence[Task]) -> list[str]:
         alignment: list[Line] = []
         discriminator: list[Line] = []
         for number, domain in enumerate(_domains({"": columns}, task, "")):
-            stem, where = f"train/{domain}/{task.name}/", display_name(domain)
+            stem, where = f"train/{domain}/{task.name}/", humanize(domain)
             color = CITY_COLORS[number % len(CITY_COLORS)]
             alignment += [
                 (f"{where}, {labels}", color, columns[stem + key])
@@ -103,9 +103,7 @@ def _adversary(columns: Columns, tasks: Sequence[Task]) -> list[str]:
             ]
         for what, lines in (("alignment", alignment), ("discriminator", discriminator)):
             if lines:
-                charts.append(
-                    _chart(f"{display_name(task.name).capitalize()}: {what}", "loss", lines)
-                )
+                charts.append(_chart(f"{humanize(task.name).capitalize()}: {what}", "loss", lines))
     return charts
 
 
@@ -139,7 +137,7 @@ def _domains(runs: Mapping[str, Columns], task: Task, suffix: str) -> list[str]:
 
 
 def _title(domain: str, task: Task) -> str:
-    return f"{display_name(domain)}: {display_name(task.name)}"
+    return f"{humanize(domain)}: {humanize(task.name)}"
 
 
 def _chart(title: str, unit: str, lines: Sequence[Line], smooth: bool = True) -> str:

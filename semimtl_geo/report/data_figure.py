@@ -10,7 +10,7 @@ import numpy as np
 
 from semimtl_geo.inspection import LayerStatistics, SplitInspection
 from semimtl_geo.report.drawing import INK, new_figure, show_classes, show_image, show_ramp
-from semimtl_geo.report.thumbnails import display_name, image_thumbnail, map_thumbnail
+from semimtl_geo.report.thumbnails import humanize, image_thumbnail, map_thumbnail
 from semimtl_geo.tasks import Task
 from tiles.files import atomic_write, write_errors
 
@@ -40,7 +40,7 @@ def data_table(found: Mapping[str, SplitInspection], tasks: Sequence[Task]) -> s
     """
     of_labels = {task.label: task for task in tasks}
     lines = [
-        "| split | layer | files | hectares | type | unknown | of the images | values |",
+        "| split | layer | files | hectares | type | unknown | image area covered | values |",
         "| --- | --- | ---: | ---: | --- | ---: | ---: | --- |",
     ]
     for split, inspection in found.items():
@@ -107,7 +107,7 @@ def data_figure(found: Mapping[str, SplitInspection], tasks: Sequence[Task], pat
             place.set_axis_off()
             if chosen is not None:
                 made = map_thumbnail(chosen, task, None, EDGE).convert("RGBA")
-                show_image(place, np.asarray(made), display_name(task.name), fontsize=7)
+                show_image(place, np.asarray(made), humanize(task.name), fontsize=7)
     _legends(figure, rows[-1], tasks)
     with write_errors(path), atomic_write(path) as part:
         figure.savefig(part, format="png")

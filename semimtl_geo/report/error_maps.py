@@ -56,5 +56,5 @@ def _pair(
             data = source.read(1, out_shape=(height, width), resampling=Resampling.nearest)
             mask = source.read_masks(1, out_shape=(height, width), resampling=Resampling.nearest)
             pairs.append((data, (mask > 0) & np.isfinite(data)))
-    (said, there), (right, known) = pairs
-    return said, right, there & known
+    (prediction, predicted), (target, labelled) = pairs
+    return prediction, target, predicted & labelled

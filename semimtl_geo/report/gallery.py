@@ -12,11 +12,11 @@ from semimtl_geo.report.thumbnails import (
     HIDDEN,
     ExampleScene,
     data_uri,
-    display_name,
+    humanize,
     image_thumbnail,
     map_thumbnail,
     methods,
-    tops,
+    ramp_maxima,
 )
 from semimtl_geo.tasks import Task
 
@@ -40,12 +40,12 @@ def scene_gallery(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
     """
     count = sum(1 + len(p.truth) + sum(map(len, p.maps.values())) for p in panels)
     edge = round(EDGE * min(1.0, (MOST_FIGURES / count) ** 0.5))
-    high = tops(panels, tasks)
+    high = ramp_maxima(panels, tasks)
     columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
     columns = min(columns, WIDEST)
     parts = []
     for panel in panels:
-        where = escape(display_name(panel.domain))
+        where = escape(humanize(panel.domain))
         parts.append(
             f'<article class="panel card"><h3>{where}'
             f'<span class="file">{escape(panel.image.stem)}</span></h3>'
@@ -61,7 +61,7 @@ def scene_gallery(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
             files |= {
                 name: maps[task.name] for name, maps in panel.maps.items() if task.name in maps
             }
-            name = display_name(task.name)
+            name = humanize(task.name)
             caption = f"{name[:1].upper()}{name[1:]}"
             figures = "".join(
                 _figure(
@@ -71,7 +71,7 @@ def scene_gallery(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
                 )
                 for label, file in files.items()
             )
-            note = HIDDEN if unseen else "labels used in training"
+            note = HIDDEN if unseen else "labels of this domain were used in training"
             parts.append(
                 f'<div class="layer{" hidden" if unseen else ""}" style="--columns: {columns}">'
                 f"<p>{escape(caption)}<span>{note}</span></p>{first}{figures}</div>"

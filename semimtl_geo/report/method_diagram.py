@@ -13,7 +13,7 @@ from semimtl_geo.report.thumbnails import (
     data_uri,
     image_thumbnail,
     map_thumbnail,
-    tops,
+    ramp_maxima,
 )
 from semimtl_geo.tasks import Task
 
@@ -37,7 +37,7 @@ def method_section(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> tup
 def _thumbnails(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, str]:
     """Return the images of the diagram: A is the city without heights, B without classes."""
     result: dict[str, str] = {}
-    high = tops(panels, tasks)
+    high = ramp_maxima(panels, tasks)
     cities = {"height": "a", "landcover": "b"}
     drawn = [task for task in tasks if task.name in cities]
     for task in drawn:

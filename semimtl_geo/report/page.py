@@ -62,13 +62,13 @@ def write_report(
     sections = list(opening)
     if rows:
         text = (
-            "On scenes that no network was trained on. Bold is the best of a column; "
-            '<span class="tint">tinted</span> scores are of tasks whose labels were never seen in '
-            "training, in that place."
+            "Scores on scenes that no network was trained on. The best of each domain and column "
+            "is bold; scores of tasks without training labels in that domain are "
+            '<span class="tint">tinted</span>.'
         )
         sections.append(("Scores", text, score_tables(rows, tasks, hidden)))
     if panels:
-        text = "What the image shows, what is true, and what each method makes of it."
+        text = "Image, labels, and the map of each method."
         sections.append(("Maps", text, scene_gallery(panels, tasks)))
     if charts := curves_section(curves, tasks):
         sections.append(("Training", "", charts))

@@ -14,11 +14,11 @@ from semimtl_geo.report.error_maps import error_map
 from semimtl_geo.report.thumbnails import (
     HIDDEN,
     ExampleScene,
-    display_name,
+    humanize,
     image_thumbnail,
     map_thumbnail,
     methods,
-    tops,
+    ramp_maxima,
 )
 from semimtl_geo.tasks import Task
 from tiles.files import atomic_write
@@ -61,12 +61,10 @@ def panel_figure(
     columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
     width, height = SIDE + columns * CELL, len(panels) * (HEAD + len(tasks) * ROW)
     figure = new_figure(width, height, DPI)
-    top_values = tops(panels, tasks)
+    top_values = ramp_maxima(panels, tasks)
     scenes = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
     for panel, scene in zip(panels, scenes, strict=True):
-        scene.suptitle(
-            display_name(panel.domain), x=0.01, ha="left", size=15, weight="bold", color=INK
-        )
+        scene.suptitle(humanize(panel.domain), x=0.01, ha="left", size=15, weight="bold", color=INK)
         rows = scene.subfigures(len(tasks), 1, squeeze=False)[:, 0]
         for number, (task, row) in enumerate(zip(tasks, rows, strict=True)):
             hidden = task.name in panel.hidden
@@ -75,7 +73,7 @@ def panel_figure(
             for axes in (side, *cells):
                 axes.set_axis_off()
             style: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "center"}
-            name = side.text(0.3, 0.5, display_name(task.name), size=11, weight="bold", **style)
+            name = side.text(0.3, 0.5, humanize(task.name), size=11, weight="bold", **style)
             note = side.text(0.9, 0.5, HIDDEN if hidden else "", color="#9a5b00", size=8.5, **style)
             for text in (name, note):
                 text.set_in_layout(False)
@@ -118,4 +116,4 @@ def _legend(
     for number, ramp in enumerate(ramps):
         bar = axes.inset_axes((0.05, 0.2 + 0.25 * number, 0.9, 0.06))
         bar.set_in_layout(False)
-        show_ramp(row, ramp, f"{display_name(ramp.name)} ({ramp.unit})", cax=bar)
+        show_ramp(row, ramp, f"{humanize(ramp.name)} ({ramp.unit})", cax=bar)

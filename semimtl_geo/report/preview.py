@@ -23,10 +23,11 @@ from semimtl_geo.report.drawing import (
     show_image,
     show_ramp,
 )
-from semimtl_geo.report.thumbnails import display_name, map_thumbnail
+from semimtl_geo.report.thumbnails import humanize, map_thumbnail
 from semimtl_geo.tasks import Task
 from tiles.files import atomic_write, write_errors
 from tiles.grid import PixelGrid
+from tiles.reading.virtual_raster import display_name
 from tiles.reading.vrt import warped_vrt
 
 EDGE: Final = 900
@@ -54,7 +55,7 @@ def write_preview(
 ) -> None:
     """Write the preview.
 
-    The image is shown on the maps' grid, so that what lies above one another is one place.
+    The image is resampled to the maps' grid, so that all panels show the same ground.
 
     Args:
         rasters: The orthophoto, or the files of one place.
@@ -73,18 +74,19 @@ def write_preview(
     size = (1 + len(shown)) * width, grid.height * aspect * inch + AROUND
     figure = new_figure(*size, dpi=200)
     first, *others = figure.subplots(1, 1 + len(shown))
-    title = Path(files[0]).name + (f" and {len(files) - 1} more" if files[1:] else "")
+    more = f" and {len(files) - 1} more" if files[1:] else ""
+    title = Path(display_name(files[0])).name + more
     show_image(first, _image(files, grid), title, aspect, fontsize=10)
     first.legend(handles=[Patch(**UNKNOWN, label="unknown")], frameon=False, **BELOW)
     _scale_bar(first, grid)
     for axes, task in zip(others, shown, strict=True):
         made = map_thumbnail(maps[task.name], task, None, EDGE).convert("RGBA")
-        show_image(axes, np.asarray(made), display_name(task.name), aspect, fontsize=10)
+        show_image(axes, np.asarray(made), humanize(task.name), aspect, fontsize=10)
         legend = task.legend()
         if legend.swatches:
             show_classes(axes, legend.swatches, ncols=2, **BELOW)
         for ramp in legend.ramps:
-            label = f"{ramp.unit}; {ramp.high:g} and more are one colour"
+            label = f"{ramp.unit}, clipped at {ramp.high:g}"
             show_ramp(figure, ramp, label, ax=axes, shrink=0.8, aspect=25, pad=0.02, panchor=False)
     with write_errors(path), atomic_write(path) as part:
         figure.savefig(part, format="png")

@@ -9,7 +9,7 @@ from typing import Final
 
 from semimtl_geo.compare.table import BASELINES, FURTHER, SCORES, Row
 from semimtl_geo.learning.systems import SYSTEMS
-from semimtl_geo.report.thumbnails import HIDDEN, display_name
+from semimtl_geo.report.thumbnails import HIDDEN, humanize
 from semimtl_geo.tasks import Score, Task
 from tiles.types import LabelKind
 
@@ -30,7 +30,7 @@ def score_tables(
         HTML.
     """
     kinds: dict[LabelKind, str] = {"classes": "classes", "values": "values"}
-    names = kinds | {task.label_kind: display_name(task.name) for task in tasks}
+    names = kinds | {task.label_kind: humanize(task.name) for task in tasks}
     descriptions = {system.title: system.description for system in SYSTEMS.values()}
     methods_met = dict.fromkeys(row.method for row in rows)
     systems = "".join(
@@ -113,11 +113,11 @@ def _meanings(scores: Sequence[Score], tasks: Sequence[Task]) -> str:
 
 
 def _group_head(domain: str, tasks: Sequence[Task], unseen: frozenset[str], width: int) -> str:
-    names = " and ".join(display_name(task.name) for task in tasks if task.name in unseen)
+    names = " and ".join(humanize(task.name) for task in tasks if task.name in unseen)
     note = f" <span>{escape(names)}: {HIDDEN}</span>" if names else ""
     return (
         f'<tr class="group"><th colspan="{width}" scope="colgroup">'
-        f"{escape(display_name(domain))}{note}</th></tr>"
+        f"{escape(humanize(domain))}{note}</th></tr>"
     )
 
 

@@ -35,7 +35,7 @@ class ExampleScene:
     Example:
         >>> maps = {"SemiMTL": {"height": Path("height.tif")}}
         >>> scene = ExampleScene("city_a", Path("ortho.tif"), {}, maps, hidden=["height"])
-        >>> display_name(scene.domain)
+        >>> humanize(scene.domain)
         'City A'
     """
 
@@ -46,7 +46,7 @@ class ExampleScene:
     hidden: Sequence[str]
 
 
-def display_name(name: str) -> str:
+def humanize(name: str) -> str:
     """Return a name as in running text: ``city_a`` is City A, ``landcover`` is land cover."""
     if name == "landcover":
         return "land cover"
@@ -104,8 +104,8 @@ def paletted(colors: IndexedColors) -> Image.Image:
     return made
 
 
-def tops(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, float]:
-    """Return the top of each real-valued task's colour ramp, the same for all scenes."""
+def ramp_maxima(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, float]:
+    """Return the maximum of each real-valued task's colour ramp, shared by all scenes."""
     result: dict[str, float] = {}
     for task in tasks:
         if task.full_scale is not None:
@@ -114,7 +114,7 @@ def tops(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, flo
                 for p in panels
                 if task.name in p.truth
             ]
-            # A steeple or a crane must not darken everything else.
+            # A percentile, so that single tall objects do not compress the colour range.
             highest = [
                 float(np.percentile(data[known], 99.5)) for data, known in pairs if known.any()
             ]

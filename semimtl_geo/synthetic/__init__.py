@@ -1,7 +1,7 @@
-"""Synthetic places: two embedded cities, and random towns without end.
+"""Synthetic scenes: two built-in cities, and any number of random towns.
 
-The cities have the same classes, but different towns and sensors. Of the random towns each scene
-has another layout, season, sun and sensor: what a network learns on them carries to real towns.
+Both cities have the same classes, but differ in layout and sensor. Each random-town scene has its
+own layout, season, sun and sensor, so that networks trained on them transfer to real towns.
 
 A scene is laid out first (``town``: streets, blocks, buildings, trees, cars) and painted and imaged
 then (``rendering``: materials, light, sensor). The same seed gives the same pixels.

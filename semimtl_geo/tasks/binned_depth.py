@@ -12,9 +12,9 @@ from torch import Tensor
 from semimtl_geo.tasks import losses
 from semimtl_geo.tasks.depth import Depth
 from tiles.settings import check_range
-from tiles.types import UNKNOWN_CLASS
 
 SMALLEST_PROBABILITY: Final = 1e-12
+UNKNOWN_BIN: Final = -1
 """Probabilities below this count as this in logarithms."""
 
 
@@ -22,11 +22,11 @@ SMALLEST_PROBABILITY: Final = 1e-12
 class BinnedDepth(Depth):
     """Height above ground as a distribution over bins, whose expectation is the height.
 
-    Most pixels of an orthophoto are at 0 m, and a regression of heights from few scenes ends there
-    everywhere. A distribution can say "ground or roof" before it can say how high (ordinal and
-    binned depth: Fu et al., CVPR 2018; Bhat et al., CVPR 2021). The first bin is the ground, below
-    ``lowest``; the widths of the others grow geometrically up to ``highest``, and higher values
-    count as that.
+    Most pixels of an orthophoto are at 0 m, and a regression learnt from few scenes tends to
+    predict 0 m everywhere. A distribution can separate ground from roofs before it predicts how
+    high they are (ordinal and binned depth: Fu et al., CVPR 2018; Bhat et al., CVPR 2021). The
+    first bin is the ground, below ``lowest``; the widths of the others grow geometrically up to
+    ``highest``, and higher values count as that.
 
     Attributes:
         bins: Number of bins above the ground.
@@ -82,9 +82,8 @@ class BinnedDepth(Depth):
     def range_loss(self, output: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """Return the negative logarithm of the probability that the value is in a range.
 
-        A bin is in a range if they overlap; the last one, which higher values count as, has no
-        upper end. The distance of the expectation would be too lenient: a tenth of a chance of a
-        tree on every lawn is a metre.
+        A bin is in a range if they overlap; the last bin has no upper end. The distance of the
+        expectation would be too lenient: a 10 % chance of a 10 m tree changes it by 1 m only.
         """
         ends = torch.tensor((-torch.inf, *self.edges[:-1], torch.inf), device=output.device)
         starts, stops = ends[:-1, None], ends[1:, None]
@@ -97,7 +96,7 @@ class BinnedDepth(Depth):
         known = ~target.isnan()
         inner = torch.tensor(self.edges[:-1], device=target.device)
         number = torch.bucketize(target.nan_to_num(), inner, right=True)
-        bins = torch.where(known, number, UNKNOWN_CLASS)
-        entropy = losses.cross_entropy(output, bins, UNKNOWN_CLASS)
+        bins = torch.where(known, number, UNKNOWN_BIN)
+        entropy = losses.cross_entropy(output, bins, UNKNOWN_BIN)
         error = losses.root_mean_square(self.regress(output)[:, 0] * self.scale, target)
         return entropy + self.error_weight * error

@@ -14,7 +14,7 @@ from tiles.types import BoolArray, Color, UInt8Array
 TRANSPARENT: Final = 255
 """Palette index of unknown pixels."""
 
-VERDICT_COLORS: Final[Mapping[str, Color]] = {
+CORRECTNESS_COLORS: Final[Mapping[str, Color]] = {
     "right class": (226, 230, 233),
     "wrong class": (200, 24, 40),
 }
@@ -115,7 +115,7 @@ def colorize_ramp(
 
 
 def round_up(value: float) -> float:
-    """Return the next number with one digit, or a fifth of it: a scale's end that is easy to read.
+    """Round up to a multiple of a fifth of the value's power of ten, such as 12.3 to 14.
 
     Returns:
         The number; 0 for values that are not positive.

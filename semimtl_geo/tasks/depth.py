@@ -167,7 +167,7 @@ class Depth(Task):
     def describe_score(self, score: Score) -> str:
         """Describe a score, with the unit of errors and the values that relative scores count."""
         unit = "metres" if self.unit == "m" else self.unit
-        above = f" where that is above {self.relative_above:g} {self.unit}"
+        above = f" where the truth is above {self.relative_above:g} {self.unit}"
         return score.describe(unit=f", in {unit}", above=above)
 
     def score_unit(self, score: Score) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from semimtl_geo.tasks.depth import Depth
 from semimtl_geo.tasks.scores import MAE, RMSE, RMSE_DISPARITY, RMSE_INVERSE, Score
+from tiles.settings import check_range
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -42,6 +43,12 @@ class InverseDepth(Depth):
     adversary_gain: float = 1.0
     farthest: float = 80.0
     disparity: float = 473.57
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        super().__post_init__()
+        check_range(f"task {self.name}: farthest", self.farthest, 0, 1e6, above=True)
+        check_range(f"task {self.name}: disparity", self.disparity, 0, 1e9, above=True)
 
     def scores(self) -> Metric:
         """Build the metric of distances and inverse depths."""

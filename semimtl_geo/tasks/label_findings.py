@@ -13,16 +13,16 @@ from tiles.errors import unmarked_nodata
 from tiles.types import LOWEST_HEIGHT
 
 GROUND: Final = 5.0
-"""Metres: if 98 of 100 pixels are higher, heights do not start at the ground."""
+"""Metres; heights whose 2nd percentile is larger are not heights above ground."""
 
 TOWER: Final = 300.0
-"""Metres: one pixel in a hundred is not as high in any place on earth."""
+"""Metres; nowhere on Earth is the 99th percentile of heights above ground larger."""
 
 HIGH_RISE: Final = 100.0
-"""Metres: one pixel in a hundred is as high in very few places."""
+"""Metres; a larger 99th percentile of heights above ground is rare."""
 
 PIT: Final = -5.0
-"""Metres: one pixel in a hundred is as low in very few places."""
+"""Metres; a smaller 1st percentile of heights above ground is rare."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Names and meanings of scores; :mod:`semimtl_geo.tasks.metrics` computes them.
 
-The paper has pAcc, mIoU, AbR, RMSE, accuracies under a threshold, and ΔM (section 4.1); the others
-are what real heights and rare classes need besides.
+The paper has pAcc, mIoU, AbR, RMSE, accuracies under a threshold, and ΔM (section 4.1); the other
+scores were added for heights and for rare classes.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ RMSE_RAISED: Final = Score(
     lower_is_better=True,
 )
 RAISED_FOUND: Final = Score(
-    "found", "raised pixels found", "pixels whose map is above the limit, too{above}, in percent"
+    "found", "raised pixels found", "recall of raised pixels{above}, in percent"
 )
 RMSE_INVERSE: Final = Score(
     "RMSE/inverse",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.tasks import losses
-from semimtl_geo.tasks.coloring import TRANSPARENT, VERDICT_COLORS, IndexedColors, Legend
+from semimtl_geo.tasks.coloring import CORRECTNESS_COLORS, TRANSPARENT, IndexedColors, Legend
 from semimtl_geo.tasks.label_findings import Finding
 from semimtl_geo.tasks.scores import (
     MEAN_F1,
@@ -23,7 +23,9 @@ from semimtl_geo.tasks.scores import (
     Score,
 )
 from semimtl_geo.tasks.task import Task
+from tiles.errors import InvalidValueError
 from tiles.maps.layers import ClassMap
+from tiles.settings import check_range
 from tiles.types import UNKNOWN_CLASS, BoolArray, Color, LabelKind
 
 if TYPE_CHECKING:
@@ -65,10 +67,17 @@ class Segmentation(Task):
     decoder: str = "psp"
 
     def __post_init__(self) -> None:
-        """Convert lists, which YAML and checkpoints have, to tuples."""
+        """Convert lists, which YAML and checkpoints have, to tuples, and check the classes."""
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "colors", tuple(tuple(color) for color in self.colors))
         object.__setattr__(self, "minor", tuple(self.minor))
+        where = f"task {self.name}"
+        check_range(f"{where}: number of classes", len(self.classes), 2, UNKNOWN_CLASS)
+        if len(set(self.classes)) < len(self.classes):
+            raise InvalidValueError(where, "has two classes of one name", "give each its own name")
+        if [len(color) for color in self.colors] != [3] * len(self.classes):
+            fault = f"must have a colour for each of its {len(self.classes)} classes"
+            raise InvalidValueError(where, fault, "give red, green and blue for each class")
 
     @property
     def channels(self) -> int:
@@ -79,7 +88,7 @@ class Segmentation(Task):
         """Report a value that is neither a class nor unknown."""
         invalid = labels[(labels != UNKNOWN_CLASS) & ((labels < 0) | (labels >= self.channels))]
         if invalid.numel():
-            return f"has the value {int(invalid[0])}, there are {self.channels} classes from 0"
+            return f"has the value {int(invalid[0])}, but classes are 0 to {self.channels - 1}"
         return None
 
     def label_findings(self, sample: NDArray[np.float32], low: float) -> Iterator[Finding]:
@@ -88,10 +97,10 @@ class Segmentation(Task):
         wrong = values[(values < 0) | (values >= self.channels) | (values % 1 != 0)]
         wrong = wrong[wrong != UNKNOWN_CLASS]
         if len(wrong):
-            fault = f"has the value {wrong[0]:g}, there are {self.channels} classes from 0"
-            yield Finding(fault, "correct the labels, or mark as nodata")
+            fault = f"has the value {wrong[0]:g}, but classes are 0 to {self.channels - 1}"
+            yield Finding(fault, "correct the labels, or declare the value as nodata")
         elif len(values) == 1:
-            yield Finding(f"has the class {values[0]:g} alone", "check its classes", severe=False)
+            yield Finding(f"holds class {values[0]:g} only", "check its classes", severe=False)
 
     def mask_unknown(self, values: NDArray[Any], known: BoolArray | None = None) -> NDArray[Any]:
         """Set unknown pixels to 255; int64."""
@@ -176,7 +185,7 @@ class Segmentation(Task):
         """Tell right from wrong pixels by two colours."""
         known = known & (truth >= 0) & (truth < self.channels) & (prediction < self.channels)
         index = np.where(known, prediction != truth, TRANSPARENT).astype(np.uint8)
-        return IndexedColors(index, tuple(VERDICT_COLORS.values()))
+        return IndexedColors(index, tuple(CORRECTNESS_COLORS.values()))
 
     def legend(self, high: float | None = None) -> Legend:
         """Return the colours of the classes."""
@@ -184,4 +193,4 @@ class Segmentation(Task):
 
     def error_legend(self, high: float | None = None) -> Legend:
         """Return the colours of right and wrong pixels."""
-        return Legend(swatches=VERDICT_COLORS)
+        return Legend(swatches=CORRECTNESS_COLORS)

@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from semimtl_geo.tasks.depth import Depth
+from tiles.settings import check_range
 
 
 @dataclass(frozen=True)
 class Slope(Depth):
     """Slope of the surface, learnt from labels of heights: a third task from two labels.
+
+    Train it without random scaling (``data.augmentation.scale: [1, 1]``), which changes the ground
+    sampling distance of a crop.
 
     Attributes:
         gsd: Ground sampling distance of the heights in metres.
@@ -30,6 +34,11 @@ class Slope(Depth):
     adversary_gain: float = 1.0
     gsd: float = 1.0
     of: str = "height"
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        super().__post_init__()
+        check_range(f"task {self.name}: gsd", self.gsd, 0, 1e6, above=True)
 
     @property
     def label(self) -> str:

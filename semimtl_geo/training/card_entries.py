@@ -1,4 +1,4 @@
-"""Entries of the model card that are known when training is finished: the tiles, and white."""
+"""Model card entries known only after training: tile size, overlap and white value."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Checkpoints(Checkpoint):
         Lightning would assume that it stopped within the epoch, and would end that epoch twice.
         """
         # Lightning has no setting for it, so its method is replaced.
-        trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]  # so
+        trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
 
     def _save(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning's, without a type

@@ -1,4 +1,4 @@
-"""Training as Lightning's command line knows it: every setting in YAML, and on the command line."""
+"""Command line of training (LightningCLI): each setting can be given in YAML or as an option."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class TrainingCLI(LightningCLI):
         """Check the settings, and find the checkpoint that the run continues from."""
         find_system(self.config.model.system)
         out, resume = output_path(self.config.out), self.config.resume
-        self.config.resume = None  # The saved configuration shall not ask for it again.
+        self.config.resume = None  # The saved configuration must not resume again.
         check_trainer_settings(self.config.trainer.as_dict())
         settings = yaml.safe_load(self.parser.dump(self.config))
         self.start = find_start(out, settings, None if resume is None else Path(resume))
@@ -193,7 +193,7 @@ def _argument_errors(args: Sequence[str]) -> Iterator[None]:
     for argument, value in zip(args, [*args, ""][1:], strict=True):
         named = re.fullmatch(r"(?:--config|-c)(?:=(.*))?", argument, re.DOTALL)
         if named and Path(file := named[1] or value).is_file():
-            read_yaml(Path(file))  # names what jsonargparse would not survive
+            read_yaml(Path(file))  # raises an InputError where jsonargparse would crash
     try:
         with warnings.catch_warnings():
             # Lightning itself uses what jsonargparse has renamed, and warns of arguments that

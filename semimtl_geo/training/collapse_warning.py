@@ -90,18 +90,13 @@ class CollapseWarning(Callback):
                 )
         return symptoms
 
-    @property
-    def state_key(self) -> str:
-        """Key of the state in checkpoints, the same as in those of earlier versions."""
-        return "Watch"
-
     def state_dict(self) -> dict[str, Any]:
         """Return the state that a resumed run needs."""
-        return {"since": dict(self.since), "told": list(self.reported)}
+        return {"since": dict(self.since), "reported": list(self.reported)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the result of :meth:`state_dict`."""
-        self.since, self.reported = dict(state_dict["since"]), list(state_dict["told"])
+        self.since, self.reported = dict(state_dict["since"]), list(state_dict["reported"])
 
 
 def _is_diagonal(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A look at the data before training, which would otherwise learn from anything."""
+"""Checks of the training data before a run starts."""
 
 from __future__ import annotations
 

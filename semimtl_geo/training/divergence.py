@@ -1,4 +1,4 @@
-"""The end of a training whose loss is no longer finite."""
+"""Stopping a training run whose losses or weights are no longer finite."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ EXPECTED_WARNINGS: Final = (
     "It is recommended to use .*sync_dist=True.*",
     # Lightning calls torch in this way.
     ".*LeafSpec.* is deprecated.*",
-    # The number of reading processes is a setting, and 0 is a deliberate value.
+    # The number of workers is a setting, and 0 is a deliberate value.
     "The '.*_dataloader' does not have many workers.*",
 )
 """Warnings of Lightning that do not point to a fault."""
@@ -76,7 +76,8 @@ def fit(
         out: Folder for checkpoints, ``config.yaml`` (the settings), ``metrics.csv`` and
             ``tensorboard/``.
         epochs: Epochs, each of ``data.iterations`` iterations.
-        seed: Seed of all iterations. The model's first weights are those that it was made with.
+        seed: Seed of all iterations; a run that continues keeps that of its checkpoint. The model's
+            first weights are those that it was made with.
         resume: A checkpoint to continue from, with any settings.
         checkpoint_every: Iterations between two checkpoints within an epoch.
         callbacks: Further callbacks of the trainer; a :class:`CollapseWarning` among them replaces
@@ -140,7 +141,8 @@ def check_trainer_settings(settings: Mapping[str, Any]) -> None:
         settings: Arguments of the trainer.
 
     Raises:
-        InvalidValueError: If gradients are to be clipped or accumulated by the trainer.
+        InvalidValueError: If gradients are to be clipped or accumulated by the trainer, epochs or
+            runs would be cut short, or a precision or a number is not supported.
     """
     if settings.get("gradient_clip_val"):
         fault = "does not apply: Algorithm 1 steps its optimisers itself"
@@ -148,14 +150,17 @@ def check_trainer_settings(settings: Mapping[str, Any]) -> None:
     if settings.get("accumulate_grad_batches") not in (None, 1):
         fault = "must be 1: Algorithm 1 steps after each mini-batch"
         raise InvalidValueError("trainer.accumulate_grad_batches", fault, "set data.batch_size")
+    if settings.get("limit_train_batches") not in (None, 1.0):
+        fault = "does not apply: an epoch has data.iterations iterations"
+        raise InvalidValueError("trainer.limit_train_batches", fault, "set data.iterations")
     if str(settings.get("precision") or "32-true") not in PRECISIONS:
         fault = f"must be one of {', '.join(PRECISIONS)}, got {settings['precision']}"
         raise InvalidValueError("trainer.precision", fault, "choose one of them")
     if settings.get("fast_dev_run"):
         fault = "would train without writing a checkpoint"
         raise InvalidValueError("trainer.fast_dev_run", fault, "set data.iterations=1 instead")
-    endless = (settings.get("max_steps") or -1) > 0 and settings.get("max_epochs") == -1
-    if settings.get("max_epochs") is not None and not endless:
+    by_steps = (settings.get("max_steps") or -1) > 0 and settings.get("max_epochs") == -1
+    if settings.get("max_epochs") is not None and not by_steps:
         check_range("trainer.max_epochs", settings["max_epochs"], 1, 10**6)
     devices, cores = settings.get("devices"), os.cpu_count() or 1
     if isinstance(devices, int | str) and str(devices).isdigit():

@@ -32,7 +32,7 @@ def stop_between_iterations(trainer: Trainer) -> Iterator[None]:
         KeyboardInterrupt: After Ctrl-C, once the trainer has closed its loggers.
     """
     handler = signal.getsignal(signal.SIGINT)
-    # Only the main thread gets signals, and whoever has replaced Python's handler has a reason.
+    # Only the main thread gets signals. A handler other than Python's default is not replaced.
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and handler is signal.default_int_handler:
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning's
@@ -55,7 +55,7 @@ class _StopBetweenIterations(Callback):
         self._pressed: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Handle interrupts from here on; those before may strike anywhere."""
+        """Install the handler; an interrupt before may be raised anywhere."""
         signal.signal(signal.SIGINT, self._interrupted)
 
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:

@@ -42,8 +42,8 @@ def make_loggers(folder: Path, resumed: Path | None) -> list[Logger]:
     if resumed is not None and resumed.resolve().parent == folder.resolve():
         done = int(torch.load(resumed, weights_only=True, mmap=True)["global_step"])
         replaced = []
-    # What was logged after the checkpoint comes again, and is purged. The suffix distinguishes the
-    # file from that of an earlier run that began within the same second.
+    # Iterations after the checkpoint run again, so their earlier entries are purged. The suffix
+    # distinguishes the file from that of an earlier run that began within the same second.
     tensorboard = TensorBoardLogger(
         folder,
         name=events.name,
@@ -61,19 +61,18 @@ class MetricsLogger(Logger):
 
     Args:
         file: The file.
-        done: Iterations that the run continues from; what was logged after them comes again. None
-            if the run begins anew.
-        replaced: Further logs of an earlier run. They and the file are kept until this run logs for
-            the first time, because it may fail before.
+        done: Iterations that the run continues from; rows of later ones are removed, as these run
+            again. None if the run begins anew.
+        replaced: Further logs of an earlier run. They and the rows to remove are kept until this
+            run first logs: it may fail before, and another process may use the folder.
     """
 
     def __init__(self, file: Path, done: int | None = None, replaced: Iterable[Path] = ()) -> None:
         super().__init__()
         self._file, self._replaced = file, list(replaced)
+        self._done = done if file.is_file() else None
         self._columns: list[str] = []
         self._new: list[dict[str, float]] = []
-        if done is not None and file.is_file():
-            self._truncate(done)
 
     @property
     def name(self) -> str:
@@ -90,6 +89,9 @@ class MetricsLogger(Logger):
         """Remember metrics until they are saved."""
         while self._replaced:
             self._replaced.pop().unlink(missing_ok=True)
+        if self._done is not None:
+            self._truncate(self._done)
+            self._done = None
         self._new.append({**metrics, "step": -1 if step is None else step})
 
     @rank_zero_only
@@ -109,7 +111,6 @@ class MetricsLogger(Logger):
             self._replace(pd.concat([self._read(), new]))
         self._new.clear()
 
-    @rank_zero_only  # other processes start later, when the log is in use
     def _truncate(self, done: int) -> None:
         self._columns = ["step"]
         table = self._read()

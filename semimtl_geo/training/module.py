@@ -1,4 +1,4 @@
-"""SemiMTL: Algorithm 1 as a LightningModule, of which the other systems are settings."""
+"""Algorithm 1 as a LightningModule; its settings select the paper's other systems."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class SemiMTL(AdversarialOptimisation):
     Use :meth:`for_data` to make one from Python.
 
     Args:
-        tasks: The tasks, of which a system may train some only.
-        domains: Per domain, the names of the tasks whose labels may be used. The order of those
-            that the system reads numbers them k = 1..K.
+        tasks: The tasks; some systems train only some of them.
+        domains: Per domain, the names of the tasks whose labels may be used. Those that the system
+            reads are numbered k = 1..K in this order.
         system: Name of a registered system: stl_seg, da_seg, stl_depth, da_depth, jtl, semisd,
             semimtl_m1, semimtl_m3 or semimtl (:data:`semimtl_geo.learning.systems.SYSTEMS`).
         encoder: The shared encoder.
-        batchnorm: Whether BatchNorm normalises the domains each by itself or together.
+        batchnorm: How domains share BatchNorm statistics, see :data:`BatchNormMode`.
         adversarial: Weights λ of the adversarial losses, and the resolution of discriminators.
         optimisation: Optimisers and schedule.
         consistency: A prior on the heights of classes and its weight; None for no prior.
@@ -190,7 +190,7 @@ class SemiMTL(AdversarialOptimisation):
         return self.card.system
 
     def on_fit_start(self) -> None:
-        """Set the seed of all iterations, unless a checkpoint or the caller has set it."""
+        """Refuse SyncBatchNorm that drops activations, and set the seed unless it is set."""
         if self.unsyncable and any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
             fault = "would drop the activations in the encoder's BatchNorm layers"
             raise InputError("trainer.sync_batchnorm", fault, "leave it out, or use a ResNet")
@@ -208,7 +208,7 @@ class SemiMTL(AdversarialOptimisation):
         for domain, data in batch.items():
             for task in self.tasks:
                 if task.label in data and (fault := task.label_fault(data[task.label])):
-                    remedy = "correct the labels, or mark as nodata"
+                    remedy = "correct the labels, or declare the value as nodata"
                     raise InputError(f"{task.label} of {domain}", fault, remedy)
         if self.trainer.training and self.seed is not None:
             reseed(self.seed, self.trainer.global_step, self.trainer.global_rank)
@@ -217,9 +217,9 @@ class SemiMTL(AdversarialOptimisation):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run one iteration of Algorithm 1.
 
-        For each mini-batch (one domain, or all of them if BatchNorm mixes the domains), G makes a
-        step with D frozen. Then each D makes a step, on ground truth and on the predictions of G.
-        Both steps use the same outputs of D, see :meth:`Adversary.judge`.
+        With D frozen, G steps after each mini-batch (one domain, or all if BatchNorm mixes them),
+        or once after all if ``optimisation.synchronous``. Then each D steps, on ground truth and on
+        the predictions of G. Both use the same outputs of D, see :meth:`Adversary.terms`.
         """
         # D's weights change only at the end, so one power iteration of their spectral norms
         # suffices, and is cached (Miyato et al., ICLR 2018, algorithm 1).
@@ -245,20 +245,20 @@ class SemiMTL(AdversarialOptimisation):
                 for task in self.tasks:
                     output, labels = outputs[task.name], mini_batch[domain].get(task.label)
                     target = None if labels is None else task.target(labels)
-                    terms = f"train/{domain}/{task.name}"
+                    prefix = f"train/{domain}/{task.name}"
                     if target is not None:
                         supervised = task.loss(output, target)
                         generator_losses.append(task.weight * supervised)
-                        log[f"{terms}/supervised"] = supervised
+                        log[f"{prefix}/supervised"] = supervised
                     if self.adversary is not None:
                         discriminator = self.discriminators[task.name]
-                        verdict = self.adversary.judge(
+                        terms = self.adversary.terms(
                             task, discriminator, k, output, target, self.loss_scale
                         )
-                        generator_losses.append(verdict.generator_term)
-                        discriminator_losses.append(verdict.discriminator_loss)
-                        log |= {f"{terms}/{name}": value for name, value in verdict.parts.items()}
-                        confusion.add(task.name, verdict.confusion_counts)
+                        generator_losses.append(terms.generator_term)
+                        discriminator_losses.append(terms.discriminator_loss)
+                        log |= {f"{prefix}/{name}": value for name, value in terms.parts.items()}
+                        confusion.add(task.name, terms.confusion_counts)
                 if self.consistency is not None and (
                     consistency := self.consistency(outputs, mini_batch[domain])
                 ):
@@ -317,4 +317,4 @@ class SemiMTL(AdversarialOptimisation):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the seed of a run that is resumed."""
         super().on_load_checkpoint(checkpoint)
-        self.seed = checkpoint.get(SEED)
+        self.seed = checkpoint.get(SEED, self.seed)

@@ -61,7 +61,7 @@ class AdversarialOptimisation(lightning.LightningModule):
         if self.trainer.max_epochs == -1 and self.trainer.max_steps == -1:
             fault, remedy = "the run has no end", "give max_steps or max_epochs, for the schedule"
             raise InputError("trainer", fault, remedy)
-        generator = self.optimisation.of_generator(self.generator.parameters())
+        generator = self.optimisation.generator_optimizer(self.generator.parameters())
         # Lightning draws chips to count the batches, so ask only once it knows where a resumed run
         # continues.
         schedule = self.optimisation.schedule(
@@ -69,7 +69,7 @@ class AdversarialOptimisation(lightning.LightningModule):
         )
         if not len(self.discriminators):
             return [generator], [schedule]
-        discriminators = self.optimisation.of_discriminators(self.discriminators.parameters())
+        discriminators = self.optimisation.discriminator_optimizer(self.discriminators.parameters())
         return [generator, discriminators], [schedule]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ class AdversarialOptimisation(lightning.LightningModule):
             self.scaler.load_state_dict(state)
 
     def _begin_step(self, optimizer: LightningOptimizer, counts: bool = False) -> None:
-        """Forget gradients.
+        """Reset gradients.
 
         Args:
             optimizer: The optimiser.

@@ -24,7 +24,14 @@ CONFIG: Final = "config.yaml"
 DECISIVE: Final = ("model", "data", "seed_everything")
 """Groups of settings that change what is learnt."""
 
-DECISIVE_OF_TRAINER: Final = ("max_epochs", "max_steps", "precision", "limit_train_batches")
+DECISIVE_OF_TRAINER: Final = (
+    "max_epochs",
+    "max_steps",
+    "precision",
+    "devices",  # batch sizes are per process
+    "num_nodes",
+    "sync_batchnorm",
+)
 """Settings of the trainer that change what is learnt."""
 
 IRRELEVANT: Final = ("data.workers",)
@@ -57,8 +64,8 @@ def find_start(out: Path, settings: Mapping[str, Any], resume: Path | None = Non
     if start is not None:
         load_generator(start)  # names a fault of the checkpoint before Lightning reads it
         if "optimizer_states" not in read_state_dict(start):
-            fault = "holds a network, but not how far its training had come"
-            raise InputError(start, fault, "give a last.ckpt, or start from it: --model.start")
+            fault = "holds no optimiser states, so that training cannot continue from it"
+            raise InputError(start, fault, "give a last.ckpt, or fine-tune with --model.start")
         _report(f"resuming from {start}")
     return start
 

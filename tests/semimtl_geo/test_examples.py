@@ -33,7 +33,7 @@ def call(name: str, folder: Path, *args: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def image(run: Run) -> Path:
-    """An orthophoto of an embedded city."""
+    """An orthophoto of a synthetic city."""
     return min((run.cities / "city_b" / "test" / "image").glob("*.tif"))
 
 

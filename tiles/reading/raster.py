@@ -25,6 +25,10 @@ from tiles.types import BandSelection, BoolArray, RasterName, Span
 # Megabytes of GDAL's block cache; by default it takes a share of the machine's memory.
 GDAL_CACHE = 128
 
+LOWEST_COLOUR: Final = -0.5
+HIGHEST_COLOUR: Final = 1.5
+"""Valid range of floating-point images; reflectances may slightly exceed 0 to 1."""
+
 BEYOND: Final = 1e30
 """Values of floats from this on, in either direction, are unknown: files often have -3.4e38 or
 infinity where nothing was measured, without a nodata value that says so."""

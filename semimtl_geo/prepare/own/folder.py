@@ -17,12 +17,13 @@ only if there is land cover:
       gsd: 0.35                     # metres per pixel of images without any georeference
     landcover:
       files: landcover/*            # rasters, or polygons (GeoPackage, FlatGeobuf, shapefile, ...)
-      field: code                   # field of polygons with their values; by default, the value is
-      layer: cover                  # the name of the layer; by default all layers are read
-    classes:                        # 0, 1, ... in this order; where polygons overlap, the last one
-      - {name: ground, color: [255, 255, 255], values: [1, 2]}   # values in label rasters of one
-      - {name: building, color: [0, 0, 255], values: [7, house]} # band, or of polygons; in those of
-      - {name: tree, color: [0, 255, 0], values: [5]}            # three bands, colour is the code
+      field: code                   # field with the polygons' values; default: the layer's name
+      layer: cover                  # layer of polygons to read; default: all
+    classes:                        # indices 0, 1, ...; the last one wins where polygons overlap
+      # values: codes in one-band rasters or of polygons; color: code in three-band rasters
+      - {name: ground, color: [255, 255, 255], values: [1, 2]}
+      - {name: building, color: [0, 0, 255], values: [7, house]}
+      - {name: tree, color: [0, 255, 0], values: [5]}
     unknown: [0, [0, 0, 0]]         # values or colours of pixels whose class is unknown
     height: {files: height/*, band: 1, scale: 0.01, offset: 0, nodata: 65535}  # metres per unit,
                                     # metres at 0; or surface minus terrain:

@@ -48,15 +48,15 @@ def match_files(raw: RawFolder, settings: FolderSettings) -> dict[str, Layers]:
     for name, layers in scenes.items():
         for layer, more in zip(_stacks(settings), settings.image.stack, strict=True):
             if layer not in layers:
-                fault = f"has no file of {more.files} of its {settings.match} for its other bands"
+                fault = f"has no matching file (by {settings.match}) in {more.files} for more bands"
                 raise InputError(images[name].file, fault, "add one, or remove the orthophoto")
         _check_models(layers, settings)
     for layer in found:
         if layer != "terrain" and not any(layer in layers for layers in scenes.values()):
             file = next(iter(found[layer].values())).file
-            fault = "lies where no orthophoto lies, as do all files of its layer"
+            fault = "overlaps no orthophoto, and neither does any other file of its layer"
             if layer == "surface":
-                fault = "lies where no orthophoto lies or no file of the terrain model"
+                fault = "overlaps no orthophoto that the terrain model overlaps, too"
             raise InputError(file, fault, "check the georeferences, or remove it")
     return {name: {"image": [file], **scenes[name]} for name, file in images.items()}
 

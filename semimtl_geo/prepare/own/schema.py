@@ -134,7 +134,7 @@ class HeightSettings:
         holes: Width in metres of the widest holes of the terrain model that are filled; laser
             scanning leaves them under buildings.
         scale: Metres per unit; None reads it from each file.
-        offset: Height in metres at 0; of heights above ground alone.
+        offset: Metres at value 0; applies to heights above ground, not to surface or terrain.
         nodata: Value that means unknown, in addition to the nodata that files declare.
     """
 

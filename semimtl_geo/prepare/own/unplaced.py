@@ -1,4 +1,4 @@
-"""Files without a georeference, as research data sets have them, at a made-up place."""
+"""Artificial georeferences for files of research data sets that have none."""
 
 from __future__ import annotations
 

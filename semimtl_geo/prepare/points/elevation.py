@@ -12,7 +12,7 @@ from tiles.elevation.terrain import bilinear
 from tiles.types import BoolArray, Float32Array, Float64Array
 
 GAP: Final = 1.6
-"""Distance in metres up to which a cell without returns has the surface of the nearest one with."""
+"""Cells without returns take the surface of the nearest cell with returns, if within 1.6 m."""
 
 BLOCK: Final = 4
 """Cells along the side of a block from which the trend of the terrain is computed."""
@@ -52,8 +52,8 @@ def fill_gaps(values: Float32Array, gsd: float) -> Float32Array:
 def terrain_under(ground: Float32Array, gsd: float, reach: float) -> Float32Array:
     """Interpolate the terrain where no ground returns are, as under buildings.
 
-    A trend, of local planes, is interpolated; what ground returns deviate from it is added by
-    inverse distances. Slopes go on under buildings.
+    Local planes give the trend, so that slopes continue under buildings; the residuals of ground
+    returns are interpolated by inverse distance and added.
 
     Args:
         ground: Elevation of ground returns in metres, float32 [H, W]; NaN without any.

@@ -214,7 +214,7 @@ def _large_patches(chosen: BoolArray, area: float, gsd: float) -> BoolArray:
 
 
 def _spread(cells: Cells) -> UInt8Array:
-    """Return the programme's classes, in cells without returns those of the nearest with one."""
+    """Return the programme's classes; empty cells take that of the nearest cell with returns."""
     empty = cells.returns == 0
     nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
     codes: UInt8Array = cells.classes[nearest[0], nearest[1]]

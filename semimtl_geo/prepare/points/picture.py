@@ -21,7 +21,7 @@ from tiles.reading.source import Source
 from tiles.types import BoolArray, Float32Array
 
 USED: Final = ("red", "green", "nir")
-"""Bands by which land cover is told."""
+"""Bands that land-cover classification uses."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,6 @@ def index_bands(names: Sequence[str]) -> dict[str, int]:
         {'red': 1, 'green': 2, 'nir': 0}
     """
     if "red" not in names:
-        fault = "must name red, without which ground cannot be told from vegetation"
+        fault = "must name red, which separates vegetation from other ground"
         raise InvalidValueError(f"--bands {','.join(names)}", fault, "name all bands in order")
     return {name: list(names).index(name) for name in USED if name in names}

@@ -128,10 +128,10 @@ class Points:
             fault = "has no laser points (*.las, *.laz)"
             raise MissingFileError(raw.folder, fault, "put them there, unzipped")
         files = [PointFile(file.file, self.points_crs) for file in found]
-        crs = metric_crs(files[0]) if self.crs is None else _metric(self.crs)
+        crs = None if self.crs is None else _metric(self.crs)
         sources: dict[str, RawFile] = {}
         for raw_file, file in zip(found, files, strict=True):
-            own = metric_crs(file) if self.crs is None else crs
+            own = crs or metric_crs(file)
             for name, grid in _scenes(file, own, self.gsd):
                 if name in sources:
                     raise InputError(

@@ -1,4 +1,4 @@
-"""Registration: how far laser returns lie beside the image that belongs to them."""
+"""Registration: measuring the horizontal offset between laser returns and the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REACH: Final = 4.0
 """Largest offset in metres, eastward and northward, that is looked for."""
 
 MIN_CELLS: Final = 10_000
-"""Fewer cells of low ground than these say nothing."""
+"""Smallest number of low-ground cells from which an offset is measured."""
 
 
 def measure_offset(
@@ -22,10 +22,10 @@ def measure_offset(
 ) -> tuple[float, float] | None:
     """Measure how far returns must be moved to lie on the image.
 
-    Edges on low ground (roads, paths, fields) are compared: roofs and crowns lean in orthophotos
-    that are not true ones. Laser intensities and the image differ in contrast, and even in its
-    sign, so that only directions of gradients count, up to half turns: gradients as complex numbers
-    are squared, which doubles their angles, and correlated (Fourier transform).
+    Only edges on low ground (roads, paths, fields) are compared, since roofs and crowns lean in
+    conventional orthophotos. Laser intensity and image may have opposite contrast, so gradient
+    directions are compared modulo 180 degrees: complex gradients are squared, which doubles their
+    angles, and cross-correlated by FFT.
 
     Args:
         intensity: Intensities of the laser, float32 [H, W]; NaN where unknown.
@@ -44,7 +44,7 @@ def measure_offset(
     """
     if low.sum() < MIN_CELLS:
         return None
-    ours = _directions(np.log(np.maximum(intensity, 0) + 5) if intensity.min() >= 0 else intensity)
+    ours = _directions(intensity)
     theirs = _directions(brightness)
     ours = np.where(ndimage.binary_erosion(low, iterations=3), ours, 0)
     if not (np.abs(ours).any() and np.abs(theirs).any()):
@@ -58,7 +58,7 @@ def measure_offset(
 
 
 def _directions(values: Float32Array) -> npt.NDArray[np.complex128]:
-    """Return squared gradients over their length: the length counts, the sign does not."""
+    """Return gradients with doubled angles; magnitudes are clipped at the 95th percentile."""
     known = np.isfinite(values)
     filled = np.where(known, values, np.nanmean(values) if known.any() else 0).astype(np.float64)
     smooth = ndimage.gaussian_filter(filled, 1)

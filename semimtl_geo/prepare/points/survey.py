@@ -130,7 +130,8 @@ class Survey:
         offset = measure_offset(
             cells.intensity, measured.picture.band("red"), measured.heights < LOW, self._gsd
         )
-        inside = slice(self._margin, -self._margin), slice(self._margin, -self._margin)
+        start = self._margin
+        inside = slice(start, start + scene.height), slice(start, start + scene.width)
         picture = measured.picture
         cropped = Picture(
             picture.values[:, *inside],

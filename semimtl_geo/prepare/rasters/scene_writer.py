@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from semimtl_geo.prepare.rasters.resampling import resampled, to_classes, to_values, windows
@@ -114,6 +115,23 @@ def write_landcover(
             file.write(indices, 1, window=window)
         if check is not None:
             check.finish()
+
+
+def read_classes(file: Path) -> tuple[list[str], list[Color]] | None:
+    """Return the names and colours of classes that :func:`write_landcover` wrote.
+
+    Args:
+        file: The land cover.
+
+    Returns:
+        None if the file cannot be read, or was not written by this function.
+    """
+    try:
+        with rasterio.open(file) as raster:
+            names, colors = json.loads(raster.tags()[CLASSES]), raster.colormap(1)
+        return [str(name) for name in names], [colors[n][:3] for n in range(len(names))]
+    except (RasterioError, KeyError, TypeError, ValueError):
+        return None
 
 
 def write_height(

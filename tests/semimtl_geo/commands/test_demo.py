@@ -1,4 +1,4 @@
-"""The whole way at its smallest: every step of the demo, and everything it promises to leave."""
+"""The whole pipeline at its smallest: every step of the demo, and everything that it leaves."""
 
 from __future__ import annotations
 
@@ -70,3 +70,15 @@ def test_too_few_iterations(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--iterations: must be >= 5, got 1"):
         demo_module.demo(tmp_path / "demo", iterations=1)
     assert not (tmp_path / "demo").exists()
+
+
+def test_only_what_a_demo_made_is_replaced(tmp_path: Path) -> None:
+    demo_module.claim_folder(tmp_path / "mine")
+    (tmp_path / "mine" / "runs").mkdir()
+    demo_module.claim_folder(tmp_path / "mine")
+    trained = tmp_path / "yours" / "runs" / "jtl.ckpt"
+    trained.parent.mkdir(parents=True)
+    trained.touch()
+    with pytest.raises(InputError, match="yours: has content that is not of a demo"):
+        demo_module.demo(tmp_path / "yours")
+    assert [*(tmp_path / "yours").rglob("*")] == [trained.parent, trained]

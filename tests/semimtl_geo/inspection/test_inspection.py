@@ -112,14 +112,14 @@ def no_class(data: Path) -> None:
 
 HOSTILE: dict[Callable[[Path], None], str] = {
     untagged: "has heights of -9999 m, which no nodata value marks as unknown; mark them, with",
-    unknown: "height: knows no pixel in any file",
+    unknown: "height: has no known pixel in any file",
     centimetres: "of its pixels; it may be in centimetres; convert it",
     surface_model: "has no pixel near the ground: 98 % are above 340 m; give heights above ground",
     far_away: "height: does not overlap any image; check",
     floats: "holds floats from ",
     one_of_16_bits: "holds uint16, most of the others uint8; convert it",
     corrupt: "cannot be read in rows",
-    no_class: "has the value 17, there are 6 classes from 0; correct",
+    no_class: "has the value 17, but classes are 0 to 5; correct",
 }
 
 

@@ -151,7 +151,7 @@ def test_confusion_counts_known_pixels() -> None:
     target[0, 0, :2] = math.nan
     adversary = Adversary(ALIGNMENTS["m2"], AdversarialSettings(), ["a", "b"], {"height": [0]})
     output = torch.zeros(1, 1, 2, 3, requires_grad=True)
-    counts = adversary.judge(Depth(), nn.Conv2d(1, 3, 1), 0, output, target).confusion_counts
+    counts = adversary.terms(Depth(), nn.Conv2d(1, 3, 1), 0, output, target).confusion_counts
     assert {source: count.sum().item() for source, count in counts.items()} == {0: 4, 1: 6}
 
 
@@ -189,7 +189,7 @@ def test_discriminators_of_blocks_see_their_means() -> None:
     def judged(stride: int, output: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         settings = AdversarialSettings(intra=1.0, stride=stride)
         adversary = Adversary(ALIGNMENTS["m2"], settings, ["a", "b"], {"height": [0]})
-        verdict = adversary.judge(task, judge, 0, output, target)
+        verdict = adversary.terms(task, judge, 0, output, target)
         (gradient,) = torch.autograd.grad(verdict.generator_term, output)
         return gradient, verdict.parts
 

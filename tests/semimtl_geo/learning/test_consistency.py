@@ -239,14 +239,14 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
         (
             {"heights": {}},
             "jtl",
-            ".heights: tells no class from no other class; name every class whose heights are "
-            "known, also those that a base names",
+            ".heights: must have two or more classes, got none; name every class whose heights "
+            "are known, also those in the base file",
         ),
         (
             {"heights": {"tree": (1, 3)}},
             "jtl",
-            ".heights: tells tree from no other class; name every class whose heights are known, "
-            "also those that a base names",
+            ".heights: must have two or more classes, got tree; name every class whose heights "
+            "are known, also those in the base file",
         ),
         (
             {"heights": {"tree": (3, 1)}},

@@ -16,7 +16,7 @@ from tiles.errors import InvalidValueError
 def stepped(settings: Optimisation, gradients: list[float]) -> list[float]:
     """A weight of 1 after each step."""
     weight = torch.nn.Parameter(torch.ones(1))
-    optimizer = settings.of_generator([weight])
+    optimizer = settings.generator_optimizer([weight])
     values = []
     for gradient in gradients:
         weight.grad = torch.tensor([gradient])
@@ -37,7 +37,7 @@ def test_sgd() -> None:
 def test_adam_of_discriminators() -> None:
     """Averages over 10 gradients and 100 squares (0.9, 0.99), without their bias towards 0."""
     weight = torch.nn.Parameter(torch.ones(1))
-    optimizer = Optimisation(discriminator_lr=0.1).of_discriminators([weight])
+    optimizer = Optimisation(discriminator_lr=0.1).discriminator_optimizer([weight])
     mean = square = 0.0
     expected = 1.0
     for step, gradient in enumerate((0.5, -0.2, 0.1), start=1):
@@ -51,7 +51,7 @@ def test_adam_of_discriminators() -> None:
 
 def test_the_learning_rate_is_a_polynomial() -> None:
     """Of power 0.9, and 0 after the last iteration."""
-    optimizer = Optimisation(lr=0.5).of_generator([torch.nn.Parameter(torch.ones(1))])
+    optimizer = Optimisation(lr=0.5).generator_optimizer([torch.nn.Parameter(torch.ones(1))])
     schedule = Optimisation(lr=0.5).schedule(optimizer, lambda: 8)
     rates = []
     for _ in range(8):

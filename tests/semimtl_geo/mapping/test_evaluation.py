@@ -10,7 +10,7 @@ import rasterio
 import rasterio.warp
 from rasterio.transform import from_origin
 
-from semimtl_geo.mapping.evaluation import compare, evaluate
+from semimtl_geo.mapping.evaluation import evaluate, update_with_map
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.tasks import Depth, Segmentation
 from tests.rasters import NORTH, WEST, noise, write
@@ -28,7 +28,7 @@ def mapper(run: Run) -> Mapper:
 
 def score(task: Any, made: Path, truth: Path) -> Scores:
     metric = task.scores()
-    compare(made, truth, task, metric)
+    update_with_map(made, truth, task, metric)
     return {name: value.item() for name, value in metric.compute().items()}
 
 
@@ -198,12 +198,12 @@ def test_faults_are_named_before_anything_is_mapped(
 def test_truth_that_is_no_class(mapper: Mapper, tmp_path: Path) -> None:
     write(tmp_path / "image/a.tif", noise(3, 40, 40) | 1, gsd=0.27)
     write(tmp_path / "landcover/a.tif", np.full((40, 40), 6, np.uint8), gsd=0.27)
-    with pytest.raises(InputError, match=r"a\.tif: has the value 6, there are 6 classes from 0"):
+    with pytest.raises(InputError, match=r"a\.tif: has the value 6, but classes are 0 to 5"):
         evaluate(mapper, tmp_path, tmp_path / "maps")
 
 
 def test_truth_of_another_place(mapper: Mapper, tmp_path: Path) -> None:
     write(tmp_path / "image/a.tif", noise(3, 40, 40) | 1, gsd=0.27)
     write(tmp_path / "height/a.tif", np.ones((40, 40), np.float32), gsd=0.27, at=(900, 0))
-    with pytest.raises(InputError, match="height: knows no pixel of the images"):
+    with pytest.raises(InputError, match="height: has no known pixel in any image"):
         evaluate(mapper, tmp_path, tmp_path / "maps")

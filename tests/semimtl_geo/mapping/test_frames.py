@@ -206,9 +206,9 @@ def nothing_known(folder: Path) -> None:
     [
         (no_truth, r"depth/val_1\.tif: no such file; every image needs its depth"),
         (another_size, r"depth/val_1\.tif: has 40 x 63 px, but its image has 40 x 64"),
-        (no_class, r"val_0\.png: has the value 19, there are 19 classes from 0"),
+        (no_class, r"val_0\.png: has the value 19, but classes are 0 to 18"),
         (garbage, r"segmentation/val_0\.png: is not a PNG file"),
-        (nothing_known, r"depth: knows no pixel of the images"),
+        (nothing_known, r"depth: has no known pixel in any image"),
     ],
 )
 def test_faults_are_named(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 from semimtl_geo.mapping import CoarseRasterWarning, Mapper, map_files
 from semimtl_geo.mapping.names import name_places
@@ -106,6 +107,18 @@ def test_places_of_several_files(mapper: Mapper, rasters: list[Path], tmp_path: 
     assert map_files(made["west"])["height"].read_bytes() == (
         map_files(by_hand)["height"].read_bytes()
     )
+
+
+def test_bands_are_found_by_name_in_each_place(mapper: Mapper, tmp_path: Path) -> None:
+    image, order = noise(3, 40, 50), (2, 0, 1)
+    places = {}
+    for name, bands in (("plain", (0, 1, 2)), ("shuffled", order)):
+        places[name] = write(tmp_path / f"{name}.tif", image[list(bands)], gsd=0.27)
+        with rasterio.open(places[name], "r+") as file:
+            file.descriptions = [mapper.card.bands[band] for band in bands]
+    made = mapper.map_many(places, tmp_path / "maps", "city_a")
+    assert np.array_equal(made["plain"].height, made["shuffled"].height)
+    assert made["shuffled"].attrs["bands"] == "2 as NIR, 3 as red, 1 as green"
 
 
 def test_what_is_refused_before_any_work(

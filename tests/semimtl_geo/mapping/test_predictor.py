@@ -27,11 +27,11 @@ def predictor(make_model: Callable[..., SemiMTL]) -> Predictor:
         if name.endswith("norms.1.running_mean"):
             value += torch.rand_like(value)
     model.generator.use_domain(1)
-    judges = model.card.build_discriminators()
-    for name, judge in judges.items():
-        judge.load_state_dict(model.discriminators[name].state_dict())
-        judge.eval()
-    return Predictor(model.card, model.generator, judges, scale=255.0)
+    discriminators = model.card.build_discriminators()
+    for name, discriminator in discriminators.items():
+        discriminator.load_state_dict(model.discriminators[name].state_dict())
+        discriminator.eval()
+    return Predictor(model.card, model.generator, discriminators, scale=255.0)
 
 
 def batch() -> torch.Tensor:
@@ -135,18 +135,18 @@ def test_discriminators_of_blocks_judge_blocks(make_model: Callable[..., SemiMTL
     settings = AdversarialSettings(stride=2)
     model = make_model(domains={"a": ["landcover"], "b": ["height"]}, adversarial=settings, crop=64)
     card = ModelCard.from_plain(model.card.to_plain())
-    judges = model.card.build_discriminators()
-    for name, judge in judges.items():
-        judge.load_state_dict(model.discriminators[name].eval().state_dict())
-        judge.eval()
+    discriminators = model.card.build_discriminators()
+    for name, discriminator in discriminators.items():
+        discriminator.load_state_dict(model.discriminators[name].eval().state_dict())
+        discriminator.eval()
     model.eval()
     images = torch.rand(1, 3, 64, 64)
-    made = Predictor(card, model.generator, judges)(images)["height_plausibility"]
+    made = Predictor(card, model.generator, discriminators)(images)["height_plausibility"]
     with torch.no_grad():
         heights = model.generator(images)["height"]
         quarters = [heights[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
         gain = model.tasks[1].adversary_gain
-        logits = judges["height"](gain * torch.stack(quarters).mean(dim=0))
+        logits = discriminators["height"](gain * torch.stack(quarters).mean(dim=0))
     blocks = logits.softmax(dim=1)[:, :1]
     assert abs(made.mean() - blocks.mean()) < 1e-4
     # Between four blocks, the mean of them.

@@ -14,11 +14,11 @@ from semimtl_geo.tasks import BinnedDepth, Segmentation
 from tiles.errors import InvalidValueError
 
 
-def make(name: str, stride: int = 32) -> Generator:
+def make(name: str, stride: int = 32, width: int = 32) -> Generator:
     torch.manual_seed(0)
     encoder = Encoder("resnet18", weights=None, output_stride=stride).build(in_channels=3)
     tasks = [Segmentation(decoder=name), BinnedDepth(bins=4, decoder=name)]
-    return Generator(tasks, 1, "shared", encoder, [0.5] * 3, [0.25] * 3, width=32).eval()
+    return Generator(tasks, 1, "mixed", encoder, [0.5] * 3, [0.25] * 3, width=width).eval()
 
 
 @pytest.mark.parametrize("name", sorted(DECODERS))
@@ -58,6 +58,16 @@ def test_fpn_as_its_own_library_builds_it() -> None:
         torch.testing.assert_close(generator(image)["landcover"], scores)
 
 
-def test_a_decoder_that_there_is_not() -> None:
-    with pytest.raises(InvalidValueError, match="no decoder is called hourglass; use one of psp"):
-        make("hourglass")
+@pytest.mark.parametrize(
+    ("name", "stride", "width", "fault"),
+    [
+        ("hourglass", 32, 32, "no decoder is called hourglass; use one of psp"),
+        ("fpn", 8, 32, "fpn cannot decode an encoder of output stride 8; .* to 32"),
+        ("deeplabv3plus", 32, 32, "output stride 32; set model.encoder.output_stride to 8 or 16"),
+        ("fpn", 32, 48, "model.decoder_width: fpn needs a multiple of 32, got 48"),
+        ("upsampling", 8, 10, "model.decoder_width: upsampling needs a multiple of 4, got 10"),
+    ],
+)
+def test_decoders_that_cannot_be_built(name: str, stride: int, width: int, fault: str) -> None:
+    with pytest.raises(InvalidValueError, match=fault):
+        make(name, stride, width)

@@ -37,7 +37,7 @@ def test_other_decoders_keep_their_values(run: Run) -> None:
     landcover, height = card.tasks
     other = replace(card, tasks=(replace(landcover, decoder="unet"), height)).build_generator()
     before = {name: value.clone() for name, value in other.state_dict().items()}
-    with pytest.warns(UserWarning, match="which start from nothing: landcover$"):
+    with pytest.warns(UserWarning, match="which keep their initial weights: landcover$"):
         start_from(other, run.checkpoint)
     for name, value in other.state_dict().items():
         if name.startswith("decoders.landcover.") and name.endswith("weight"):

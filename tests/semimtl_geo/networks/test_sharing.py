@@ -175,11 +175,11 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "infinite crops": (lambda _, card, __: card.update(crop=float("inf")), "is damaged"),
     "a class without a name": (
         lambda _, card, __: card["tasks"][0]["classes"].__setitem__(0, 3),
-        "class or unit that is no text",
+        "class or unit that is not one printable line",
     ),
     "a colour of no byte": (
         lambda _, card, __: card["tasks"][0]["colors"].__setitem__(0, [0, 0, 256]),
-        "'landcover': has a class without a colour",
+        "'landcover': has a colour value that is not",
     ),
     "no scale": (
         lambda _, card, __: card["tasks"][1].update(scale=-1),

@@ -25,9 +25,9 @@ from semimtl_geo.report import (
 )
 from semimtl_geo.report.curves import curves_section, read_metrics
 from semimtl_geo.report.error_maps import error_map
-from semimtl_geo.report.thumbnails import data_uri, image_thumbnail, map_thumbnail, tops
+from semimtl_geo.report.thumbnails import data_uri, image_thumbnail, map_thumbnail, ramp_maxima
 from semimtl_geo.tasks import Depth, Segmentation, Task
-from semimtl_geo.tasks.coloring import ERROR_RAMP, VERDICT_COLORS
+from semimtl_geo.tasks.coloring import CORRECTNESS_COLORS, ERROR_RAMP
 from tiles.maps.qgis import RAMP
 
 COLORS = ((255, 255, 255), (0, 0, 255), (0, 255, 0))
@@ -277,7 +277,7 @@ def test_errors_of_classes(tmp_path: Path) -> None:
     made = write_raster(tmp_path / "m.tif", np.array([[[0, 1, 255, 1, 1]]], np.uint8), 255)
     truth = write_raster(tmp_path / "t.tif", np.array([[[0, 2, 1, 255, 7]]], np.uint8), 255)
     shown = colors_of(data_uri(error_map(made, truth, TASKS[0], 1.0, 420)))
-    assert [tuple(pixel[:3]) for pixel in shown[0, :2]] == list(VERDICT_COLORS.values())
+    assert [tuple(pixel[:3]) for pixel in shown[0, :2]] == list(CORRECTNESS_COLORS.values())
     assert shown[0, :, 3].tolist() == [255, 255, 0, 0, 0]
 
 
@@ -309,7 +309,7 @@ def test_errors_against_a_truth_on_another_grid(tmp_path: Path) -> None:
     ) as file:
         file.write(fine)
     shown = colors_of(data_uri(error_map(made, truth, TASKS[0], 1.0, 420)))
-    right, wrong = VERDICT_COLORS.values()
+    right, wrong = CORRECTNESS_COLORS.values()
     assert [tuple(pixel[:3]) for pixel in shown[0]] == [right, right, right, wrong]
 
 
@@ -379,4 +379,4 @@ def test_photo_keeps_bytes_and_hides_the_unknown(tmp_path: Path) -> None:
 def test_scale_is_the_same_in_all_panels(tmp_path: Path) -> None:
     panels = [make_panel(tmp_path, "a", []), make_panel(tmp_path, "b", [])]
     write_raster(panels[1].truth["height"], np.full((1, 9, 9), 17.3, np.float32), -9999)
-    assert tops(panels, TASKS) == {"height": 18.0}
+    assert ramp_maxima(panels, TASKS) == {"height": 18.0}

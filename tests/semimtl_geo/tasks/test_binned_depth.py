@@ -92,6 +92,15 @@ def test_settings_that_make_no_bins(settings: dict[str, float], fault: str) -> N
         BinnedDepth("roofs", **settings)  # type: ignore[arg-type]  # a float for each
 
 
+def test_every_bin_of_many_is_learnt() -> None:
+    """A uniform distribution over n bins has the entropy log(n), whichever bin is true."""
+    task = BinnedDepth(bins=400, error_weight=0.0)
+    heights = torch.tensor(task.centers).view(1, 1, -1)
+    for number in (0, 255, 400):
+        loss = task.loss(torch.zeros(1, 401, 1, 1), heights[..., number : number + 1])
+        assert loss.item() == pytest.approx(math.log(401))
+
+
 def test_one_bin_is_a_decision() -> None:
     """Raised or not, of any height in between."""
     assert BinnedDepth(bins=1, lowest=2.0, highest=4.0).centers == (0.0, 3.0)

@@ -7,8 +7,8 @@ import pytest
 
 from semimtl_geo.tasks import Depth, InverseDepth, Segmentation, Task
 from semimtl_geo.tasks.coloring import (
+    CORRECTNESS_COLORS,
     ERROR_RAMP,
-    VERDICT_COLORS,
     IndexedColors,
     Ramp,
     colorize_ramp,
@@ -94,10 +94,10 @@ def test_errors_of_land_cover() -> None:
     prediction = np.array([[0, 1, 2, 0, 0, 1]])
     truth = np.array([[0, 0, 0, 2, -1, 1]])
     known = np.array([[True, True, True, True, True, False]])
-    right, wrong = (tuple(task.error_legend().swatches).index(n) for n in VERDICT_COLORS)
+    right, wrong = (tuple(task.error_legend().swatches).index(n) for n in CORRECTNESS_COLORS)
     image = task.colorize_error(prediction, truth, known)
     assert image.indices.tolist() == [[right, wrong, 255, 255, 255, 255]]
-    assert [tuple(c) for c in image.palette] == list(VERDICT_COLORS.values())
+    assert [tuple(c) for c in image.palette] == list(CORRECTNESS_COLORS.values())
 
 
 HEIGHT, INVERSE = Depth(relative_above=0.5), InverseDepth(farthest=50.0)
@@ -113,10 +113,20 @@ LAND = Segmentation(minor=("clutter", "car", "meadow"))
             HEIGHT,
             RMSE_RAISED,
             "m",
-            "root mean square error where that is above 0.5 m, in metres",
+            "root mean square error where the truth is above 0.5 m, in metres",
         ),
-        (HEIGHT, ABR, "", "absolute error relative to the true value where that is above 0.5 m"),
-        (HEIGHT, RAISED_FOUND, "%", "too where that is above 0.5 m, in percent"),
+        (
+            HEIGHT,
+            ABR,
+            "",
+            "absolute error relative to the true value where the truth is above 0.5 m",
+        ),
+        (
+            HEIGHT,
+            RAISED_FOUND,
+            "%",
+            "recall of raised pixels where the truth is above 0.5 m, in percent",
+        ),
         (LAND, MEAN_IOU, "%", "mean of the classes that occur in either, in percent"),
         (LAND, MEAN_IOU_OF_MAIN, "%", "mIoU without clutter and car, in percent"),
         (Segmentation(minor=()), MEAN_IOU_OF_MAIN, "%", "mIoU, in percent"),

@@ -111,13 +111,13 @@ def test_only_metres_above_ground_are_judged() -> None:
     [
         ([0, 1, 2, 255], []),
         ([1, 255], []),
-        ([1, 1], [Finding("has the class 1 alone", "check its classes", severe=False)]),
+        ([1, 1], [Finding("holds class 1 only", "check its classes", severe=False)]),
         (
             [0, 3, 7],
             [
                 Finding(
-                    "has the value 3, there are 3 classes from 0",
-                    "correct the labels, or mark as nodata",
+                    "has the value 3, but classes are 0 to 2",
+                    "correct the labels, or declare the value as nodata",
                 )
             ],
         ),
@@ -125,8 +125,8 @@ def test_only_metres_above_ground_are_judged() -> None:
             [0, -1],
             [
                 Finding(
-                    "has the value -1, there are 3 classes from 0",
-                    "correct the labels, or mark as nodata",
+                    "has the value -1, but classes are 0 to 2",
+                    "correct the labels, or declare the value as nodata",
                 )
             ],
         ),
@@ -134,8 +134,8 @@ def test_only_metres_above_ground_are_judged() -> None:
             [0, 0.5],
             [
                 Finding(
-                    "has the value 0.5, there are 3 classes from 0",
-                    "correct the labels, or mark as nodata",
+                    "has the value 0.5, but classes are 0 to 2",
+                    "correct the labels, or declare the value as nodata",
                 )
             ],
         ),

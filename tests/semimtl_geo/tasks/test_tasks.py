@@ -86,6 +86,14 @@ def test_default_classes_are_those_of_the_benchmark() -> None:
     assert Segmentation().classes == ISPRS.names
 
 
+@pytest.mark.parametrize("count", [0, 1, 256])
+def test_how_many_classes_there_may_be(count: int) -> None:
+    """One leaves nothing to decide, and 255 is an unknown pixel's value."""
+    names = [f"class {number}" for number in range(count)]
+    with pytest.raises(InvalidValueError, match=f"roofs: number of classes: .* got {count};"):
+        Segmentation("roofs", classes=names, colors=[(0, 0, 0)] * count)
+
+
 def test_a_discriminator_sees_one_hot_truth_and_the_prediction_in_its_holes() -> None:
     output = torch.tensor([[math.log(2), 0.0, 0.0], [0.0, 0.0, 0.0]]).T.view(1, 3, 1, 2)
     shown = LAND.discriminator_input(output)

@@ -151,6 +151,7 @@ def test_a_model_of_other_data_is_refused(run: Run, tmp_path: Path) -> None:
     [
         ({"gradient_clip_val": 1.0}, "set model.optimisation.clip"),
         ({"accumulate_grad_batches": 2}, "set data.batch_size"),
+        ({"limit_train_batches": 0.5}, "set data.iterations"),
         ({"checkpoint_every": 0}, "checkpoint.every: must be >= 1"),
     ],
 )

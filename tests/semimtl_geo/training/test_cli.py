@@ -151,6 +151,7 @@ def test_only_a_checkpoint_of_ours_is_resumed(run: Run, tmp_path: Path) -> None:
         (["--model.sistem=jtl"], "sistem"),
         (["--trainer.gradient_clip_val=1"], "set model.optimisation.clip"),
         (["--trainer.accumulate_grad_batches=2"], "set data.batch_size"),
+        (["--trainer.limit_train_batches=3"], "set data.iterations"),
         (["--checkpoint.every=0"], "checkpoint.every: must be >= 1 iteration, got 0"),
         (["--model.system=best"], "best"),
         (["--trainer.max_epochs=many"], "max_epochs"),

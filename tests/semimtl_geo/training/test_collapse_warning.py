@@ -70,7 +70,6 @@ def test_predictions_that_are_all_alike_are_told() -> None:
 def test_a_run_that_goes_on_remembers() -> None:
     watch, again = CollapseWarning(patience=20), CollapseWarning(patience=20)
     look(watch, 10, **confusion(1.0, 1.0))
-    assert watch.state_key == "Watch"  # as in checkpoints of earlier versions
     again.load_state_dict(watch.state_dict())
     with pytest.warns(TrainingWarning):
         look(again, 30, **confusion(1.0, 1.0))

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
+from semimtl_geo.data import Domain, DomainsDataModule
 from semimtl_geo.learning.adversarial import AdversarialSettings
 from semimtl_geo.learning.consistency import Consistency
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.networks.batchnorm import DomainBatchNorm
 from semimtl_geo.networks.encoder import Encoder
-from semimtl_geo.tasks import Slope, Task
+from semimtl_geo.tasks import Depth, Segmentation, Slope, Task
 from semimtl_geo.training.module import SemiMTL
-from tests.semimtl_geo.conftest import Batch, make_batch, make_tasks
+from tests.semimtl_geo.conftest import TINY, Batch, make_batch, make_tasks
 from tiles.errors import InputError
 
 TWO = {"a": ["landcover"], "b": ["height"]}
@@ -89,8 +90,10 @@ def algorithm_1(
     model.discriminators.eval()
     names = list(batch)
     sgd = torch.optim.SGD(model.generator.parameters(), lr, momentum=0.9, weight_decay=DECAY)
-    judges = list(model.discriminators.parameters()) or [nn.Parameter(torch.zeros(1))]  # of JTL
-    adam = torch.optim.Adam(judges, discriminator_lr, betas=(0.9, 0.99))
+    discriminators = list(model.discriminators.parameters()) or [
+        nn.Parameter(torch.zeros(1))
+    ]  # of JTL
+    adam = torch.optim.Adam(discriminators, discriminator_lr, betas=(0.9, 0.99))
     labelled = {
         task: [i for i, name in enumerate(names) if task in batch[name]]
         for task in ("landcover", "height")
@@ -295,7 +298,7 @@ def test_batchnorm_modes(make_model: Callable[..., SemiMTL], batchnorm: str) -> 
         assert torch.allclose(state[keys[0]], 0.1 * means[0], atol=1e-6)
 
 
-def test_max_steps_are_iterations_of_a_longer_epoch(make_model: Callable[..., SemiMTL]) -> None:
+def test_max_steps_count_iterations_over_epochs(make_model: Callable[..., SemiMTL]) -> None:
     model = make_model(domains=THREE)
     trainer = fit(model, make_batch(THREE), steps=2, limit_train_batches=1, max_epochs=5)
     assert (trainer.global_step, trainer.current_epoch) == (2, 2)
@@ -444,7 +447,7 @@ def test_what_a_system_trains_and_reads(
 def test_labels_that_are_none_are_refused(make_model: Callable[..., SemiMTL]) -> None:
     batch = make_batch(TWO)
     batch["a"]["landcover"][0, 0, 0] = 3
-    with pytest.raises(InputError, match="landcover of a: has the value 3, there are 3 classes"):
+    with pytest.raises(InputError, match="landcover of a: has the value 3, but classes are 0 to 2"):
         fit(make_model(), batch)
 
 
@@ -454,6 +457,52 @@ def test_a_crop_too_small_for_a_discriminator(make_model: Callable[..., SemiMTL]
         InputError, match=r"data\.crop: must be >= \d+ px for the discriminators, got 16"
     ):
         make_model(crop=16)
+
+
+def test_the_card_describes_the_network_that_was_asked_for() -> None:
+    encoder = Encoder("mobilenet_v2", "imagenet", output_stride=16)
+    asked: dict[str, Any] = {
+        "system": "semimtl_m1",
+        "batchnorm": "mixed",
+        "decoder_width": 24,
+        "discriminator_width": 6,
+        "bands": ("red", "green", "blue", "NIR"),
+        "gsd": 0.3,
+        "crop": 96,
+        "pooling": "image",
+        "mean": (0.1, 0.2, 0.3, 0.4),
+        "std": (0.5, 0.6, 0.7, 0.8),
+    }
+    adversarial = AdversarialSettings(stride=2)
+    model = SemiMTL(make_tasks(), TWO, encoder=encoder, adversarial=adversarial, **asked)
+    assert {name: getattr(model.card, name) for name in asked} == asked
+    assert model.card.encoder == encoder
+    assert model.card.discriminator_stride == 2
+    assert model.adversarial is adversarial
+    images = torch.rand(1, 4, 96, 96)
+    assert model.eval().generator(images)["landcover"].shape == (1, 3, 96, 96)
+
+
+def test_the_papers_sizes_are_the_defaults() -> None:
+    model = SemiMTL(make_tasks(), TWO, encoder=TINY)
+    assert (model.card.crop, model.card.decoder_width) == (384, 512)
+    first = next(m for m in model.discriminators["height"].modules() if isinstance(m, nn.Conv2d))
+    assert first.out_channels == 64
+
+
+def test_a_model_for_data_has_its_sizes_and_mean() -> None:
+    domains = {"a": Domain(["landcover"]), "b": Domain(["height"])}
+    fill = (0.2, 0.3, 0.4)
+    data = DomainsDataModule("data", domains, gsd=0.27, crop=96, fill=fill)
+    model = SemiMTL.for_data(data, make_tasks(), "jtl", encoder=TINY, decoder_width=16)
+    card = model.card
+    assert (card.gsd, card.crop, card.mean, card.system) == (0.27, 96, fill, "jtl")
+    assert (model.domains, [task.name for task in model.tasks]) == (
+        ["a", "b"],
+        ["landcover", "height"],
+    )
+    tasks = SemiMTL.for_data(data, encoder=TINY, decoder_width=16).tasks
+    assert [type(task) for task in tasks] == [Segmentation, Depth]
 
 
 def scaled(scale: float) -> Any:
@@ -542,8 +591,8 @@ def test_labels_of_a_class_that_there_is_not(
     with pytest.raises(InputError) as caught:
         make_model().on_before_batch_transfer(batch, 0)
     assert str(caught.value) == (
-        f"landcover of {name}: has the value {value}, there are 3 classes from 0; correct the "
-        "labels, or mark as nodata"
+        f"landcover of {name}: has the value {value}, but classes are 0 to 2; correct the "
+        "labels, or declare the value as nodata"
     )
 
 

@@ -122,7 +122,7 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
         "--checkpoint.every=1",  # so that many a kill hits a checkpoint being written
         f"--out={out}",
     ]
-    # Its reading processes are no forks of it: as on Windows, they get their settings pickled.
+    # Its workers are no forks of it: as on Windows, they get their settings pickled.
     printed, said = tmp_path / "printed", tmp_path / "said"
     process = fresh_process.start(
         cli.main, ["train", *args], folder=tmp_path, printed=printed, said=said

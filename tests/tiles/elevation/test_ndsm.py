@@ -227,7 +227,7 @@ def test_heights_over_filtered_ground(tmp_path: Path, town: Town, noise: float) 
     assert rmse(errors[town.height == 0]) < 0.02
 
 
-def test_heights_over_filtered_ground_in_an_embedded_city(tmp_path: Path) -> None:
+def test_heights_over_filtered_ground_in_a_synthetic_city(tmp_path: Path) -> None:
     scene = make_scene(CITY_B, 3, 512)
     ground = terrain(*centres(512, CITY_B.gsd))
     dsm = save(tmp_path / "dsm.tif", (ground + scene.height).astype(np.float32), CITY_B.gsd)
