@@ -53,19 +53,19 @@ def account(
         f"{len(comparison.seeds)} seeds, scored on {split} scenes. "
         f"Planned for {plan.minutes:g} minutes, {plan.lanes} runs side by side.",
         "",
-        "Seeds vary weights, chips and augmentation. Intervals tell how far that goes, on this "
-        "pair of cities and these scenes; they say nothing of other cities. Of the many "
-        "comparisons below one in twenty would be called certain where there is no difference. "
-        "Some of the test scenes are also the demo's. What is recommended was chosen by scores on "
-        "validation scenes that need both labels of both cities, which a user may not have; "
-        "benchmarks/tried.md has all that was tried.",
+        "The seed sets the initial weights, the sampled chips and the augmentation. The intervals "
+        "cover this variation only, for these two cities and these scenes; they say nothing about "
+        "other cities. They are not corrected for multiple comparisons: about one in twenty "
+        "excludes 0 although there is no difference. Some test scenes are also used in the demo. "
+        "The recommended configuration was chosen on validation scenes with both labels in both "
+        "cities, which a user may not have; benchmarks/tried.md lists everything that was tried.",
         "",
         heights(comparison, noise),
         "",
         "## Scores",
         "",
-        "Mean ± deviation over seeds. City A has land-cover labels, city B heights: B's mIoU and "
-        "A's RMSE are of tasks that had no labels there.",
+        "Mean ± standard deviation over seeds. City A has only land-cover labels and city B only "
+        "heights: B's mIoU and A's RMSE measure the tasks without labels.",
         "",
         *in_short([*rows, *constants]),
         "",
@@ -87,8 +87,9 @@ def account(
         "",
         "## Which of the paper's orderings hold",
         "",
-        "After equally many iterations. The gain is over single-task networks as they stand; what "
-        "their re-estimated statistics alone would gain is in it.",
+        "Systems are compared after equally many iterations. ΔM is relative to single-task "
+        "networks with the BatchNorm statistics of their training domain, so it includes what "
+        "re-estimating those statistics alone would gain.",
         "",
         *(f"- {sentence}" for sentence in orderings(seeds)),
         "",
@@ -99,8 +100,9 @@ def account(
         *(["## Beyond the paper", "", *(f"- {text}" for text in further), ""] if further else []),
         "## Time",
         "",
-        f"Iterations, medians over seeds. {LONGER} and what is beyond the paper were given "
-        "SemiMTL's time by measurements before; the last column says how near they came.",
+        f"Iterations, and medians of their duration over seeds. *{LONGER}* and the configurations "
+        "beyond the paper got as many iterations as were predicted to take SemiMTL's training "
+        "time; the last column is the measured time divided by SemiMTL's.",
         "",
         *times(outcomes),
         "",
@@ -129,7 +131,7 @@ def training_scenes(comparison: Comparison) -> str:
 
 
 def heights(comparison: Comparison, noise: float) -> str:
-    """How far the heights that are learned from obey the prior of what is recommended."""
+    """Describe how far the training heights agree with the recommended prior."""
     prior = recommended_prior(comparison)
     parts = []
     for city in comparison.scenario.supervised:

@@ -40,7 +40,7 @@ def memory(sizes: tuple[int, int], overlap: int, panel: int) -> list[str]:
         f"{OURS}, sparse orthophotos (3 bands, nodata but for the diagonal and one row of "
         f"blocks), tile {TILE}, overlap {overlap}, panels of {panel} columns",
         "",
-        *table(("pixels", "whole s", "peak GB", "over imports GB"), rows, left=0),
+        *table(("pixels", "total s", "peak GB", "beyond imports GB"), rows, left=0),
         "",
         made_on([PACKAGES[OURS][1]]),
     ]

@@ -19,7 +19,7 @@ SemiMTL's time, with their intervals, and which of the paper's orderings hold.
   table that counts is made on test scenes, which nothing was chosen by.
 - Two single-threaded runs side by side. Killed and started again, it goes on where it was; the
   plan (iterations, precision) stays that of the first start, and a variant may be added.
-- --noise smears and worsens the heights that are learned from, which otherwise obey the prior of
+- --noise smooths the training heights and adds noise to them, which otherwise obey the prior of
   what is recommended nearly everywhere; with another --out.
 - What follows -- goes to training, such as -- --model.encoder.name=resnet50; with another --out.
 """

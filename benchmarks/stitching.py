@@ -1,4 +1,4 @@
-"""Measure the time of stitching besides the network, and its memory, beside other packages.
+"""Measure the time of stitching outside the network, and its memory, beside other packages.
 
     python benchmarks/stitching.py [--size 6000] [--rounds 2] [--write]
 
@@ -6,11 +6,11 @@ Prints a Markdown table of `tiles.mosaic`, pytorch-toolbelt, tiler and MONAI, ea
 class map (GeoTIFF) of the same orthophoto (GeoTIFF, uint8, 3 bands) with the same tiles and the
 same network, a 1 x 1 convolution to 6 classes:
 
-- whole s: seconds from the orthophoto's file to the map's, without the imports;
+- total s: seconds from the orthophoto's file to the map's, without the imports;
 - network s: those in which the network ran, also waiting for processors and memory;
-- besides s: the whole less the network's own seconds, which are the least of any run: the same are
+- other s: the total less the network's own seconds, which are the least of any run: the same are
   taken off for all, for waiting is the package's own cost;
-- peak GB: greatest resident memory of the process, and over imports GB: how much of it came after
+- peak GB: greatest resident memory of the process, and beyond imports GB: how much of it came after
   the imports;
 - wrong px: pixels that differ from the network's answer to the whole orthophoto. Pixels whose two
   best classes are all but equally good do not count, for rounding decides there.
@@ -131,8 +131,8 @@ def stitching(size: int, overlap: int, rounds: int) -> list[str]:
     best = {name: min(all_, key=lambda run: run.whole) for name, all_ in runs.items()}
     network = min(run.network for all_ in runs.values() for run in all_)
     header = (
-        *("package", "whole s", "network s", "besides s"),
-        *("peak GB", "over imports GB", "wrong px"),
+        *("package", "total s", "network s", "other s"),
+        *("peak GB", "beyond imports GB", "wrong px"),
     )
     rows = [
         (
@@ -144,10 +144,11 @@ def stitching(size: int, overlap: int, rounds: int) -> list[str]:
     peers = {name: run.whole for name, run in best.items() if name != OURS and run.wrong == 0}
     if peers:
         fastest, whole = min(peers, key=lambda name: peers[name]), min(peers.values())
-        besides = (best[OURS].whole - network) / (whole - network)
+        other = (best[OURS].whole - network) / (whole - network)
         notes.append(
-            f"{OURS} over {fastest}, the fastest other that is correct: {besides:.2f} of the "
-            f"seconds besides the network, {best[OURS].whole / whole:.2f} of the whole."
+            f"Compared with {fastest}, the fastest other package without wrong pixels, {OURS} "
+            f"takes {best[OURS].whole / whole:.2f} of the total time and {other:.2f} of the time "
+            "outside the network."
         )
     return [
         f"{size} x {size} x 3 uint8, tile {TILE}, overlap {overlap}, batches of {BATCH}, "

@@ -1,4 +1,4 @@
-"""Heights as a survey has them: noisy, and smeared where roofs end."""
+"""Heights as a survey has them: noisy, and smoothed where roofs end."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from os.path import normpath, relpath
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
-from draw_rooms import draw_rooms, rooms
+from draw_packages import draw_packages, packages
 from sphinx.pycode import ModuleAnalyzer
 
 DOCS = Path(__file__).parent
@@ -51,8 +51,9 @@ def build(out: Path) -> Path:
     for name in sorted(every | linked):
         write_page(source / "repository", name)
     write_settings(source / "training_settings.md")
+    write_options(source / "prepare_options.md")
     write_api(source / "api")
-    draw_rooms(source / "rooms.svg")
+    draw_packages(source / "packages.svg")
     command = ["-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html"]
     subprocess.run([sys.executable, *command, source, site], check=True)  # noqa: S603
     return site
@@ -135,42 +136,63 @@ def write_settings(page: Path) -> None:
     )
 
 
+def write_options(page: Path) -> None:
+    """Write the options of each kind of data that ``semimtl-geo prepare`` reads."""
+    from semimtl_geo.prepare import REGISTRY
+    from semimtl_geo.prepare.options import options_of
+
+    parts = ["---\norphan: true\n---\n\n# Options of prepare\n\nAll take `--raw` and `--out`.\n"]
+    for name, entry in REGISTRY.items():
+        lines = [f"## {name}", "", entry.help, ""]
+        options = list(options_of(entry.load()))
+        if options:
+            lines += ["| option | default | meaning |", "| --- | --- | --- |"]
+        for field, option, default in options:
+            given = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            shown = "" if default in (None, (), False) else f"`{given}`"
+            choices = f" ({', '.join(map(str, option.choices))})" if option.choices else ""
+            meaning = f"{option.help}{choices}".replace("|", "\\|")
+            lines.append(f"| `--{field.replace('_', '-')}` | {shown} | {meaning} |")
+        parts.append("\n".join(lines) + "\n")
+    page.write_text("\n".join(parts), encoding="utf-8")
+
+
 def write_api(folder: Path) -> None:
-    """Write a page for each room that exports names."""
+    """Write a page for each package that exports names."""
     folder.mkdir()
     pages = []
-    for room in rooms():
-        module = import_module(room)
+    for package in packages():
+        module = import_module(package)
         names = getattr(module, "__all__", ())
         if names:
-            pages.append(room)
-            documented = [directive(room, name, getattr(module, name)) for name in names]
+            pages.append(package)
+            documented = [directive(package, name, getattr(module, name)) for name in names]
             entries = "\n".join(documented)
-            text = f"# {room}\n\n```{{eval-rst}}\n.. automodule:: {room}\n\n{entries}```\n"
-            (folder / f"{room}.md").write_text(text, encoding="utf-8")
+            text = f"# {package}\n\n```{{eval-rst}}\n.. automodule:: {package}\n\n{entries}```\n"
+            (folder / f"{package}.md").write_text(text, encoding="utf-8")
     contents = "\n".join(pages)
     (folder / "index.md").write_text(
-        "# Python API\n\nEvery room exports its public names; others may change without notice. "
-        "`tiles` and `semimtl_geo` export the most used of them, too.\n\n"
+        "# Python API\n\nEach sub-package exports its public names; others may change without "
+        "notice. `tiles` and `semimtl_geo` export the most used of them, too.\n\n"
         f":::{{toctree}}\n:maxdepth: 1\n\n{contents}\n:::\n",
         encoding="utf-8",
     )
 
 
-def directive(room: str, name: str, thing: object) -> str:
+def directive(package: str, name: str, thing: object) -> str:
     """Return the directive of Sphinx that documents an exported name."""
     if inspect.isclass(thing):
-        return f".. autoclass:: {room}.{name}\n   :members:\n   :show-inheritance:\n"
+        return f".. autoclass:: {package}.{name}\n   :members:\n   :show-inheritance:\n"
     if inspect.isfunction(thing):
-        return f".. autofunction:: {room}.{name}\n"
+        return f".. autofunction:: {package}.{name}\n"
     # Autodoc does not find what stands below a constant in another module.
-    text = constant_text(room, name)
-    return f".. py:data:: {room}.{name}\n\n   {text}\n"
+    text = constant_text(package, name)
+    return f".. py:data:: {package}.{name}\n\n   {text}\n"
 
 
-def constant_text(room: str, name: str) -> str:
-    """Return the string below the constant that a room exports."""
-    source = (ROOT / room.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+def constant_text(package: str, name: str) -> str:
+    """Return the string below the constant that a package exports."""
+    source = (ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
             found = ModuleAnalyzer.for_module(str(node.module)).find_attr_docs()

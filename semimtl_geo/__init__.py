@@ -1,7 +1,7 @@
 """Semi-supervised multi-task learning for land cover and heights from orthophotos.
 
-The root holds what all rooms share (class schemes, progress bars) and the entry of the command
-line. The rooms, from the bottom up: ``tasks``, ``networks`` and ``learning`` know no raster;
+The root holds what all packages share (class schemes, progress bars) and the entry of the command
+line. The packages, from the bottom up: ``tasks``, ``networks`` and ``learning`` do not use rasters;
 ``streetview`` and ``data`` feed ``training``; ``mapping`` predicts maps; ``compare``, ``report``
 and ``commands`` build on these; ``prepare`` and ``synthetic`` make data sets.
 """

@@ -252,7 +252,8 @@ TABLE = {
     "labels without CRS":
         Bad("evaluate net.ckpt nowhere --out scores", "nowhere/height/x.tif: has"),
     "labels that know nothing":
-        Bad("evaluate net.ckpt blank --out scores", "blank/height: knows no", leaves="scores/work"),
+        Bad("evaluate net.ckpt blank --out scores", "blank/height: has no known pixel",
+            leaves="scores/work"),
     "labels of no class":
         Bad("evaluate net.ckpt classes --out scores", "classes/landcover/x.tif: ",
             leaves="scores/work"),

@@ -72,7 +72,7 @@ def read_yaml(file: Path) -> Any:
         text = file.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None and _count(root, {}) > MOST_NODES:
-            fault = f"holds more than {MOST_NODES:,} values, or values of which they are a part"
+            fault = f"expands to more than {MOST_NODES:,} values, or contains itself"
             raise InputError(file, fault, "write less, without aliases")
         return yaml.safe_load(text)
 
@@ -195,7 +195,7 @@ def changed_settings(
 def _changed(before: Any, now: Any, name: str) -> dict[str, tuple[Any, Any]]:
     if before == now or json.dumps(before) == json.dumps(now):  # NaN does not equal itself
         return {}
-    if not isinstance(before, dict | None) or not isinstance(now, dict | None) or before is now:
+    if not isinstance(before, dict | None) or not isinstance(now, dict | None):
         return {name: (before, now)}
     left, right, prefix = before or {}, now or {}, f"{name}." if name else ""
     changed: dict[str, tuple[Any, Any]] = {}

@@ -1,4 +1,4 @@
 """The subcommands of ``semimtl-geo``, one module each: its arguments, and what it runs.
 
-May import every other room. Each module imports torch only when its command runs.
+It may import every other package. Each module imports torch only when its command runs.
 """

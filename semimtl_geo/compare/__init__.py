@@ -1,6 +1,6 @@
 """Systems side by side: the runs of a comparison, their scores and tables.
 
-May import all rooms of learning, training and mapping.
+It may import all packages of learning, training and mapping.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Batches of several domains, each with the labels that may be used, and their augmentation.
 
-May import :mod:`semimtl_geo.learning`, :mod:`semimtl_geo.tasks`, :mod:`semimtl_geo.streetview` and
-:mod:`tiles.datasets`.
+It may import :mod:`semimtl_geo.learning`, :mod:`semimtl_geo.networks`, :mod:`semimtl_geo.tasks`,
+:mod:`semimtl_geo.streetview` and :mod:`tiles.datasets`.
 """
 
 from __future__ import annotations

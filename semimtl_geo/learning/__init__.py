@@ -3,7 +3,7 @@
 A new alignment mode and a system that uses it are registered with :func:`register_alignment` and
 :func:`register_system`; configurations and tables then know them.
 
-May import :mod:`semimtl_geo.tasks`, :mod:`semimtl_geo.networks`, and the modules at the roots of
+It may import :mod:`semimtl_geo.tasks`, :mod:`semimtl_geo.networks`, and the modules at the roots of
 ``tiles`` and ``semimtl_geo``.
 """
 

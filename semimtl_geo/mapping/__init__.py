@@ -3,7 +3,7 @@
 :class:`Mapper` maps rasters, many places at once, or images that xarray holds; :func:`open_maps`
 opens maps that were written before; :func:`evaluate` scores maps against labels.
 
-May import ``tasks``, ``networks``, ``models``, ``streetview`` and ``tiles``.
+It may import ``tasks``, ``networks``, ``models``, ``streetview`` and ``tiles``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Trained models that come with the package, by name, and the lookup of models in general.
 
 Each model is a file ``NAME.safetensors`` beside its card, ``NAME.md``, which names the data that it
-was trained on, their licences, its scores and its limits. May import the nouns at the root of
+was trained on, their licences, its scores and its limits. It may import the root modules of
 ``tiles``.
 """
 

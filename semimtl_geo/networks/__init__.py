@@ -1,6 +1,6 @@
 """The networks: generator (encoder, one decoder per task), discriminators, and their files.
 
-May import :mod:`semimtl_geo.tasks` and the nouns at the root of ``tiles``.
+It may import :mod:`semimtl_geo.tasks` and the root modules of ``tiles``.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Encoder:
             (``.safetensors``, or ``.pth`` of plain tensors) of this architecture, such as
             torchvision's or timm's; or None: random.
         output_stride: The features are this many times smaller than the image; the last stages are
-            dilated for it (section 3.4 and PSPNet: 8).
+            dilated for it. PSPNet has 8; the paper states none.
         options: Further arguments of a timm model (``channels`` of a slimmer ResNet, say).
 
     Example:

@@ -27,7 +27,7 @@ class Generator(nn.Module):
     Args:
         tasks: The tasks; each gets a decoder of the kind it names.
         domains: Number of domains, K.
-        batchnorm: How domains share BatchNorm statistics.
+        batchnorm: Sharing of BatchNorm statistics between domains.
         encoder: The shared encoder, of segmentation_models_pytorch.
         mean: Mean per band of images in 0..1; its length is the number of bands.
         std: Standard deviation per band.

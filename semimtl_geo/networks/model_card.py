@@ -39,7 +39,7 @@ class ModelCard:
         system: The system it was trained by.
         tasks: Tasks that the network predicts (classes, scales, units).
         domains: The training domains' names, in the order that numbers them.
-        batchnorm: How domains share BatchNorm statistics.
+        batchnorm: Sharing of BatchNorm statistics between domains.
         encoder: The shared encoder.
         decoder_width: Channels inside the decoders.
         bands: Names of the bands it wants.

@@ -5,7 +5,7 @@ finds and unzips files, makes one item after the other, continues where an earli
 writes a summary. Its results are scenes (:mod:`tiles.datasets`) and street-view frames
 (:mod:`semimtl_geo.streetview`), which carry nothing of the archive they came from.
 
-May import :mod:`semimtl_geo.streetview`, :mod:`semimtl_geo.class_schemes`,
+It may import :mod:`semimtl_geo.streetview`, :mod:`semimtl_geo.class_schemes`,
 :mod:`semimtl_geo.progress` and ``tiles``.
 """
 

@@ -1,6 +1,6 @@
 """Pages and figures: reports of comparisons, previews of maps, learning curves.
 
-May import :mod:`semimtl_geo.compare` and what that may import.
+It may import :mod:`semimtl_geo.compare` and what that may import.
 """
 
 from __future__ import annotations

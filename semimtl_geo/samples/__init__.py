@@ -1,7 +1,7 @@
 """Two real scenes that come with the package: orthophotos with land cover and heights.
 
 :func:`sample_scenes` gives their files; ``ATTRIBUTION.md`` in this folder names their sources and
-licences. May import the nouns at the root of ``tiles``.
+licences. It may import the root modules of ``tiles``.
 """
 
 from __future__ import annotations

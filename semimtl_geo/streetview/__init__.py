@@ -1,6 +1,6 @@
 """Street views (Cityscapes, Synscapes): their files, and crops of them for training.
 
-May import :mod:`tiles.datasets` and the nouns at the root of ``tiles``.
+It may import :mod:`tiles.datasets` and the root modules of ``tiles``.
 """
 
 from __future__ import annotations

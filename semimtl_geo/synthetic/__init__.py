@@ -6,7 +6,7 @@ own layout, season, sun and sensor, so that networks trained on them transfer to
 A scene is laid out first (``town``: streets, blocks, buildings, trees, cars) and painted and imaged
 then (``rendering``: materials, light, sensor). The same seed gives the same pixels.
 
-May import :mod:`semimtl_geo.class_schemes` and the nouns at the root of ``tiles``.
+It may import :mod:`semimtl_geo.class_schemes` and the root modules of ``tiles``.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ discriminator, how label rasters are read, how figures colour its maps and error
 describe its scores. No other module distinguishes tasks. To add one, derive a class from
 :class:`Task` (or from one of the tasks here, as :class:`Slope` does) and :func:`register_task` it.
 
-May import :mod:`tiles.maps` and the modules at the roots of ``tiles`` and ``semimtl_geo``.
+It may import :mod:`tiles.maps` and the root modules of ``tiles`` and ``semimtl_geo``.
 """
 
 from __future__ import annotations

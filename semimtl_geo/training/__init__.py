@@ -1,6 +1,7 @@
 """Training with Lightning: Algorithm 1 as a module, the command line, and the folder of a run.
 
-May import ``tasks``, ``networks``, ``learning``, ``data`` and the nouns at the root of ``tiles``.
+It may import ``tasks``, ``networks``, ``learning``, ``data``, ``inspection``, ``mapping``,
+``models``, ``tiles.datasets`` and the root modules of ``tiles``.
 """
 
 from __future__ import annotations

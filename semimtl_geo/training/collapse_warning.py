@@ -33,7 +33,7 @@ class CollapseWarning(Callback):
     Example:
         >>> callback = CollapseWarning(patience=100)
         >>> callback.state_dict()
-        {'since': {}, 'told': []}
+        {'since': {}, 'reported': []}
     """
 
     def __init__(

@@ -54,7 +54,7 @@ class SemiMTL(AdversarialOptimisation):
         system: Name of a registered system: stl_seg, da_seg, stl_depth, da_depth, jtl, semisd,
             semimtl_m1, semimtl_m3 or semimtl (:data:`semimtl_geo.learning.systems.SYSTEMS`).
         encoder: The shared encoder.
-        batchnorm: How domains share BatchNorm statistics, see :data:`BatchNormMode`.
+        batchnorm: Sharing of BatchNorm statistics between domains, see :data:`BatchNormMode`.
         adversarial: Weights λ of the adversarial losses, and the resolution of discriminators.
         optimisation: Optimisers and schedule.
         consistency: A prior on the heights of classes and its weight; None for no prior.

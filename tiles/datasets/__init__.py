@@ -1,6 +1,6 @@
-"""Scenes as torchgeo data sets, and samplers of chips: the only room that imports torchgeo.
+"""Scenes as torchgeo data sets, and samplers of chips; no other package of tiles uses torchgeo.
 
-May import the nouns at the root of ``tiles`` and :mod:`tiles.reading`.
+It may import the root modules of ``tiles`` and :mod:`tiles.reading`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ TOUCH = 1e-3
 OPEN_FILES = 64
 """Files that one reader holds open: a process may not open many more than a thousand."""
 
-KEPT = 512 * 2**20
+CACHE_BYTES = 512 * 2**20
 """Bytes of resampled pixels that one reader may keep."""
 
 STRIP = 512
@@ -34,8 +34,8 @@ Pixels = tuple[NDArray[Any], BoolArray]
 
 
 @dataclass(frozen=True)
-class FileFacts:
-    """A file with all that is needed to cut a chip from its resampled pixels.
+class FileInfo:
+    """Grid and data type of a file.
 
     Attributes:
         grid: The file's own pixels, in the CRS of the reader.
@@ -47,7 +47,7 @@ class FileFacts:
 
 
 class ChipAxis:
-    """Rows (or columns) of a chip that a file has: those whose centres lie in it.
+    """Rows (or columns) of a chip whose centres lie in a file.
 
     Args:
         start: Start of the chip in its pixels, from the first corner of the file.
@@ -56,7 +56,7 @@ class ChipAxis:
         size: Number of rows of the file, in pixels of its own.
 
     Attributes:
-        on_pixels: Whether its rows are those that are counted from the file's corner.
+        on_pixels: Whether it starts a whole number of rows from the file's corner.
         inside: The rows that the file has.
     """
 
@@ -79,7 +79,7 @@ class ChipAxis:
 
     @property
     def own(self) -> Span | None:
-        """Return the rows of the file that are those of the chip; None if these differ."""
+        """Return the file's rows that equal the chip's; None if they need resampling."""
         first = self.first * self._step
         if abs(self._step - 1) * self.count < TOUCH and abs(first - round(first)) < TOUCH:
             return round(first), round(first) + self.count
@@ -93,10 +93,10 @@ class ChipAxis:
 class ChipReader:
     """Reads chips of GeoTIFFs, resampled by the rule of the mosaicker.
 
-    A network's ground sampling distance is often several times a file's, so that a chip's pixels
-    are a fraction of those that must be read. A file is therefore read as a whole once, if as many
-    of its size as there are files take no more than `KEPT`. Chips that lie on its pixels, counted
-    from its first corner, are cut from it, and any others read.
+    A network's ground sampling distance is often several times a file's, so that a chip needs many
+    more file pixels than it has. A file is therefore resampled as a whole once, if all files, at
+    its size, fit into `CACHE_BYTES`. Chips aligned with these pixels are cut from them; others are
+    read from the file.
 
     Args:
         crs: The CRS to read in.
@@ -120,7 +120,7 @@ class ChipReader:
         self.files = files
         self.classes = classes
         self._process = os.getpid()
-        self._facts: dict[str, FileFacts] = {}
+        self._facts: dict[str, FileInfo] = {}
         self._open_files: dict[str, Source] = {}
         self._kept: dict[str, Pixels | None] = {}
 
@@ -172,10 +172,10 @@ class ChipReader:
     def _axis(self, path: str, start: float, count: int, extent: float, side: str) -> ChipAxis:
         return ChipAxis(start, count, extent, getattr(self._look_up(path).grid, side))
 
-    def _look_up(self, path: str) -> FileFacts:
+    def _look_up(self, path: str) -> FileInfo:
         if path not in self._facts:
             source = self._open(path)
-            self._facts[path] = FileFacts(source.grid, source.dtype)
+            self._facts[path] = FileInfo(source.grid, source.dtype)
         return self._facts[path]
 
     def _open(self, path: str) -> Source:
@@ -195,7 +195,7 @@ class ChipReader:
             columns = self._axis(path, 0, math.ceil(width), width, "width")
             as_stored = rows.own is not None and columns.own is not None
             each = len(self.bands) * (self.dtype(path).itemsize if as_stored else 4) + 1
-            room = rows.inside.stop * columns.inside.stop * each * self.files <= KEPT
+            room = rows.inside.stop * columns.inside.stop * each * self.files <= CACHE_BYTES
             self._kept[path] = self._resampled(path, rows, columns) if room else None
         return self._kept[path]
 

@@ -25,7 +25,13 @@ from torch import Tensor
 from torchgeo.datasets import RasterDataset
 
 from tiles.datasets.chip_reader import TOUCH, ChipReader
-from tiles.errors import GDAL_ERRORS, InputError, input_errors
+from tiles.errors import (
+    GDAL_ERRORS,
+    InputError,
+    InvalidValueError,
+    MissingFileError,
+    input_errors,
+)
 from tiles.types import UNKNOWN_CLASS
 
 Sample = dict[str, Any]
@@ -73,7 +79,8 @@ class _Rasters(RasterDataset):
         self.bands_read = list(bands)
         folder = Path(folder)
         if not folder.is_dir():
-            raise InputError(folder, "no such folder", f"put the {key} GeoTIFFs there")
+            fault = "is not a folder" if folder.exists() else "no such folder"
+            raise MissingFileError(folder, fault, f"put the {key} GeoTIFFs there")
         files = raster_files(folder)
         if not files:
             raise InputError(folder, "holds no .tif files", f"put the {key} there")
@@ -83,7 +90,7 @@ class _Rasters(RasterDataset):
         with input_errors(folder, "has files of no common place", remedy, *GDAL_ERRORS):
             super().__init__(files, crs=crs, res=gsd, cache=False)
         self._paths = [str(path) for path in self.index.filepath]
-        self._settle()
+        self._make_reader()
 
     def __getitem__(self, query: Any) -> Sample:
         """Read a chip.
@@ -99,7 +106,7 @@ class _Rasters(RasterDataset):
             IndexError: If no file has a pixel there.
         """
         if (self.crs, self.res) != self._grid:
-            self._settle()
+            self._make_reader()
         x, y = query[0], query[1]
         merged: NDArray[np.float32] | None = None
         for path in self._at(x, y):
@@ -116,10 +123,10 @@ class _Rasters(RasterDataset):
 
     def convert(self, data: NDArray[np.float32]) -> Tensor:
         """Convert ``[bands, H, W]`` with NaN for unknown to the form of a batch."""
-        raise NotImplementedError  # abstract: the subclasses below are the whole family
+        raise NotImplementedError  # implemented by the subclasses below
 
-    def _settle(self) -> None:
-        """Read in the CRS and resolution that torchgeo gives to what is joined to others."""
+    def _make_reader(self) -> None:
+        """Make a reader for the current CRS and resolution, which torchgeo's joins may change."""
         self._grid = (self.crs, self.res)
         self._extents = self.index.geometry.bounds.to_numpy()
         self._reader = ChipReader(*self._grid, self.bands_read, len(self._paths), self.classes)
@@ -156,7 +163,8 @@ class Orthophotos(_Rasters):
         self, folder: str | PathLike[str], bands: Sequence[int], gsd: float | None = None
     ) -> None:
         if not bands or min(bands) < 1:
-            raise InputError(f"bands {list(bands)}", "no such bands", "number them from 1")
+            fault = f"must be numbers from 1, got {list(bands)}"
+            raise InvalidValueError("bands", fault, "correct them")
         super().__init__(folder, "image", gsd, bands=bands)
         for path in self.index.filepath:
             with rasterio.open(path) as source:

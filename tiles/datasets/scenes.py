@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from rasterio import Affine
 from rasterio.crs import CRS
 from torchgeo.datasets import GeoDataset, IntersectionDataset
 
@@ -19,12 +20,16 @@ from tiles.datasets.rasters import (
     raster_files,
 )
 from tiles.errors import InputError
+from tiles.grid import PixelGrid
 from tiles.types import UNKNOWN_CLASS, LabelKind
 
 LABELS: dict[LabelKind, type[ClassRasters] | type[ValueRasters]] = {
     "classes": ClassRasters,
     "values": ValueRasters,
 }
+
+SCALE_ERROR = 0.05
+"""Largest relative difference between a metre of a projection and one on the ground."""
 
 MOST_PIXELS = 2**40
 """Bound of the pixels of a scene: a million rows of a million columns."""
@@ -79,7 +84,7 @@ def scene_dataset(
     images = Orthophotos(root / "image", bands, gsd)
     if gsd is not None:
         first = raster_files(root / "image")[0]
-        check_metres(images.crs, gsd, first)
+        check_metres(images, gsd, first)
         check_pixels(images, gsd, first)
     dataset: GeoDataset = images
     for name, kind in labels.items():
@@ -88,24 +93,31 @@ def scene_dataset(
     return dataset
 
 
-def check_metres(crs: CRS, gsd: float, source: str | PathLike[str]) -> None:
-    """Check that a ground sampling distance in metres suits a CRS.
+def check_metres(dataset: GeoDataset, gsd: float, source: str | PathLike[str]) -> None:
+    """Check that the unit of a data set's CRS is a metre on the ground, as that of its GSD is.
 
     Args:
-        crs: Coordinate reference system of the data.
+        dataset: The data set.
         gsd: Ground sampling distance.
-        source: The file or argument that has this CRS.
+        source: The file or argument that the error names.
 
     Raises:
-        InputError: If the CRS is in degrees.
+        InputError: If the unit is degrees or feet, say, or the projection is off by more than 5 %,
+            such as Web Mercator's far from the equator.
     """
-    if crs.is_geographic:
-        remedy = "warp it to a projected CRS, with gdalwarp -t_srs for example"
+    remedy = "warp it to a projected CRS in metres, with gdalwarp -t_srs for example"
+    if dataset.crs.is_geographic:
         raise InputError(source, f"lies in degrees, not metres as gsd {gsd:g}", remedy)
+    west, south, east, north = dataset.index.total_bounds
+    centre = Affine(1, 0, (west + east) / 2, 0, -1, (south + north) / 2)
+    unit, _ = PixelGrid(CRS.from_user_input(dataset.crs), centre, 1, 1).pixel_size
+    if not abs(unit - 1) <= SCALE_ERROR:
+        fault = f"has coordinates in units of {unit:.3g} m on the ground, not metres as gsd {gsd:g}"
+        raise InputError(source, fault, remedy)
 
 
 def check_pixels(dataset: GeoDataset, gsd: float, source: str | PathLike[str]) -> None:
-    """Check that a data set does not have more pixels at a ground sampling distance than memory.
+    """Check that no scene has too many pixels at a ground sampling distance.
 
     Args:
         dataset: The data set.

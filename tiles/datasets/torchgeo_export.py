@@ -54,7 +54,7 @@ class TorchgeoScenes(Adapter):
         return result if self.transforms is None else self.transforms(result)
 
     def _place(self, x: slice, y: slice, query: Any) -> Sample:
-        """Return the entries by which the installed torchgeo says where a sample lies."""
+        """Return a sample's location under the keys of the installed torchgeo."""
         if hasattr(self, "_slice_to_tensor"):  # since 0.9
             transform = torch.tensor(from_origin(x.start, y.stop, x.step, y.step))
             return {"bounds": self._slice_to_tensor(query), "transform": transform}

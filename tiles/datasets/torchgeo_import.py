@@ -146,7 +146,7 @@ def from_torchgeo(
         (torch.Size([3, 96, 96]), [1, 2])
     """
     if gsd is not None:
-        check_metres(dataset.crs, gsd, "dataset")
+        check_metres(dataset, gsd, "dataset")
         if not np.allclose(dataset.res, gsd, rtol=0.01):
             fault = f"has pixels of {dataset.res}, gsd is {gsd:g}"
             raise InvalidValueError("dataset", fault, f"make it with res={gsd:g}")

@@ -83,10 +83,10 @@ def _bands(dataset: RasterDataset, path: str) -> Bands:
 
 
 def _file_of(dataset: RasterDataset, path: str, band: str) -> str:
-    """Return the file of a band, whose name has it where the data set's expression says."""
+    """Return the file of a band, which the data set's `filename_regex` locates."""
     match = re.match(dataset.filename_regex, Path(path).name, re.VERBOSE)
     if match is None or "band" not in match.groupdict():
-        fault = "does not say where a file's name has its band"
+        fault = "finds no band in a file's name"
         raise InvalidValueError("filename_regex", fault, "give it a group named band")
     # Its own function, for Sentinel-2's bands also lie in folders by resolution.
     file = Path(dataset._update_filepath(band, path))

@@ -1,6 +1,6 @@
 """Heights above ground (nDSM) from surface models, with a terrain model or a ground filter.
 
-May import the nouns at the root of ``tiles``, :mod:`tiles.reading` and :mod:`tiles.maps`.
+It may import the root modules of ``tiles``, :mod:`tiles.reading` and :mod:`tiles.maps`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from tiles.elevation.model import Elevation
-from tiles.elevation.scratch import Plane
+from tiles.elevation.scratch import ScratchRaster
 from tiles.elevation.smrf import fill, objects, outliers
 from tiles.errors import InputError
 from tiles.files import Closeable
@@ -64,9 +64,9 @@ class GroundFilter:
 class Ground(Closeable):
     """The ground below a surface model.
 
-    Cells are whole pixels, about `cell` metres wide. The work goes in blocks whose overlap is as
-    wide as any cell looks, so that the ground does not depend on how it was cut; what one step
-    leaves for the next waits in nameless files.
+    Cells are groups of whole pixels, about `cell` metres wide. Blocks overlap by the reach of the
+    filter, so that the ground does not depend on their size; intermediate results are kept in
+    temporary files.
 
     Args:
         surface: The surface model.
@@ -80,14 +80,7 @@ class Ground(Closeable):
     ) -> None:
         self._surface, self._settings, self._block = surface, settings, block
         grid = surface.grid
-        try:
-            width, height = grid.pixel_size
-        except InputError as error:
-            fault = f"its {error.source} {error.fault}"
-            raise InputError(surface.name, fault, error.remedy) from error
-        if not (math.isfinite(width) and math.isfinite(height)):
-            fault = "its coordinates are none of its coordinate reference system"
-            raise InputError(surface.name, fault, "assign the right one")
+        width, height = surface.pixel_size
         self._factors = tuple(max(1, round(settings.cell / side)) for side in (height, width))
         sides = self._factors[0] * height, self._factors[1] * width
         self._cell = math.sqrt(sides[0] * sides[1])
@@ -96,11 +89,11 @@ class Ground(Closeable):
             fault = f"has pixels of {width:.3g} x {height:.3g} m, too elongated for the filter"
             raise InputError(surface.name, fault, "warp it to square pixels, or give a DTM")
         if settings.building < 4 * self._cell:
-            fault = f"its cells of {self._cell:.3g} m cannot show buildings"
-            remedy = f"buildings of {settings.building:g} m need cells of a fourth; give a DTM"
+            fault = f"has cells of {self._cell:.3g} m, which cannot show buildings"
+            remedy = f"give cells of at most {settings.building / 4:g} m, or a DTM"
             raise InputError(surface.name, fault, remedy)
         if self._radius > LARGEST:
-            fault = f"{settings.building:g} m are more than {2 * LARGEST} cells"
+            fault = f"is {settings.building:g} m wide, more than {2 * LARGEST} cells"
             remedy = f"give cells of {settings.building / 2 / LARGEST:.2g} m or more"
             raise InputError("building", fault, remedy)
         self._reach = 4 * self._radius
@@ -110,7 +103,9 @@ class Ground(Closeable):
             for cells, factor in zip(self._shape, self._factors, strict=True)
         ]
         self._base = 0.0
-        self._planes = [Plane(self._shape, kind, folder) for kind in ("<f4", "<f4", "u1", "<f4")]
+        self._planes = [
+            ScratchRaster(self._shape, kind, folder) for kind in ("<f4", "<f4", "u1", "<f4")
+        ]
 
     @property
     def steps(self) -> int:
@@ -151,7 +146,7 @@ class Ground(Closeable):
             provisional.write(heights, window)
             bare.write(flags, window)
             step()
-        correction = low  # The rows are no longer needed.
+        correction = low  # reuses the file of `low`
         for window in self._windows(True):
             correction.write(self._correct(provisional, bare, window), window)
             step()
@@ -203,7 +198,7 @@ class Ground(Closeable):
         return lowest
 
     def _filter(
-        self, plane: Plane, window: tuple[Span, Span]
+        self, plane: ScratchRaster, window: tuple[Span, Span]
     ) -> tuple[Float64Array, npt.NDArray[Any]]:
         """Compute the ground of all cells and the mask of bare ones (steps 2 and 3)."""
         # Margin: two cells for outliers, two radii for objects, and the interpolation.
@@ -222,11 +217,13 @@ class Ground(Closeable):
         filled = np.where(np.isnan(opened), np.nan, filled)
         return filled[inner], ~gaps[inner]
 
-    def _correct(self, plane: Plane, bare: Plane, window: tuple[Span, Span]) -> Float64Array:
+    def _correct(
+        self, plane: ScratchRaster, bare: ScratchRaster, window: tuple[Span, Span]
+    ) -> Float64Array:
         """Return the heights of bare cells above the minimum surface.
 
-        A minimum is lower than the ground by its noise, and by the fall within a cell. So the
-        mean of the pixels that step 4 takes for ground is what counts.
+        The minimum of a cell lies below its ground, because of noise and slope. The mean of the
+        pixels that step 4 classifies as ground corrects this.
         """
         rows, columns = self._pixels(window)
         above = self._surface.heights(rows, columns) - self._base
@@ -254,7 +251,9 @@ class Ground(Closeable):
         ground, tolerance = self._sample(self._planes[-1], rows, columns)
         return ground + self._base, tolerance
 
-    def _sample(self, plane: Plane, rows: Span, columns: Span) -> tuple[Float64Array, Float64Array]:
+    def _sample(
+        self, plane: ScratchRaster, rows: Span, columns: Span
+    ) -> tuple[Float64Array, Float64Array]:
         row, column = (
             weights.source_range(*span)
             for weights, span in zip(self._weights, (rows, columns), strict=True)

@@ -32,6 +32,7 @@ class FilledElevation:
 
     Raises:
         InvalidValueError: If `width` is negative or not finite.
+        InputError: If `width` is positive, and pixels have no size in metres.
 
     Example:
         >>> from tiles.elevation.model import Elevation
@@ -49,8 +50,10 @@ class FilledElevation:
             )
         self._model = model
         self.name, self.grid, self.vertical = model.name, model.grid, model.vertical
-        across, down = (math.floor(width / side + 1e-6) for side in self.grid.pixel_size)
-        self._reach = down, across
+        self._reach = (0, 0)
+        if width > 0:
+            across, down = (math.floor(width / side + 1e-6) for side in model.pixel_size)
+            self._reach = down, across
 
     def heights(self, rows: Span, columns: Span) -> Float64Array:
         """Read the heights of a window.

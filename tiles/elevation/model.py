@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from os import PathLike
 
@@ -10,6 +11,7 @@ import pyproj
 import rasterio
 
 from tiles.errors import InputError
+from tiles.reading.raster import Raster
 from tiles.reading.source import Source
 from tiles.types import LOWEST_HEIGHT, BandSelection, Float64Array, RasterName, Span
 
@@ -48,7 +50,7 @@ class Elevation(Source):
                 raise InputError(self.name, fault, "give a file with the heights alone")
             self._scale, self._offset = 1.0, 0.0
             names = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
-            units = band_units(names, self.bands[0])
+            units = band_units(names, bands)
             self.vertical = self._vertical(units[2] if scale is None else "", scale is None)
             self._scale, self._offset = units[:2] if scale is None else (scale, 0.0)
         except BaseException:
@@ -68,6 +70,23 @@ class Elevation(Source):
                 fault = f"its heights are in {name!r}"
                 raise InputError(self.name, fault, "convert them to metres")
         return vertical
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Width and height of a pixel in metres.
+
+        Raises:
+            InputError: If pixels have no size in metres.
+        """
+        try:
+            size = self.grid.pixel_size
+        except InputError as error:
+            fault = f"its {error.source} {error.fault}"
+            raise InputError(self.name, fault, error.remedy) from error
+        if not all(0 < side < math.inf for side in size):
+            fault = "has coordinates outside the domain of its CRS"
+            raise InputError(self.name, fault, "assign the right one")
+        return size
 
     def heights(self, rows: Span, columns: Span) -> Float64Array:
         """Read the heights of a window.
@@ -96,12 +115,15 @@ class Elevation(Source):
         return made
 
 
-def band_units(names: Sequence[RasterName], band: int) -> tuple[float, float, str]:
+def band_units(
+    names: Sequence[RasterName], bands: BandSelection | None = None
+) -> tuple[float, float, str]:
     """Read the coding of heights, which several files of one model must share.
 
     Args:
         names: The files.
-        band: Number of the band of heights.
+        bands: The band of heights by number or name, which is looked up in each file; the only one
+            except alpha if None.
 
     Returns:
         Scale, offset, and the name of the unit.
@@ -111,8 +133,10 @@ def band_units(names: Sequence[RasterName], band: int) -> tuple[float, float, st
     """
     found: tuple[float, float, str] | None = None
     for name in names:
+        with Raster(name, bands) as raster:
+            index = raster.bands[0] - 1
         with rasterio.open(name) as file:
-            units = file.scales[band - 1], file.offsets[band - 1], file.units[band - 1] or ""
+            units = file.scales[index], file.offsets[index], file.units[index] or ""
         if found is not None and units != found:
             fault = f"its scale, offset and unit {units} are not those of {names[0]}, {found}"
             raise InputError(str(name), fault, "convert the files to one coding")

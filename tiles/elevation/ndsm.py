@@ -54,9 +54,9 @@ def heights_above_ground(
     2013, see `tiles.elevation.smrf`), and what stands no higher than `threshold` + `scaling` x
     slope over it is ground, height 0.
 
-    Heights below 0 become 0, however deep: the bottom of a pit is ground. Pixels unknown in the
-    surface model (nodata, mask, NaN) are nodata in the result; else only those are where the
-    terrain model has none. Both models' heights are taken for metres above one reference.
+    Heights below 0 become 0: the bottom of a pit counts as ground. Pixels that are unknown in the
+    surface model (nodata, mask, NaN) or in the terrain model are nodata in the result. Both models
+    must give metres above the same vertical datum.
 
     Args:
         dsm: Surface model of one band, anything that GDAL reads.
@@ -78,7 +78,7 @@ def heights_above_ground(
         The file.
 
     Raises:
-        InputError: Something that the user can mend; no file was made then.
+        InputError: If an input or argument cannot be used; no file is made.
 
     Example:
         >>> heights_above_ground("dsm.tif", "heights.tif", dtm="dtm.tif")

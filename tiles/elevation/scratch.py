@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tiles.errors import InputError
+from tiles.errors import input_errors
 from tiles.types import Float64Array, Span
 
 
-class Plane:
-    """One value per cell in an unnamed file, which is deleted with the process.
+class ScratchRaster:
+    """Raster in an unnamed temporary file, which is deleted with the process.
 
     Args:
         shape: Rows and columns.
@@ -25,25 +25,21 @@ class Plane:
 
     def __init__(self, shape: tuple[int, int], kind: str, folder: Path) -> None:
         self._width, self._kind, self._folder = shape[1], np.dtype(kind), folder
-        try:
+        with self._write_errors():
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by Ground
-        except OSError as error:
-            raise self._fault(error) from error
 
-    def _fault(self, error: OSError) -> InputError:
-        fault = f"cannot hold what is worked on ({error.strerror})"
-        return InputError(self._folder, fault, "choose a writable folder with enough free space")
+    def _write_errors(self) -> AbstractContextManager[None]:
+        remedy = "choose a writable folder with enough free space"
+        return input_errors(self._folder, "cannot hold temporary files", remedy)
 
     def write(self, values: npt.NDArray[Any], window: tuple[Span, Span]) -> None:
         """Write a window [H, W]."""
         (top, _), (left, _) = window
-        try:
+        with self._write_errors():
             for row, line in enumerate(values.astype(self._kind), top):
                 self._file.seek((row * self._width + left) * self._kind.itemsize)
                 self._file.write(line.tobytes())
             self._file.flush()
-        except OSError as error:
-            raise self._fault(error) from error
 
     def read(self, window: tuple[Span, Span]) -> Float64Array:
         """Read a window, float64 [H, W]."""

@@ -25,9 +25,9 @@ PRIOR = 1e-6
 def outliers(low: Float64Array, cell: float) -> BoolArray:
     """Find cells far below all their neighbours: blunders of the surface model.
 
-    The paper closes with a disk of one cell; that takes a narrow lane between houses for a pit.
-    Here a pit must be closed by short lines in all four directions, so it has two cells at most
-    along each.
+    The closing with a disk of one cell in the paper also marks narrow lanes between houses. Here
+    the closings with lines of 3 cells must exceed a pit in all four directions, so that it is at
+    most two cells long in each.
 
     Args:
         low: Minimum surface [H, W] in metres, NaN where unknown.
@@ -112,10 +112,10 @@ def _finite(values: Float64Array) -> Float64Array:
 def fill(values: Float64Array, fallback: Float64Array, reach: int) -> Float64Array:
     """Interpolate a surface where it has gaps.
 
-    In place of the paper's inpainting, whose every cell depends on all: in each gap a plane is
-    fitted to the known cells within reach, weighted by ((R - d) / (R d))^3 at distance d, and its
-    height at the cell is taken (moving least squares; weights after Franke and Little). Planes
-    are met exactly, and known cells are kept.
+    In place of the paper's inpainting, in which every cell depends on all: for each gap cell a
+    plane is fitted to the known cells within reach, weighted by ((R - d) / (R d))^3 at distance d
+    (moving least squares; weights after Franke and Little). Planes are reproduced exactly, and
+    known cells are kept.
 
     Args:
         values: [H, W], NaN in gaps.
@@ -167,7 +167,7 @@ def _kernels(shape: tuple[int, int], reach: int) -> tuple[npt.NDArray[np.complex
     made = []
     for factor in (1.0, x, y, x * x, x * y, y * y):
         kernel = np.zeros(shape)
-        # If a wide kernel overlaps itself, no two cells are that far apart.
+        # Offsets that wrap onto each other exceed the array: no two cells are that far apart.
         kernel[np.ix_(offsets % shape[0], offsets % shape[1])] = weight * factor
         made.append(fft.rfft2(kernel))
     return tuple(made)

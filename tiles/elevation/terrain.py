@@ -46,7 +46,7 @@ class Terrain:
                 own, to = (pyproj.CRS.from_user_input(r.grid.crs).to_2d() for r in (dtm, dsm))
                 self._transformer = pyproj.Transformer.from_crs(to, own, always_xy=True)
             except (CRSError, ProjError) as error:
-                fault = f"its coordinates cannot be told from those of {dsm.name} ({error})"
+                fault = f"cannot be transformed to the CRS of {dsm.name} ({error})"
                 raise InputError(dtm.name, fault, "warp it to the same CRS") from error
         if not self._overlaps():
             fault = f"does not overlap {dsm.name}"

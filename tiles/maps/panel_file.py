@@ -83,10 +83,10 @@ class PanelFile:
         self._files.close()
 
     def _read(self) -> list[tuple[PanelProgress, int]]:
-        """Read the journal up to a torn line, or one whose pixels are no longer there.
+        """Read the journal up to an incomplete line, or one whose pixels are missing.
 
         Returns:
-            Entries and the bytes of pixels that each of them had; nothing if settings are others.
+            Each entry with the bytes of pixels at that time; none if the settings differ.
         """
         if self._settings is None:
             return []
@@ -164,7 +164,8 @@ class PanelFile:
         return path
 
     def _write_errors(self) -> AbstractContextManager[None]:
-        return disk_errors(self._path, can_continue=bool(self._entries))
+        resumable = self._settings is not None and bool(self._entries)
+        return disk_errors(self._path, can_continue=resumable)
 
 
 def _line(progress: PanelProgress, size: int) -> bytes:

@@ -34,7 +34,7 @@ class PanelProgress:
         """Return the progress from the values of its fields, as JSON holds them.
 
         Raises:
-            ValueError: If they are others; likewise TypeError.
+            ValueError, TypeError: If they do not fit the fields.
         """
         row, (tile_row, tile_column), predicted = values
         return cls(int(row), (int(tile_row), int(tile_column)), bool(predicted))

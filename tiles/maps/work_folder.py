@@ -143,7 +143,7 @@ def unfinished_panel_width(path: Path, settings: Mapping[str, Any]) -> int | Non
 
 
 def _journals(folder: Path) -> list[Path]:
-    """Return the journals in a folder. Pipes are none: they would wait for someone to write."""
+    """Return the journals in a folder, without named pipes, whose opening would block."""
     return sorted(file for file in folder.glob("*.journal") if file.is_file())
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from os import fspath
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+
+import rasterio
+from rasterio.errors import RasterioError
 
 from tiles.errors import InputError
 from tiles.files import check_writable
@@ -139,8 +143,12 @@ def check_target(path: Path, sources: Sequence[RasterName]) -> None:
         tiles.errors.InputError: ortho.tif: is an input of the map; choose another name
     """
     check_writable(path)
-    for source in sources:
-        # GDAL also reads sources that are not files.
-        with suppress(OSError):
-            if path.samefile(source):
-                raise InputError(path, "is an input of the map", "choose another name")
+    for source in sources if path.exists() else ():
+        # GDAL also reads sources that are not files, and virtual rasters of other files.
+        parts = [fspath(source)]
+        with suppress(RasterioError), rasterio.open(fspath(source)) as file:
+            parts += file.files
+        for part in parts:
+            with suppress(OSError, ValueError):
+                if path.samefile(part):
+                    raise InputError(path, "is an input of the map", "choose another name")

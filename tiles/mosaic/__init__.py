@@ -1,6 +1,6 @@
 """The mosaicker: cuts a raster into overlapping tiles, predicts them and blends them into maps.
 
-May import the nouns at the root of ``tiles``, :mod:`tiles.reading` and :mod:`tiles.maps`.
+It may import the root modules of ``tiles``, :mod:`tiles.reading` and :mod:`tiles.maps`.
 """
 
 from __future__ import annotations

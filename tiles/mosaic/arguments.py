@@ -10,7 +10,7 @@ import numpy as np
 
 from tiles.errors import InvalidValueError
 from tiles.files import absolute_if_file, output_path
-from tiles.maps.layers import ClassMap, Layer
+from tiles.maps.layers import ClassMap, Layer, ProbabilityMap
 from tiles.maps.writer import check_target
 from tiles.reading.array_raster import ArrayRaster
 from tiles.types import Float32Array, RasterName
@@ -40,11 +40,16 @@ def check_layers(
     if not names or len(set(names)) < len(names) or set(names) != set(paths):
         fault = f"names the layers {sorted(paths)}, but layers are {names}"
         raise InvalidValueError("out", fault, "give each layer a name and a path of its own")
-    classes = {layer.name for layer in every if isinstance(layer, ClassMap)}
+    classes = {layer.name: layer for layer in every if isinstance(layer, ClassMap)}
     for layer in every:
         if layer.of not in {None, *classes}:
-            fault = f"is of {layer.of!r}, which is no class map among the layers"
+            fault = f"refers to {layer.of!r}, which is no class map among the layers"
             raise InvalidValueError(f"layer {layer.name}", fault, "add that class map")
+        if isinstance(layer, ProbabilityMap) and (
+            list(layer.classes) != list(classes[layer.of].classes)
+        ):
+            fault = f"has other classes than {layer.of!r}"
+            raise InvalidValueError(f"layer {layer.name}", fault, "give both the same classes")
     return every, paths
 
 
@@ -61,9 +66,10 @@ def check_files(rasters: Sequence[RasterName], paths: Mapping[str, Path]) -> dic
     Raises:
         InputError: If a path cannot be written.
     """
-    if len({path.resolve() for path in paths.values()}) < len(paths):
-        fault = f"has one path twice: {sorted(map(str, paths.values()))}"
-        raise InvalidValueError("out", fault, "give each layer a path of its own")
+    # Styles and other sidecars have the name of the map without its suffix.
+    if len({path.resolve().with_suffix("") for path in paths.values()}) < len(paths):
+        fault = f"has one name twice: {sorted(map(str, paths.values()))}"
+        raise InvalidValueError("out", fault, "give each layer a name of its own")
     for path in paths.values():
         check_target(path, rasters)
     return dict(paths)

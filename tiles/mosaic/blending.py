@@ -15,7 +15,7 @@ from tiles.maps.layers import Layer, ProbabilityMap, bands, encode
 from tiles.maps.panel_store import PanelProgress, PanelStore
 from tiles.mosaic.batches import RowBlock
 from tiles.mosaic.tiling import Panel, TilingPlan
-from tiles.mosaic.windows import Window, axis_weights
+from tiles.mosaic.windows import WindowWeights, axis_weights
 from tiles.reading.resampling import resample
 from tiles.types import BoolArray, Span
 
@@ -71,7 +71,7 @@ class RollingBlend:
         progress: PanelProgress,
         layers: Sequence[Layer],
         panel_files: Mapping[str, PanelStore],
-        window: Window,
+        window: WindowWeights,
     ) -> None:
         self.progress = progress
         self._plan, self._panel, self._layers, self._panel_files = plan, panel, layers, panel_files

@@ -132,7 +132,7 @@ def mosaic(
         {'score': PosixPath('score.tif')}
     """
     if overlap is None:
-        overlap = (tile if isinstance(tile, int) else min(tile)) // 2
+        overlap = (tile if isinstance(tile, int) else min(tile, default=0)) // 2
     if batch_size < 1:
         fault = f"must be >= 1 tile, got {batch_size}"
         raise InvalidValueError("batch_size", fault, "give 1 or more")

@@ -18,7 +18,7 @@ from tiles.mosaic.batches import Batch, PixelSource, RowBlock, TileBatches, pref
 from tiles.mosaic.blending import RollingBlend
 from tiles.mosaic.networks import Network, PendingScores
 from tiles.mosaic.tiling import TilingPlan
-from tiles.mosaic.windows import Window
+from tiles.mosaic.windows import WindowWeights
 from tiles.reading.area import Area
 from tiles.reading.raster import GDAL_CACHE
 from tiles.reading.source import Source
@@ -67,7 +67,7 @@ class MosaicJob:
     panel_files: Sequence[dict[str, PanelStore]]
     batch_size: int
     fill: Float32Array
-    window_weights: Window
+    window_weights: WindowWeights
     run_file: Path
     area: Area | None = None
     network_area: Area | None = None

@@ -98,7 +98,7 @@ def _result(future: Future[Any]) -> Any:
         return future.result()
     except BrokenProcessPool as error:
         fault = "ended by itself, perhaps because memory ran out"
-        remedy = "start again, which continues the work"
+        remedy = "give it more memory, or use fewer processes, and start again"
         raise InputError("a process", fault, remedy) from error
 
 

@@ -14,7 +14,7 @@ from tiles.types import Float32Array
 LARGEST_TILE: Final = 2**14
 """Bound of the edge of a tile: three bands of it take 3 GB."""
 
-Window = npt.NDArray[np.float64]
+WindowWeights = npt.NDArray[np.float64]
 """Weights of the pixels along one axis of a tile, float64 [tile], all positive."""
 
 Blend = str | Callable[[int], Sequence[float] | npt.NDArray[np.floating]]
@@ -23,8 +23,8 @@ Blend = str | Callable[[int], Sequence[float] | npt.NDArray[np.floating]]
 DEFAULT_BLEND: Final = "cosine"
 
 
-def cosine_window(tile: int) -> Window:
-    """Return a squared sine (raised cosine) over one tile, nowhere zero.
+def cosine_window(tile: int) -> WindowWeights:
+    """Return a Hann window (squared sine) over one tile, nowhere zero.
 
     Args:
         tile: Edge of the tile in pixels.
@@ -32,23 +32,23 @@ def cosine_window(tile: int) -> Window:
     Returns:
         float64 [tile], symmetric; at 50 % overlap the weights of neighbours sum to 1.
     """
-    weight: Window = np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2
+    weight: WindowWeights = np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2
     return weight
 
 
-def linear_window(tile: int) -> Window:
+def linear_window(tile: int) -> WindowWeights:
     """Return a triangle over one tile: weights fall linearly from the centre to the edge."""
     rising = np.arange(tile) + 0.5
-    weight: Window = np.minimum(rising, rising[::-1])
+    weight: WindowWeights = np.minimum(rising, rising[::-1])
     return weight
 
 
-def uniform_window(tile: int) -> Window:
+def uniform_window(tile: int) -> WindowWeights:
     """Return equal weights: tiles that overlap are averaged."""
     return np.ones(tile)
 
 
-BLENDS: Final[dict[str, Callable[[int], Window]]] = {
+BLENDS: Final[dict[str, Callable[[int], WindowWeights]]] = {
     "cosine": cosine_window,
     "linear": linear_window,
     "uniform": uniform_window,
@@ -56,7 +56,7 @@ BLENDS: Final[dict[str, Callable[[int], Window]]] = {
 """Windows by the names that the argument `blend` of the mosaicker takes."""
 
 
-def find_window(blend: Blend, tile: int) -> Window:
+def find_window(blend: Blend, tile: int) -> WindowWeights:
     """Return the window of a tile.
 
     Args:
@@ -80,12 +80,12 @@ def find_window(blend: Blend, tile: int) -> Window:
         blend = BLENDS[blend]
     weights = np.asarray(blend(max(tile, 1)), np.float64)
     if weights.shape != (max(tile, 1),) or not (np.isfinite(weights) & (weights > 0)).all():
-        fault = f"must give {tile} positive weights, got {weights.shape} from {weights.min():g}"
+        fault = f"must give {tile} positive weights, got {np.array2string(weights, threshold=6)}"
         raise InvalidValueError("blend", fault, "return a weight > 0 for each pixel of a tile")
     return weights
 
 
-def axis_weights(starts: Sequence[int], window: Window, length: int) -> Float32Array:
+def axis_weights(starts: Sequence[int], window: WindowWeights, length: int) -> Float32Array:
     """Return the weights of all tiles along one axis, which sum to 1 in every pixel.
 
     Args:

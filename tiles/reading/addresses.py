@@ -71,7 +71,7 @@ def _resolve(
 
 
 def raster_stem(raster: RasterName) -> str:
-    """Return a name for what is made of a raster.
+    """Return the base name of outputs of a raster.
 
     Returns:
         The name of a file without its ending, of a URL without its query, and the host of a tile

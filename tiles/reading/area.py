@@ -70,7 +70,7 @@ class Area:
             with input_errors("area", "cannot be enlarged", "simplify it", GEOSException):
                 shapes = shapely.buffer(shapes, self._margin)
         shapely.prepare(shapes)
-        # Of many polygons, few meet a block; their union would take hours.
+        # Query a tree: the union of many polygons would take hours.
         self._shapes = STRtree(shapes)
         self._bounds = shapely.total_bounds(shapes)
         self._block = lru_cache(_CACHED_BLOCKS)(self._rasterise)
@@ -173,7 +173,7 @@ def read_area(path: RasterName, grid: PixelGrid) -> Area:
         ...     read_area("area.gpkg", ortho.grid).window
         ((0, 96), (0, 48))
     """
-    # GEOS's warnings of overflows and NaN: what they lead to is looked at.
+    # GEOS warns of overflow and NaN; `to_pixels` drops non-finite shapes.
     with (
         np.errstate(invalid="ignore", over="ignore"),
         input_errors(fspath(path), "cannot be cut", "simplify it", ProjError, GEOSException),

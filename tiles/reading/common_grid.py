@@ -22,7 +22,7 @@ from tiles.types import Span
 MAX_EMPTY_RATIO, MAX_EMPTY_LENGTH = 100, 100_000
 
 FARTHEST = 2.0**24
-"""Bound of the rows and columns of the first file's grid at which another file may lie."""
+"""Largest row or column, on the first file's grid, at which another file may lie."""
 
 Window = tuple[Span, Span]
 """Rows and columns of a grid, which may lie beyond it."""
@@ -57,7 +57,7 @@ def covered_window(file: SourceFile, grid: PixelGrid) -> Window:
     """
     extent = extent_in_pixels(file.name, file.grid, grid)
     if not all(abs(end) < FARTHEST for ends in extent for end in ends):
-        fault = "does not lie near the other files, or has pixels of another size by far"
+        fault = "is far from the other files, or has pixels of a very different size"
         raise InputError(file.name, fault, "map it by itself, or correct its geotransform")
     rows, columns = (
         (math.floor(low + PIXEL_TOLERANCE), math.ceil(high - PIXEL_TOLERANCE))

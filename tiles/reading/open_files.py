@@ -77,10 +77,11 @@ class OpenFiles(Closeable):
         except InputError as error:
             fault = f"cannot be read any more ({error.fault})"
             raise type(error)(source.name, fault, "put it back") from error
-        self._open[source] = file
         if (file.grid, file.dtype) != (source.grid, source.dtype):
+            file.close()
             fault = "cannot be read any more (it was replaced)"
             raise InputError(source.name, fault, "start again")
+        self._open[source] = file
         return file
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ FIRST_COLLECTION = 4
 def read_polygons(name: str) -> GeoSeries:
     """Read the polygons of a file; each is valid.
 
-    What its driver repairs or leaves out is a warning with the file's name.
+    The driver's warnings are issued again, with the file's name.
 
     Args:
         name: Path of the file, or anything else that geopandas reads.
@@ -57,7 +57,7 @@ def read_polygons(name: str) -> GeoSeries:
     polygons = valid_polygons(shapes)
     if not polygons:
         raise InputError(name, "has no polygons", "give a layer of polygons")
-    # An error would have said enough; a feature that is left out must be known.
+    # Without an error, the user must still learn of skipped features.
     for remark in sorted({str(remark.message) for remark in remarks}):
         warnings.warn(f"{name}: {remark}", stacklevel=2)
     return GeoSeries(polygons, crs=frame.crs)
@@ -109,9 +109,9 @@ def only_polygons(shapes: Any) -> list[Any]:
 
 
 def valid_polygons(shapes: Any) -> list[Any]:
-    """Return the polygons of any shapes, each with an interior that is told from its exterior."""
+    """Return the polygons among shapes of any type, with invalid ones repaired."""
     polygons = np.array(only_polygons(shapes), dtype=object)
     valid = shapely.is_valid(polygons)
-    # Repairing takes long, also where there is nothing to repair.
+    # make_valid is slow, even for valid polygons.
     repaired = shapely.make_valid(polygons[~valid], method="structure")
     return [*polygons[valid], *only_polygons(repaired)]

@@ -130,14 +130,14 @@ class Raster(Closeable):
             stack.pop_all()
 
     def _check_mask_file(self) -> None:
-        """Refuse a mask beside the raster that GDAL cannot read, and would ignore."""
+        """Raise an error for a `.msk` file that GDAL cannot read and would ignore."""
         mask = f"{self._path}.msk"
         if not os.path.isfile(mask):  # noqa: PTH113 - any name, also one that no path can have
             return
-        with rasterio.Env():  # else GDAL would print its own words, too
+        with rasterio.Env():  # keeps GDAL from printing its message
             flags = self._file.mask_flag_enums
         if [MaskFlags.all_valid] in flags:
-            raise InputError(mask, "cannot be read as a mask", "mend or remove it")
+            raise InputError(mask, "cannot be read as a mask", "repair or remove it")
 
     def _read_grid(self) -> PixelGrid:
         file = self._file

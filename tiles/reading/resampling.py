@@ -100,8 +100,8 @@ def weights_at(old: int, first: float, step: float, count: int) -> ResamplingWei
         old: Number of old pixels.
         first: Start of the first new pixel, in old pixels.
         step: Size of a new pixel, in old pixels.
-        count: Number of new pixels. Their centres lie in the old pixels; of those that lie in them
-            in part, this part counts.
+        count: Number of new pixels. Their centres lie in the old extent; a new pixel that extends
+            beyond it is the average of its inner part.
 
     Returns:
         The weights: area-weighted averages if `step` > 1, and linear interpolation if not. They are
@@ -112,7 +112,7 @@ def weights_at(old: int, first: float, step: float, count: int) -> ResamplingWei
         >>> weights_at(old=4, first=1.0, step=2.0, count=1).weight.tolist()
         [[0.5], [0.5]]
     """
-    # Rounded, so that a border of both kinds of pixels is one place.
+    # Rounded, so that common borders of old and new pixels coincide.
     borders = np.round(first + step * np.arange(count + 1), 9)
     if step > 1:
         low, high = np.clip(borders[:-1], 0, old), np.clip(borders[1:], 0, old)
@@ -129,7 +129,7 @@ def weights_at(old: int, first: float, step: float, count: int) -> ResamplingWei
 
 
 def _weights(number: Int64Array, weight: Float64Array, old: int) -> ResamplingWeights:
-    """Return weights of old pixels, of which those beyond the edge are those at the edge."""
+    """Return the weights, with old pixels beyond the edge replaced by those at the edge."""
     index = np.clip(number, 0, old - 1)
     used = weight > 0
     first = np.where(used, index, old).min(axis=0)

@@ -49,7 +49,7 @@ class Source(Closeable):
         bands: Numbers of the bands wanted, from 1, or their names; by default all except alpha. A
             name is looked up in each file.
         crs: Coordinate reference system to read in; by default that of the first file.
-        classes: Whether values are classes: in another CRS the nearest one counts.
+        classes: Whether values are classes, which are resampled by nearest neighbour.
 
     Attributes:
         name: Name in error messages.

@@ -48,8 +48,8 @@ def is_item(raster: RasterName) -> bool:
 def open_item(address: str, bands: BandSelection | None = None) -> RasterName:
     """Return the raster that a STAC Item describes.
 
-    That is its only image, or that whose name follows ``#``, or else a raster of the bands that are
-    wanted, if the Item says which of its images have them; they may lie in a file each.
+    That is the asset named after ``#``; or else a stack of the wanted bands, if the Item says which
+    images have them (each may be a file of its own); or else its only image.
 
     Args:
         address: Path or URL of the Item, and perhaps the name of one of its assets:

@@ -145,10 +145,10 @@ def _open_wmts(address: str, area: RasterName, gsd: float) -> VirtualRaster:
 def _nearest_level(address: str, bounds: tuple[float, float, float, float], gsd: float) -> int:
     """Return the zoom level of a WMTS layer whose pixels come nearest to a size on the ground."""
 
-    # Every look at a level may fetch the service's capabilities again.
+    # Opening a level may fetch the service's capabilities again.
     @cache
     def too_fine(level: int) -> float:
-        """Return the logarithm of how much finer than wanted a level is; infinity beyond all."""
+        """Return log(gsd / pixel size) of a level; infinity if there is no such level."""
         try:
             with rasterio.open(f"{address},zoom_level={level}") as service:
                 return math.log(gsd / _gsd_at(PixelGrid.of(service), bounds))

@@ -115,7 +115,8 @@ class WarpedOverlay:
         positions, inside = self._positions(rows, columns)
         if not inside.any():
             return
-        # float32 is exact for integers of two bytes; longer ones and doubles need float64.
+        # float32 is exact for integers of two bytes; longer ones and doubles need float64, unless
+        # they are averages, which `resample` computes in float32.
         dtype = np.result_type(self._raster.dtype, np.float32)
         nearest, lower, upper, share, spans = [], [], [], [], []
         for position, size in zip(positions, self._size, strict=True):

@@ -1,6 +1,6 @@
 """Maps as polygons: areas of land cover, and buildings with heights, as GeoPackages.
 
-May import the nouns at the root of ``tiles`` and :mod:`tiles.reading`.
+It may import the root modules of ``tiles`` and :mod:`tiles.reading`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
 from tiles.vectors.building_styles import blocks_style, footprints_style
-from tiles.vectors.class_raster import ClassRaster, class_number, heights_on, unit_of
+from tiles.vectors.class_raster import ClassRaster, class_number, heights_on, metres_per_unit
 from tiles.vectors.components import Samples
 from tiles.vectors.footprints import block, right_angled
 from tiles.vectors.geopackage import GeoPackage
@@ -45,10 +45,10 @@ def buildings(
     "absolute", or "relative" to stand on a terrain); their heights are in the unit of the CRS.
     Seen as flat geometries their walls have no area, so that 2D validity checks reject them.
 
-    A building is what shares edges, as in :func:`land_cover_polygons`, and holes are filled by the
-    same rule; courtyards stay. Its figures are those of all its own pixels, not of filled holes,
-    however it is simplified. Memory depends on the panel and on buildings that reach from panel to
-    panel: 8 bytes per pixel of these.
+    A building is a 4-connected group of pixels. Holes are filled as in :func:`land_cover_polygons`;
+    courtyards stay. Attributes are those of the building's own pixels, without filled holes and
+    before simplification. Memory depends on the panel and on buildings that span several panels:
+    8 bytes per pixel of these.
 
     Args:
         land_cover: A land-cover map, as for :func:`land_cover_polygons`.
@@ -66,12 +66,11 @@ def buildings(
         The file. Both layers have the attributes `id` (from 1, in the order of the buildings'
         first pixels, from top left to bottom right), `area_m2`, `height_m` and `height_p95_m`
         (median and 95th percentile, interpolated linearly) and `volume_m3` (sum of the heights
-        times the area of a pixel). Pixels without height are left out of the last three; a
-        building without any has null there. It has no block, and neither has one whose median is
-        not above 0.
+        times the area of a pixel). Pixels without a height are left out of the last three, which
+        are null for a building without any. A building has no block if its median is null or <= 0.
 
     Raises:
-        InputError: Something that the user can mend; no file was made then.
+        InputError: If an input or argument cannot be used; no file is made.
 
     Example:
         >>> import geopandas
@@ -87,7 +86,7 @@ def buildings(
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), ExitStack() as stack:
         source = stack.enter_context(ClassRaster(land_cover))
         number = class_number(source, building)
-        unit = unit_of(source.grid, source.name)
+        unit = metres_per_unit(source.grid, source.name)
         read_heights = stack.enter_context(heights_on(height, source))
         inputs = [Path(land_cover), Path(height)]
         package = stack.enter_context(GeoPackage(output_path(out), source.grid.crs, inputs))
@@ -144,7 +143,7 @@ def buildings_of_folder(
         The files, sorted by name. Maps without heights are passed over.
 
     Raises:
-        InputError: Something that the user can mend, also that there is no pair of maps.
+        InputError: If there is no pair of maps, or one cannot be used.
 
     Example:
         >>> from shutil import copy

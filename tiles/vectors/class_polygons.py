@@ -14,7 +14,7 @@ from tiles.files import output_path
 from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
-from tiles.vectors.class_raster import ClassRaster, find_class, unit_of
+from tiles.vectors.class_raster import ClassRaster, find_class, metres_per_unit
 from tiles.vectors.footprints import right_angled
 from tiles.vectors.geopackage import GeoPackage
 from tiles.vectors.labelling import Sweep
@@ -62,7 +62,7 @@ def land_cover_polygons(
         were filled).
 
     Raises:
-        InputError: Something that the user can mend; no file was made then.
+        InputError: If an input or argument cannot be used; no file is made.
 
     Example:
         >>> import geopandas
@@ -73,7 +73,7 @@ def land_cover_polygons(
     check_sizes(panel=panel, min_area=min_area, simplify=simplify)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), ExitStack() as stack:
         source = stack.enter_context(ClassRaster(map_, classes))
-        unit = unit_of(source.grid, source.name)
+        unit = metres_per_unit(source.grid, source.name)
         package = stack.enter_context(GeoPackage(output_path(out), source.grid.crs, [Path(map_)]))
         wanted = np.arange(256) != UNKNOWN_CLASS
         sweep = Sweep(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ class ClassRaster(Closeable):
             self.name, self.grid = self._raster.name, self._raster.grid
             if len(self._raster.bands) != 1:
                 self._refuse(f"has {len(self._raster.bands)} bands")
-            kind = self._raster.read((0, 1), (0, 1))[0].dtype
+            kind = self._raster.dtype
             if kind != np.uint8:
                 self._refuse(f"has values of type {kind}")
             self.names = list(classes) if classes is not None else category_names(path)
@@ -116,11 +117,11 @@ def find_class(source: ClassRaster, name: str) -> int | None:
     return folded.index(name.casefold()) if name.casefold() in folded else None
 
 
-def unit_of(grid: PixelGrid, name: str) -> float:
-    """Return the metres in a unit of the map's coordinates; areas on the map must be true.
+def metres_per_unit(grid: PixelGrid, name: str) -> float:
+    """Return the metres per unit of the map's CRS, which must preserve areas within 2 %.
 
     Raises:
-        InputError: Coordinates are degrees, or the projection does not keep areas within 2 %.
+        InputError: If it does not, or its unit is the degree.
     """
     west, south, east, north = grid.bounds
     crs = pyproj.CRS.from_user_input(grid.crs)
@@ -132,8 +133,11 @@ def unit_of(grid: PixelGrid, name: str) -> float:
         project = pyproj.Proj(crs)
         longitude, latitude = project(longitude, latitude, inverse=True)
         scale = float(project.get_factors(longitude, latitude).areal_scale)
-        if abs(scale - 1) > _AREA_ERROR:
+        if not abs(scale - 1) <= _AREA_ERROR:  # also if it is NaN
             fault = f"has a projection that shows areas {scale:.3g} times as large"
+    if fault and not (math.isfinite(longitude) and math.isfinite(latitude)):
+        fault = "has coordinates outside the domain of its CRS"
+        raise InputError(name, fault, "assign the right one")
     if fault:
         zone = min(60, max(1, int((longitude + 180) // 6) + 1))
         utm = f"EPSG:{32600 + zone if latitude >= 0 else 32700 + zone}"

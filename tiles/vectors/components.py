@@ -19,9 +19,9 @@ class Corners:
         area: int32 [K], the area's number.
         row: int32 [K], row of the pixels below the corner.
         column: int32 [K], column of the pixels to its right.
-        kind: int8 [K], which of the four pixels around it is the area's alone: 0 upper left,
-            1 upper right, 2 lower left, 3 lower right; or 4, three of them are the area's. Where
-            wanted, 5 stands twice at each point where two other areas meet at a straight edge.
+        kind: int8 [K], the pixel at whose convex corner it lies: 0 upper left, 1 upper right,
+            2 lower left, 3 lower right; 4 is a concave corner. With `meetings`, 5 marks, twice,
+            each point on a straight edge of the area at which two other areas meet.
     """
 
     area: Int32Array
@@ -39,8 +39,8 @@ class Corners:
             np.concatenate([part.kind for part in parts]),
         )
 
-    def of(self, number: Int32Array) -> Corners:
-        """Return the corners of the areas that get a new number, by the old one; others get -1."""
+    def renumbered(self, number: Int32Array) -> Corners:
+        """Renumber the corners from i to `number[i]`, and drop those that get -1."""
         area = number[self.area]
         keep = area >= 0
         return Corners(area[keep], self.row[keep], self.column[keep], self.kind[keep])
@@ -66,8 +66,8 @@ class Samples:
             np.concatenate([part.height for part in parts]),
         )
 
-    def of(self, number: Int32Array) -> Samples:
-        """Return the samples of the areas that get a new number, by the old one; others get -1."""
+    def renumbered(self, number: Int32Array) -> Samples:
+        """Renumber the samples from i to `number[i]`, and drop those that get -1."""
         area = number[self.area]
         keep = area >= 0
         return Samples(area[keep], self.height[keep])
@@ -110,7 +110,7 @@ class Areas:
             Samples.joined([part.samples for part in parts]),
         )
 
-    def of(self, number: Int32Array, count: int) -> Areas:
+    def merged(self, number: Int32Array, count: int) -> Areas:
         """Merge the areas by new numbers below `count`; those that share a number become one.
 
         Args:
@@ -125,4 +125,5 @@ class Areas:
         np.add.at(pixels, new, self.pixels[keep])
         first = np.full(count, np.iinfo(np.int64).max)
         np.minimum.at(first, new, self.first[keep])
-        return Areas(value, pixels, first, self.corners.of(number), self.samples.of(number))
+        corners, samples = self.corners.renumbered(number), self.samples.renumbered(number)
+        return Areas(value, pixels, first, corners, samples)

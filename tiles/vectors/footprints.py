@@ -37,9 +37,9 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
 
     The outline is simplified (Douglas and Peucker 1973), each edge goes to the nearer of two
     perpendicular directions, and neighbours of one direction become one wall at the mean position
-    of the outline; steps and niches below the tolerance are straightened. The
-    directions are the length-weighted mean of the edges' and that of the smallest rectangle around;
-    what covers the outline better is taken.
+    of the outline; steps and niches below the tolerance are straightened. Two directions are tried:
+    the mean of the edges', weighted by squared length, and that of the smallest enclosing
+    rectangle. The footprint with the higher intersection over union is taken.
 
     Args:
         outline: Outline made of pixels, in a metric CRS.
@@ -60,7 +60,7 @@ def right_angled(outline: Polygon, tolerance: float) -> Polygon:
         made = _squared(local, plain, angle, tolerance)
         if made is None or not made.is_valid:
             continue
-        # The corners of a building that the map's edge cuts are unknown.
+        # Reject far corners, as arise where the map's edge cuts a building.
         corners = shapely.points(np.asarray(made.exterior.coords))
         if np.max(shapely.distance(corners, local.exterior)) > 2 * tolerance:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyogrio
 import shapely
 from rasterio.crs import CRS
 
-from tiles.errors import InputError, InvalidValueError
+from tiles.errors import GDAL_ERRORS, InputError, InvalidValueError, input_errors
 from tiles.files import Closeable, check_writable, locked
 
 Column = npt.NDArray[Any]
@@ -29,8 +29,8 @@ GEOMETRY = "geom"
 class GeoPackage(Closeable):
     """Writer of a GeoPackage, which gets its name when it is complete.
 
-    Features are put off on disk as they are found, and only 60 bytes or so of each are held; when
-    all are known they are written in order.
+    Features are stored on disk as they are found, with about 60 bytes of each in memory; when all
+    are known, they are written in order.
 
     Args:
         path: The file, ending in `.gpkg`.
@@ -41,17 +41,15 @@ class GeoPackage(Closeable):
     def __init__(self, path: Path, crs: CRS, inputs: list[Path]) -> None:
         self.path, self.crs = path, crs
         self._check(inputs)
-        self._aside = path.with_name(f".{path.name}.parts")
+        self._temporary = path.with_name(f".{path.name}.parts")
         with ExitStack() as stack:
             lock, remedy = path.with_name(f".{path.name}.lock"), "wait for it, or stop it"
             stack.enter_context(locked(lock, path, remedy))
-            try:
-                if self._aside.is_dir() and not self._aside.is_symlink():
-                    shutil.rmtree(self._aside)  # left by a run that was killed
-                self._aside.mkdir()
-                self._parts = (self._aside / "parts").open("w+b")
-            except OSError as error:
-                raise self._unwritable(error) from error
+            with self._write_errors():
+                if self._temporary.is_dir() and not self._temporary.is_symlink():
+                    shutil.rmtree(self._temporary)  # left by a run that was killed
+                self._temporary.mkdir()
+                self._parts = (self._temporary / "parts").open("w+b")
             self._lock = stack.pop_all()
         self._at = 0
         self._keys: list[npt.NDArray[np.int64]] = []
@@ -65,11 +63,13 @@ class GeoPackage(Closeable):
             raise InvalidValueError(path, "must end in .gpkg", "give another name")
         check_writable(path)
         if path.exists() and any(file.exists() and path.samefile(file) for file in inputs):
-            raise InputError(path, "is the map itself", "choose another name")
+            raise InputError(path, "is an input", "choose another name")
 
-    def _unwritable(self, error: Exception) -> InputError:
-        fault = f"cannot be written ({' '.join(str(error).split())[:200]})"
-        return InputError(self.path, fault, "choose a writable folder with enough free space")
+    def _write_errors(self) -> AbstractContextManager[None]:
+        """Raise an :class:`InputError` if the file cannot be written."""
+        remedy = "choose a writable folder with enough free space"
+        # pyogrio's errors are RuntimeErrors.
+        return input_errors(self.path, "cannot be written", remedy, *GDAL_ERRORS, RuntimeError)
 
     def add(
         self, keys: npt.NDArray[np.int64], shapes: npt.NDArray[Any], columns: Mapping[str, Column]
@@ -88,10 +88,8 @@ class GeoPackage(Closeable):
         self._offsets.append(self._at + np.cumsum(lengths) - lengths)
         self._columns.append(columns)
         self._at += int(lengths.sum())
-        try:
+        with self._write_errors():
             self._parts.writelines(parts)
-        except OSError as error:
-            raise self._unwritable(error) from error
 
     def batches(
         self, size: int | None = BATCH
@@ -110,10 +108,8 @@ class GeoPackage(Closeable):
         step = size or max(1, len(order))
         for start in range(0, max(1, len(order)), step):
             chosen = order[start : start + step]
-            try:
+            with self._write_errors():
                 parts = [self._part(int(offsets[i]), int(lengths[i])) for i in chosen]
-            except OSError as error:
-                raise self._unwritable(error) from error
             shapes = shapely.from_wkb(np.array(parts, dtype=object))
             yield shapes, {name: column[chosen] for name, column in columns.items()}
 
@@ -133,8 +129,8 @@ class GeoPackage(Closeable):
             columns: Attributes [N] by name.
         """
         frame = geopandas.GeoDataFrame(dict(columns), geometry=shapes, crs=self.crs)
-        target = self._aside / self.path.name
-        try:
+        target = self._temporary / self.path.name
+        with self._write_errors():
             frame.to_file(
                 target,
                 layer=layer,
@@ -146,8 +142,6 @@ class GeoPackage(Closeable):
                 dataset_options={"VERSION": "1.2"},
                 layer_options={"GEOMETRY_NAME": GEOMETRY},
             )
-        except (OSError, RuntimeError) as error:  # pyogrio's errors are RuntimeErrors.
-            raise self._unwritable(error) from error
 
     def write_styles(self, styles: Mapping[str, str]) -> None:
         """Store the styles that QGIS gives to layers when it opens them.
@@ -170,21 +164,17 @@ class GeoPackage(Closeable):
                 "update_time": pandas.Timestamp.now(),
             }
         )
-        target = self._aside / self.path.name
-        try:
+        target = self._temporary / self.path.name
+        with self._write_errors():
             pyogrio.write_dataframe(table, target, layer="layer_styles", driver="GPKG", append=True)
-        except (OSError, RuntimeError) as error:
-            raise self._unwritable(error) from error
 
     def publish(self) -> Path:
         """Give the finished file its name."""
-        try:
+        with self._write_errors():
             # Journals of an older file that a program had open do not belong to this one.
             for suffix in ("-wal", "-shm", "-journal"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-            (self._aside / self.path.name).replace(self.path)
-        except OSError as error:
-            raise self._unwritable(error) from error
+            (self._temporary / self.path.name).replace(self.path)
         return self.path
 
     def close(self) -> None:
@@ -194,5 +184,5 @@ class GeoPackage(Closeable):
         except OSError:  # The disk is full; the first error is the one that matters.
             pass
         finally:
-            shutil.rmtree(self._aside, ignore_errors=True)
+            shutil.rmtree(self._temporary, ignore_errors=True)
             self._lock.close()

@@ -152,9 +152,9 @@ class Sweep:
                 front.advance(classes, numbers, left, right)
                 unfinished = front.unfinished(number, count)
                 done = np.where(unfinished, -1, np.cumsum(~unfinished) - 1).astype(np.int32)
-                yield both.of(done[number], int(np.count_nonzero(~unfinished)))
+                yield both.merged(done[number], int(np.count_nonzero(~unfinished)))
                 kept = np.where(unfinished, np.cumsum(unfinished) - 1, -1).astype(np.int32)
-                open_ = both.of(kept[number], int(np.count_nonzero(unfinished)))
+                open_ = both.merged(kept[number], int(np.count_nonzero(unfinished)))
                 front.renumber(kept[number])
 
     def _samples(
@@ -179,9 +179,9 @@ def _neighbours(around: UInt8Array, belong: Int32Array) -> tuple[Int32Array, Int
 
 
 class _Front:
-    """Pixels that were read and are neighbours of pixels that were not.
+    """Classes and area numbers of the pixels along the border between read and unread panels.
 
-    Of each, class and number of the area; beyond the map, unknown and -1.
+    Beyond the map, the class is unknown and the number is -1.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:

@@ -16,8 +16,8 @@ from tiles.vectors.components import Areas
 from tiles.vectors.labelling import Sweep
 from tiles.vectors.outlines import Outlines
 
-# Noise of outlines; right-angled footprints have no shorter steps.
-_WAVER_M, _WAVER_PIXELS = 0.5, 1.5
+# Noise of outlines, in m and in pixels; right-angled footprints have no shorter steps.
+_NOISE_M, _NOISE_PIXELS = 0.5, 1.5
 
 
 def check_sizes(panel: int, **sizes: float) -> None:
@@ -31,7 +31,7 @@ def check_sizes(panel: int, **sizes: float) -> None:
 
 def right_angle_tolerance(source: ClassRaster) -> float:
     """Return the tolerance for right angles, in m."""
-    return max(_WAVER_M, _WAVER_PIXELS * source.grid.gsd)
+    return max(_NOISE_M, _NOISE_PIXELS * source.grid.gsd)
 
 
 def found_regions(
@@ -45,13 +45,13 @@ def found_regions(
     least = min_area / source.pixel_area
     blanks = np.zeros((0, 2), np.int64)
     for done, areas in enumerate(sweep, start=1):
-        # An area inside another is finished no later, and larger ones fit into no filled hole.
+        # Enclosed areas finish no later than enclosing ones; larger ones fit into no filled hole.
         blank = areas.first[(areas.value == UNKNOWN_CLASS) & (areas.pixels < least)]
         here = np.stack(np.divmod(blank, source.grid.width), axis=1)
         blanks = np.concatenate([blanks, here])
         large = wanted[areas.value] & (areas.pixels >= least)
         count = int(np.count_nonzero(large))
-        chosen = areas.of(np.where(large, np.cumsum(large) - 1, -1).astype(np.int32), count)
+        chosen = areas.merged(np.where(large, np.cumsum(large) - 1, -1).astype(np.int32), count)
         outlines = Outlines(chosen.corners, count, least, blanks)
         yield chosen, outlines, outlines.polygons(source.grid.transform)
         if progress is not None:

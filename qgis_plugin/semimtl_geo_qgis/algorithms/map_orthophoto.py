@@ -40,11 +40,11 @@ class MapOrthophoto(CommandAlgorithm):
         "Without one, the model of the package is used, which knows impervious surfaces, low "
         "vegetation, buildings, trees and water of RGB orthophotos of 0.2 to 0.6 m.</p>"
         "<p><b>Bands</b>: numbers or names of the bands that the model wants, such as 4,1,2; "
-        "without them, all bands in the order of the file.</p>"
-        "<p><b>White</b>: value that is full brightness, such as 4095 for 12 bits in a file of "
-        "16; without it, the largest value of the type.</p>"
-        "<p><b>Domain</b>: training domain whose sensor made the orthophoto. Without it, the "
-        "network is adapted to the orthophoto, which needs no labels.</p>"
+        "without them, bands that the file names as the model does, else all but alpha.</p>"
+        "<p><b>White</b>: pixel value of full brightness, such as 4095 for 12-bit data in a "
+        "16-bit file; without it, that of the model, or the largest value of the type.</p>"
+        "<p><b>Domain</b>: training domain whose BatchNorm statistics are used. Without it, they "
+        "are re-estimated on the orthophoto, which needs no labels.</p>"
         "<p>A run that was canceled is continued by the next one with the same settings.</p>"
     )
 

@@ -1,7 +1,7 @@
 """Adapters of the ISPRS benchmark: Potsdam and Vaihingen.
 
-May import the modules of :mod:`semimtl_geo.prepare` and :mod:`semimtl_geo.prepare.rasters`, class
-schemes and ``tiles``.
+It may import the modules of :mod:`semimtl_geo.prepare` and :mod:`semimtl_geo.prepare.rasters`,
+class schemes and ``tiles``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Adapter of users' own folders of rasters, which a YAML file describes.
 
-May import the modules of :mod:`semimtl_geo.prepare` and :mod:`semimtl_geo.prepare.rasters`, and
+It may import the modules of :mod:`semimtl_geo.prepare` and :mod:`semimtl_geo.prepare.rasters`, and
 ``tiles``.
 """
 

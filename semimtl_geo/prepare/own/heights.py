@@ -36,7 +36,8 @@ class HeightRasters(Source):
     """
 
     def __init__(self, paths: Sequence[Path], settings: HeightSettings) -> None:
-        super().__init__(paths, None if settings.band is None else [settings.band])
+        bands = None if settings.band is None else [settings.band]
+        super().__init__(paths, bands)
         try:
             if len(self.bands) != 1:
                 fault = f"must have one band of heights, has {len(self.bands)} bands"
@@ -44,7 +45,7 @@ class HeightRasters(Source):
                 raise InputError(self.name, fault, remedy)
             self._scale, self._offset = settings.scale, settings.offset
             if self._scale is None:
-                self._scale, offset, unit = band_units(paths, self.bands[0])
+                self._scale, offset, unit = band_units(paths, bands)
                 self._offset += offset
                 if unit.strip().lower() not in METRES:
                     remedy = "give height: {scale: metres per unit} in scenes.yaml"

@@ -1,6 +1,6 @@
 """Scenes from classified laser points (LAS, LAZ, COPC), with an orthophoto or their own colours.
 
-The points give heights above ground and, with the image, land cover. May import what
+The points give heights above ground and, with the image, land cover. It may import what
 :mod:`semimtl_geo.prepare` may.
 """
 

@@ -1,4 +1,4 @@
 """Reading and resampling of raw rasters, and writing of scenes, for all adapters.
 
-May import the modules of :mod:`semimtl_geo.prepare` and ``tiles``.
+It may import the modules of :mod:`semimtl_geo.prepare` and ``tiles``.
 """

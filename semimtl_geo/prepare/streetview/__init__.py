@@ -1,7 +1,7 @@
 """Adapters of street-view archives: Cityscapes and Synscapes.
 
-May import the modules of :mod:`semimtl_geo.prepare`, :mod:`semimtl_geo.streetview`, class schemes
-and ``tiles``.
+It may import the modules of :mod:`semimtl_geo.prepare`, :mod:`semimtl_geo.streetview`, class
+schemes and ``tiles``.
 """
 
 from __future__ import annotations

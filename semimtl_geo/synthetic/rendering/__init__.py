@@ -1,4 +1,4 @@
 """Images of synthetic towns: painting of surfaces, light and sensor.
 
-May import :mod:`semimtl_geo.synthetic.town`.
+It may import :mod:`semimtl_geo.synthetic.town`.
 """

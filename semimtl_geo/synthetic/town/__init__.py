@@ -1,4 +1,4 @@
 """Layouts of synthetic towns: streets, blocks, buildings, trees and cars.
 
-May import no other room of this project.
+It imports no other package of this project.
 """

@@ -83,8 +83,8 @@ def test_a_coarse_raster_is_remarked_on(
     assert run("net.ckpt far.tif") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "was trained on" in line]
     assert lines == [
-        "far.tif: pixels of 0.61 m, the network was trained on 0.3 m; maps of so coarse an image "
-        "are a guess"
+        "far.tif: pixels of 0.61 m, the network was trained on 0.3 m; maps of such coarse "
+        "images are unreliable"
     ] * int(warns)
 
 

@@ -185,6 +185,6 @@ def test_statistics_must_be_chosen(
 
 def test_a_readme_of_ones_own_is_kept(run: Run, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="is no model card of an export"):
+    with pytest.raises(InputError, match="is not a model card that an export wrote"):
         export_model(run.checkpoint, tmp_path, domain="city_a")
     assert [file.name for file in tmp_path.iterdir()] == ["README.md"]

@@ -63,7 +63,7 @@ def test_the_command_maps_a_tile_service(
     assert "give an area to read" in capsys.readouterr().err
     saved = str(tmp_path / "saved.tif")
     assert main([*common, saved, f"--out={tmp_path / 'c'}", "--resolution=1"]) == 2
-    assert "resolution: is how tile services are read" in capsys.readouterr().err
+    assert "resolution: applies only to tile services" in capsys.readouterr().err
 
 
 def test_an_item_whose_bands_lie_in_files_of_their_own(

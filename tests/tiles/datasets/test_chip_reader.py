@@ -134,7 +134,7 @@ def test_no_more_is_kept_than_there_is_room_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, kept: bool
 ) -> None:
     """Two files of three bands of bytes, and a byte that says whether a pixel is known."""
-    monkeypatch.setattr(tiles.datasets.chip_reader, "KEPT", 2 * room)
+    monkeypatch.setattr(tiles.datasets.chip_reader, "CACHE_BYTES", 2 * room)
     path = write(tmp_path / "a.tif", noise(3, SIZE, SIZE))
     chips = reader(GSD, bands=(1, 2, 3), files=2)
     chips.read(str(path), *place(0, 0, 8, GSD))

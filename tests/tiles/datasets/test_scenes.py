@@ -389,6 +389,21 @@ def test_bands_are_counted_from_one(tmp_path: Path, bands: list[int]) -> None:
         scene_dataset(tmp_path, {}, bands)
 
 
+@pytest.mark.parametrize(
+    ("crs", "west", "north", "unit"),
+    [
+        ("EPSG:2225", 6_000_000, 2_000_000, 0.305),  # California, in US survey feet
+        ("EPSG:3857", 1_447_000, 6_870_000, 0.61),  # Web Mercator in Berlin: cos 52.4 degrees
+    ],
+)
+def test_units_that_are_no_metres(
+    tmp_path: Path, crs: str, west: float, north: float, unit: float
+) -> None:
+    make(tmp_path, crs=crs, transform=from_origin(west, north, 0.5, 0.5))
+    with pytest.raises(InputError, match=rf"a\.tif: has .* units of {unit} m on the ground"):
+        scene_dataset(tmp_path, BOTH, (1, 2, 3), gsd=0.5)
+
+
 def test_degrees_are_no_metres(tmp_path: Path) -> None:
     place = {"crs": "EPSG:4326", "transform": from_origin(13.0, 52.4, 2e-6, 2e-6)}
     make(tmp_path, **place)

@@ -104,6 +104,29 @@ def test_an_impossible_width(tmp_path: Path) -> None:
         FilledElevation(model, -1)
 
 
+def test_pixels_of_no_size_matter_only_where_holes_are_filled(tmp_path: Path) -> None:
+    """Metres that are called degrees."""
+    path = write(tmp_path / "dtm.tif", plane(), crs="EPSG:4326")
+    with Elevation(path) as model:
+        assert np.array_equal(FilledElevation(model, 0).heights((0, SIZE), (0, SIZE)), plane())
+        with pytest.raises(InputError, match=r"dtm\.tif: has coordinates outside the domain"):
+            FilledElevation(model, 8)
+
+
+def test_scale_and_unit_are_those_of_the_named_band_of_each_file(tmp_path: Path) -> None:
+    """Decimetres in a band that is the first of one file and the second of another."""
+    places = []
+    for number, names in enumerate((["height", "count"], ["count", "height"])):
+        values = np.full((2, SIZE, SIZE), 50, np.int16)
+        path = write(tmp_path / f"{number}.tif", values, at=(SIZE * number, 0), gsd=1.0)
+        with rasterio.open(path, "r+") as file:
+            file.descriptions = names
+            file.scales = [0.1 if name == "height" else 1.0 for name in names]
+        places.append(path)
+    with Elevation(places, ["height"]) as model:
+        assert np.allclose(model.heights((0, SIZE), (0, 2 * SIZE)), 5)
+
+
 def test_heights_above_ground_over_holes(tmp_path: Path) -> None:
     heights = plane()
     house = np.s_[4:14, 4:12]

@@ -444,7 +444,7 @@ def in_feet(path: Path) -> Path:
         (in_feet, {}, "in 'ft'"),
         (lambda p: save(p, FLAT, 1.0, crs="EPSG:2263+6360"), {}, "in 'US survey foot'"),
         (lambda p: save(p, FLAT, 15.0), {}, "cannot show buildings"),
-        (lambda p: save(p, FLAT, 1e-5, crs="EPSG:4326"), {}, "its coordinates"),
+        (lambda p: save(p, FLAT, 1e-5, crs="EPSG:4326"), {}, "has coordinates outside the domain"),
         (lambda p: save(p, FLAT, 1, crs="EPSG:4326", transform=DEGREES), {}, "elongated"),
         (lambda p: save(p, FLAT, 1.0), {"building": 400.0}, "cells of 3.1 m"),
         (lambda p: save(p, FLAT, 1.0), {"building": 0.0}, "building"),

@@ -11,6 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import torch
 from distributed import Client
 from hypothesis import given, settings
@@ -18,13 +19,16 @@ from hypothesis import strategies as st
 from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
+from rasterio.vrt import WarpedVRT
 from rio_cogeo.cogeo import cog_validate
 
 import tiles.mosaic.blending
+from tiles.errors import InputError, InvalidValueError
 from tiles.grid import tile_starts
 from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
 from tiles.mosaic.mosaicker import mosaic
 from tiles.mosaic.windows import cosine_window
+from tiles.reading.virtual_raster import stack_bands
 
 WHERE = Affine(0.05, 0, 389_999.95, 0, -0.05, 5_800_000.05)
 VALUE = ValueMap("value", unit="m", high=255)
@@ -428,8 +432,34 @@ def test_percentages(tmp_path: Path) -> None:
 def test_percentages_of_nothing(tmp_path: Path) -> None:
     raster = save(tmp_path / "raster.tif", np.ones((1, 4, 4), np.uint8))
     layer = PercentMap("sure", of="class")
-    with pytest.raises(ValueError, match="is of 'class', which is no class map"):
+    with pytest.raises(ValueError, match="refers to 'class', which is no class map"):
         mosaic(raster, echo, [layer], {"sure": tmp_path / "sure.tif"})
+
+
+def test_probabilities_have_the_classes_of_their_map(tmp_path: Path) -> None:
+    raster = save(tmp_path / "raster.tif", np.ones((1, 4, 4), np.uint8))
+    layers = [CLASSES, ProbabilityMap("shares", CLASSES.name, ("a", "b"))]
+    out = {layer.name: tmp_path / f"{layer.name}.tif" for layer in layers}
+    with pytest.raises(ValueError, match="layer shares: has other classes than 'class'"):
+        mosaic(raster, echo, layers, out)
+
+
+def test_an_empty_range_of_tiles(tmp_path: Path) -> None:
+    raster = save(tmp_path / "raster.tif", np.ones((1, 4, 4), np.uint8))
+    with pytest.raises(InvalidValueError, match="tile: must hold an edge"):
+        mosaic(raster, echo, VALUE, tmp_path / "value.tif", tile=range(0))
+
+
+def test_a_part_of_a_virtual_raster_is_not_overwritten(tmp_path: Path) -> None:
+    part = save(tmp_path / "part.tif", np.ones((1, 20, 20), np.uint8))
+    before = part.read_bytes()
+    stack = stack_bands("stack", [("value", part, 1)])
+    with rasterio.open(part) as source, WarpedVRT(source) as warped:
+        rasterio.shutil.copy(warped, tmp_path / "warped.vrt", driver="VRT")
+    for raster in (stack, tmp_path / "warped.vrt"):
+        with pytest.raises(InputError, match=r"part\.tif: is an input of the map"):
+            mosaic(raster, echo, VALUE, part, tile=16)
+    assert part.read_bytes() == before
 
 
 def test_a_band_that_is_asked_for_is_no_mask(tmp_path: Path) -> None:

@@ -300,6 +300,15 @@ def test_many_files_few_of_them_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not source._files._open
 
 
+def test_a_replaced_file_is_never_read(tmp_path: Path) -> None:
+    names = pieces(tmp_path, noise(1, 10, 20), [(0, 10, 0, 10), (0, 10, 10, 20)])
+    with Source(names) as source:
+        write(names[1], noise(1, 5, 5).astype(np.float32))
+        for _ in range(2):
+            with pytest.raises(InputError, match="it was replaced"):
+                whole(source)
+
+
 def named(path: Path, descriptions: list[str], colours: list[ColorInterp] | None = None) -> Path:
     """Bands of 10, 20, 30, ... that are called something."""
     count = len(descriptions)

@@ -213,7 +213,7 @@ def swept(classes: np.ndarray, panel: int, meetings: bool = False) -> list[tuple
     for all_ in sweep:
         known = all_.value != UNKNOWN_CLASS
         number = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
-        part = all_.of(number, int(known.sum()))
+        part = all_.merged(number, int(known.sum()))
         outlines = Outlines(part.corners, len(part.value), 0, np.zeros((0, 2), np.int64))
         assert (outlines.pixels == part.pixels).all()
         shapes = outlines.polygons(Affine.identity())
@@ -515,6 +515,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "no crs": ({"land": "nocrs.tif"}, "has no coordinate reference system"),
     "degrees": ({"land": "degrees.tif"}, "coordinates in degrees.*EPSG:32633"),
     "mercator": ({"land": "mercator.tif"}, r"areas 2\.\d+ times as large.*EPSG:32633"),
+    "nowhere": ({"land": "nowhere.tif"}, "coordinates outside the domain of its CRS"),
     "no names": ({"land": "bare.tif"}, "has no class called building, but no class names"),
     "no building": ({"land": "other.tif"}, "has no class called building, but the classes a, b"),
     "no number": ({"building": 3}, "has no class 3"),
@@ -547,6 +548,7 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cover(folder / "degrees.tif", ONES, crs="EPSG:4326", transform=degrees)
     mercator = Affine(1, 0, 1_447_000, 0, -1, 6_873_000)
     cover(folder / "mercator.tif", ONES, crs="EPSG:3857", transform=mercator)
+    cover(folder / "nowhere.tif", ONES, at=(1e9, 1e9))
     heights(folder / "h.tif", ONES)
     heights(folder / "h5.tif", np.ones((4, 5)))
     heights(folder / "moved.tif", ONES, at=(0.5, 0))

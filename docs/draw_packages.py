@@ -1,4 +1,4 @@
-"""A drawing of the rooms of both packages and of what they import, read from their imports."""
+"""A drawing of the sub-packages of both packages, and of what they import."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 COLORS = {"tiles": "#d8ecdf", "semimtl_geo": "#dbe4f5"}
 
 
-def rooms() -> list[str]:
-    """Return the packages inside of both packages."""
+def packages() -> list[str]:
+    """Return the sub-packages of both packages."""
     return sorted(
         f"{package}.{init.parent.name}"
         for package in COLORS
@@ -24,10 +24,10 @@ def rooms() -> list[str]:
 
 
 @cache
-def imports(room: str) -> frozenset[str]:
-    """Return the rooms that a room imports."""
+def imports(part: str) -> frozenset[str]:
+    """Return the sub-packages that one imports."""
     found: set[str] = set()
-    for file in (ROOT / room.replace(".", "/")).rglob("*.py"):
+    for file in (ROOT / part.replace(".", "/")).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = []
             if isinstance(node, ast.Import):
@@ -35,46 +35,46 @@ def imports(room: str) -> frozenset[str]:
             elif isinstance(node, ast.ImportFrom):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             found |= {".".join(name.split(".")[:2]) for name in names}
-    return frozenset(found & set(rooms()) - {room})
+    return frozenset(found & set(packages()) - {part})
 
 
 @cache
-def reached(room: str) -> frozenset[str]:
-    """Return the rooms that a room imports, and those that these import, and so on."""
-    return imports(room).union(*map(reached, imports(room)))
+def reached(part: str) -> frozenset[str]:
+    """Return the sub-packages that one imports, and those that these import, and so on."""
+    return imports(part).union(*map(reached, imports(part)))
 
 
 @cache
-def depth(room: str) -> int:
-    """Return how many rooms stand above a room at least, one above the other."""
-    return 1 + max((depth(other) for other in rooms() if room in imports(other)), default=-1)
+def depth(part: str) -> int:
+    """Return the longest chain of imports that leads to a sub-package."""
+    return 1 + max((depth(other) for other in packages() if part in imports(other)), default=-1)
 
 
-def draw_rooms(path: Path) -> None:
+def draw_packages(path: Path) -> None:
     """Draw them, each above all that it imports.
 
     Args:
         path: The SVG file.
     """
     floors: dict[int, list[str]] = {}
-    for room in rooms():
-        floors.setdefault(depth(room), []).append(room)
+    for part in packages():
+        floors.setdefault(depth(part), []).append(part)
     places: dict[str, tuple[float, float]] = {}
     for number, inhabitants in sorted(floors.items()):
-        # Each stands under the rooms that import it, as far as its neighbours let it.
-        ordered = sorted(inhabitants, key=lambda room: (_mean_place(room, places), room))
-        for column, room in enumerate(ordered):
-            places[room] = (2.2 * (column - (len(ordered) - 1) / 2), -1.5 * number)
+        # Each stands under those that import it, as far as its neighbours let it.
+        ordered = sorted(inhabitants, key=lambda part: (_mean_place(part, places), part))
+        for column, part in enumerate(ordered):
+            places[part] = (2.2 * (column - (len(ordered) - 1) / 2), -1.5 * number)
     width = 2.2 * max(map(len, floors.values()))
-    with matplotlib.rc_context({"svg.hashsalt": "rooms"}):
+    with matplotlib.rc_context({"svg.hashsalt": "packages"}):
         figure = Figure(figsize=(width, 1.5 * len(floors)))
         axes = figure.add_axes((0, 0, 1, 1))
-        for room in places:
-            for other in imports(room):
-                if not any(other in reached(between) for between in imports(room) - {other}):
-                    _draw_arrow(axes, places[room], places[other])
-        for room, (x, y) in places.items():
-            package, name = room.split(".")
+        for part in places:
+            for other in imports(part):
+                if not any(other in reached(between) for between in imports(part) - {other}):
+                    _draw_arrow(axes, places[part], places[other])
+        for part, (x, y) in places.items():
+            package, name = part.split(".")
             style = {"boxstyle": "round,pad=0.45", "facecolor": COLORS[package]}
             axes.text(
                 x,
@@ -92,14 +92,14 @@ def draw_rooms(path: Path) -> None:
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _mean_place(room: str, places: dict[str, tuple[float, float]]) -> float:
-    """Return where the rooms that import a room stand on average."""
-    above = [place[0] for other, place in places.items() if room in imports(other)]
+def _mean_place(part: str, places: dict[str, tuple[float, float]]) -> float:
+    """Return the mean position of those that import a sub-package."""
+    above = [place[0] for other, place in places.items() if part in imports(other)]
     return sum(above) / max(len(above), 1)
 
 
 def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    # Long arrows are bent, so that they pass by the rooms between.
+    # Long arrows are bent, so that they pass by those between.
     bend = 0.25 if start[1] - end[1] > 2 and abs(start[0] - end[0]) < 1 else 0.0
     axes.annotate(
         "",
