@@ -95,7 +95,8 @@ def make_plan(
     Args:
         file: Where it is kept.
         comparison: What all runs have in common.
-        systems: What gets the same number of iterations, of one seed; SemiMTL is among them.
+        systems: What gets the same number of iterations, of one seed; SemiMTL is among them. One
+            that differs from another in its start alone is not measured.
         timed: How many more are given SemiMTL's time.
         minutes: For everything.
         precision: Of training, if there is no plan yet.
@@ -112,11 +113,13 @@ def make_plan(
             fault = f"{lanes}, but {file} was made with {plan.lanes}"
             raise InputError("--lanes", fault, "give as many, or another --out")
         return plan
-    steps, rest = measure(systems, comparison, precision, lanes)
+    distinct = [run for run in systems if run.variant is None]
+    steps, rest = measure(distinct, comparison, precision, lanes)
     seconds = MARGIN * 60 * minutes - (time.monotonic() - started)
     runs = len(systems) + timed
     per_seed = seconds * lanes / len(comparison.seeds) - rest * runs
-    iterations = math.floor(per_seed / (sum(steps.values()) + timed * steps[METHOD]) / EPOCHS)
+    each = sum(steps[config_of(run)] for run in systems) + timed * steps[METHOD]
+    iterations = math.floor(per_seed / each / EPOCHS)
     if iterations < 1:
         fault = f"{minutes:g} leave no time to train {runs * len(comparison.seeds)} networks"
         raise InputError("--minutes", fault, "give more, or fewer seeds")
