@@ -15,8 +15,9 @@ from tiles.reading.raster import Raster
 from tiles.reading.source import Source
 from tiles.types import LOWEST_HEIGHT, BandSelection, Float64Array, RasterName, Span
 
-# No ground on Earth lies outside; other values are undeclared nodata.
 HIGHEST = 9500.0
+"""No ground on Earth is higher in metres, or lower than :data:`LOWEST_HEIGHT`; other values are an
+undeclared nodata."""
 
 METRES = ("", "m", "metre", "metres", "meter", "meters")
 """Names of the metre as a unit of heights; a file without a unit counts as one in metres."""

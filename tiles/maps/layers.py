@@ -252,7 +252,8 @@ def encode(layer: Layer, values: torch.Tensor, unknown: torch.Tensor, target: to
             :class:`ProbabilityMap`.
 
     Raises:
-        InvalidValueError: If the score of a known pixel is NaN or infinite.
+        InvalidValueError: If the best score of a known pixel is NaN or infinite, or any score of a
+            :class:`ProbabilityMap` is.
 
     Example:
         >>> layer = ClassMap("landcover", ["road", "tree"], [(255, 255, 255), (0, 255, 0)])

@@ -164,7 +164,7 @@ def read_area(path: RasterName, grid: PixelGrid) -> Area:
 
     Raises:
         MissingFileError: If the file does not exist.
-        NoOverlapError: If no polygon meets the grid.
+        NoOverlapError: If no polygon meets the grid, or no pixel's centre lies in one.
         InputError: If the file cannot be read, or has no CRS or no polygons.
 
     Example:

@@ -33,6 +33,23 @@ def parse_crs(crs: str | CRS) -> CRS:
     return parsed
 
 
+def parse_metric_crs(crs: str) -> CRS:
+    """Parse a projected CRS whose unit is the metre.
+
+    Raises:
+        InvalidValueError: If PROJ does not know it, or it is of another kind or unit.
+
+    Example:
+        >>> parse_metric_crs("EPSG:2263")
+        Traceback (most recent call last):
+        tiles.errors.InvalidValueError: crs EPSG:2263: is not in metres; give one such as EPSG:25832
+    """
+    parsed = parse_crs(crs)
+    if not parsed.is_projected or parsed.linear_units_factor[1] != 1.0:
+        raise InvalidValueError(f"crs {crs}", "is not in metres", "give one such as EPSG:25832")
+    return parsed
+
+
 def transformer(name: str, source: CRS, target: CRS) -> pyproj.Transformer | None:
     """Return the transformation between two CRSs, with x always before y.
 

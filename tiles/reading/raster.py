@@ -53,10 +53,12 @@ def known_pixels(source: Any, bands: Sequence[int], **window: Any) -> BoolArray:
         bool [H, W].
     """
     alphas = [i for i, color in enumerate(source.colorinterp, 1) if color == ColorInterp.alpha]
+    floats = np.dtype(source.dtypes[bands[0] - 1]).kind == "f"
     if set(alphas) & set(bands):
         nodata = np.nan if source.nodata is None else source.nodata
-        known = (source.read(list(bands), **window) != nodata).any(axis=0)
-    elif np.dtype(source.dtypes[bands[0] - 1]).kind == "f":
+        valued = source.read(list(bands), **window) != nodata
+        known = valued.all(axis=0) if floats else valued.any(axis=0)
+    elif floats:
         known = (source.read_masks(list(bands), **window) > 0).all(axis=0)
     else:
         known = source.dataset_mask(**window) > 0

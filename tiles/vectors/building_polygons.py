@@ -56,7 +56,7 @@ def buildings(
         out: The file to write, ending in `.gpkg`.
         building: Class of buildings: its number, or its name in the map's auxiliary file.
         min_area: Least area in m².
-        min_height: Least median height in m.
+        min_height: Least median height in m; buildings without any height are kept.
         right_angles: Simplify footprints to right angles (:func:`right_angled`); where a building
             has none, it is simplified plainly. False keeps the outlines of the pixels.
         panel: Pixels along the squares that are worked on at a time; changes no result.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rasterio.crs import CRS
 
 from semimtl_geo.class_schemes import ISPRS
 from semimtl_geo.prepare.archive import RawFile, RawFolder
@@ -25,7 +24,6 @@ from semimtl_geo.prepare.rasters.scene_writer import (
 )
 from tiles.errors import InvalidValueError, MissingFileError
 from tiles.grid import PixelGrid
-from tiles.reading.crs import parse_crs
 from tiles.types import UNKNOWN_CLASS, BoolArray, Span, UInt8Array
 
 BANDS: Final = ("NIR", "red", "green")
@@ -112,19 +110,6 @@ def target_files(split: str, name: str, roles: Iterable[str]) -> list[str]:
     """
     layers = [layer for layer in ("landcover", "height") if layer in roles]
     return [f"{split}/{layer}/{name}.tif" for layer in [*layers, "image"]]
-
-
-def parse_projected_crs(text: str) -> CRS:
-    """Parse the option ``--crs``.
-
-    Raises:
-        InvalidValueError: If PROJ does not know the coordinate reference system, or if it is not a
-            projected one.
-    """
-    crs = parse_crs(text)
-    if not crs.is_projected:
-        raise InvalidValueError(f"crs {text}", "is not projected", "give one such as EPSG:25832")
-    return crs
 
 
 @dataclass(frozen=True)

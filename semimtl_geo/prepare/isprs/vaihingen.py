@@ -24,7 +24,6 @@ from semimtl_geo.prepare.isprs.common import (
     label_suffix,
     labels_option,
     open_role,
-    parse_projected_crs,
     require,
     target_files,
 )
@@ -35,6 +34,7 @@ from tiles.elevation.ground import GroundFilter
 from tiles.elevation.ndsm import heights_above_ground
 from tiles.errors import InputError, InvalidValueError, MissingFileError
 from tiles.grid import PixelGrid
+from tiles.reading.crs import parse_metric_crs
 from tiles.types import ProgressCallback
 
 TRAIN: Final = (
@@ -104,7 +104,7 @@ class Vaihingen:
     def __post_init__(self) -> None:
         """Check the options."""
         assign_splits(TRAIN, TEST, self.val, "11")
-        parse_projected_crs(self.crs)
+        parse_metric_crs(self.crs)
         if "{N}" not in self.ndsm_pattern:
             fault = f"must contain {{N}}, got {self.ndsm_pattern}"
             raise InvalidValueError("--ndsm-pattern", fault, "write {N} for the area's number")
@@ -227,7 +227,7 @@ class Vaihingen:
 
     def _grid(self, item: Item, files: Mapping[str, Path], image: RawRaster) -> PixelGrid:
         """Determine the pixel grid of an orthophoto."""
-        crs, area = parse_projected_crs(self.crs), item.name.removeprefix("vaihingen_area")
+        crs, area = parse_metric_crs(self.crs), item.name.removeprefix("vaihingen_area")
         if self.unplaced:
             west = 500_000 + UNPLACED_STEP * [*TRAIN, *TEST].index(area)
             transform = from_origin(west, 5_400_000, GSD, GSD)

@@ -33,7 +33,7 @@ from semimtl_geo.prepare.splits import SplitSettings, assign_splits
 from semimtl_geo.prepare.summary import describe_scenes
 from tiles.errors import InputError, InvalidValueError, MissingFileError
 from tiles.grid import PixelGrid
-from tiles.reading.crs import parse_crs
+from tiles.reading.crs import parse_metric_crs
 from tiles.reading.overlay import Overlay
 from tiles.types import BoolArray, Float32Array, ProgressCallback, Span, UInt8Array
 
@@ -128,7 +128,7 @@ class Points:
             fault = "has no laser points (*.las, *.laz)"
             raise MissingFileError(raw.folder, fault, "put them there, unzipped")
         files = [PointFile(file.file, self.points_crs) for file in found]
-        crs = None if self.crs is None else _metric(self.crs)
+        crs = None if self.crs is None else pyproj.CRS.from_user_input(parse_metric_crs(self.crs))
         sources: dict[str, RawFile] = {}
         for raw_file, file in zip(found, files, strict=True):
             own = crs or metric_crs(file)
@@ -215,14 +215,6 @@ class Points:
         split = {"val": self.val, "test": self.test}
         held = {name: part for part, chosen in split.items() for name in chosen}
         return {name: held.get(name, "train") for name in names}
-
-
-def _metric(crs: str) -> pyproj.CRS:
-    """Return the CRS to write, which must be projected and in metres."""
-    parsed = pyproj.CRS.from_user_input(parse_crs(crs))
-    if not parsed.is_projected or parsed.axis_info[0].unit_conversion_factor != 1.0:
-        raise InvalidValueError(f"--crs {crs}", "is not in metres", "give one such as EPSG:2154")
-    return parsed
 
 
 def _scenes(file: PointFile, crs: pyproj.CRS, gsd: float) -> Iterator[tuple[str, PixelGrid]]:

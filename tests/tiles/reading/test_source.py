@@ -300,6 +300,21 @@ def test_many_files_few_of_them_open(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not source._files._open
 
 
+RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+
+
+@pytest.mark.parametrize(("dtype", "known"), [("float32", False), ("uint8", True)])
+def test_one_band_of_nodata_hides_floats_alone(tmp_path: Path, dtype: str, known: bool) -> None:
+    """Also where the band that GDAL takes for alpha is read as a colour."""
+    values = np.full((4, 2, 2), 9, dtype)
+    values[1, 0, 0] = 0
+    path = write(tmp_path / "a.tif", values, nodata=0, photometric="rgb")
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [*RGB, ColorInterp.alpha]
+    with Source(path, [1, 2, 3, 4]) as source:
+        assert whole(source)[1][0, 0] == known
+
+
 def test_a_replaced_file_is_never_read(tmp_path: Path) -> None:
     names = pieces(tmp_path, noise(1, 10, 20), [(0, 10, 0, 10), (0, 10, 10, 20)])
     with Source(names) as source:
@@ -321,9 +336,6 @@ def named(path: Path, descriptions: list[str], colours: list[ColorInterp] | None
         if colours:
             file.colorinterp = colours
     return path
-
-
-RGB = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_the_same_again(raw: Path) -> None:
     ("options", "said"),
     [
         ({"crs": "EPSG:0"}, "is not a coordinate reference system"),
-        ({"crs": "EPSG:4326"}, "is not projected"),
+        ({"crs": "EPSG:4326"}, "is not in metres"),
         ({"ndsm_pattern": "x.jpg"}, "--ndsm-pattern"),
         ({"ndsm_scale": -1.0}, "--ndsm-scale"),
         ({"val": ("2",)}, "--val"),
