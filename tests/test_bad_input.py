@@ -251,6 +251,8 @@ TABLE = {
         Bad("evaluate net.ckpt absolute --out scores", "absolute/height/x.tif: has no pixel near"),
     "labels without CRS":
         Bad("evaluate net.ckpt nowhere --out scores", "nowhere/height/x.tif: has"),
+    "two folders of one domain":
+        Bad("evaluate net.ckpt blank blank --out scores", "blank: would overwrite the maps of"),
     "labels that know nothing":
         Bad("evaluate net.ckpt blank --out scores", "blank/height: has no known pixel",
             leaves="scores/work"),

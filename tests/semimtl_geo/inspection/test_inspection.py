@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from collections.abc import Callable
@@ -210,3 +211,23 @@ def test_a_loss_that_is_not_finite_ends_the_training(
     kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert kept["global_step"] == 2
     assert all(value.isfinite().all() for value in kept["state_dict"].values())
+
+
+def test_an_image_of_more_bands_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = files(data, "image")[:2]
+    second.with_name("again.tif").write_bytes(second.read_bytes())
+    change(first, lambda values: values[[0, 1, 2, 0, 1]], count=5)
+    assert main(["look", str(data), "--out", str(data.parent / "look.png")]) == 2
+    assert f"{first}: has 5 bands, most of the others 3" in capsys.readouterr().err
+
+
+def test_classes_of_ones_own_are_known(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `prepare folder` writes them: names in a tag, colours in the colour table."""
+    names = [f"class {number}" for number in range(18)]
+    for file in files(data, "landcover"):
+        change(file, spoil_some(17))
+        with rasterio.open(file, "r+") as raster:
+            raster.update_tags(CLASSES=json.dumps(names))
+            raster.write_colormap(1, {number: (9 * number, 0, 0, 255) for number in range(18)})
+    assert main(["look", str(data), "--out", str(data.parent / "look.png")]) == 0
+    assert "class 17" in capsys.readouterr().out

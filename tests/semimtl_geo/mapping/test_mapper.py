@@ -29,7 +29,7 @@ from semimtl_geo.tasks import Segmentation
 from semimtl_geo.training.module import SemiMTL
 from tests.rasters import NORTH, WEST, noise, write
 from tests.semimtl_geo.conftest import CROP, Run
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 from tiles.mosaic.mosaicker import mosaic
 
 
@@ -118,6 +118,14 @@ def test_a_map_is_what_the_network_says(run: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         read(files(made)["landcover"])[sure], probabilities.argmax(axis=0)[sure]
     )
+
+
+def test_one_set_of_statistics_is_of_no_domain(run: Run, tmp_path: Path) -> None:
+    network = Mapper.load(run.checkpoint, "cpu", "float32")
+    network.card = replace(network.card, batchnorm="alternating")
+    assert not network.needs_statistics
+    with pytest.raises(InvalidValueError, match=r"domain city_a: .* one set of BatchNorm"):
+        network.for_domain("city_a")
 
 
 def test_where_the_statistics_come_from_is_said(run: Run, mapper: Mapper, tmp_path: Path) -> None:
