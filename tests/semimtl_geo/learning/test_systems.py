@@ -5,12 +5,15 @@ import pytest
 from semimtl_geo.learning.alignment import ALIGNMENTS, register_alignment
 from semimtl_geo.learning.systems import (
     SYSTEMS,
+    Supervision,
     System,
     find_system,
     register_system,
+    supervise,
     system_names,
 )
-from tiles.errors import InvalidValueError
+from semimtl_geo.tasks import Depth, Segmentation
+from tiles.errors import InputError, InvalidValueError
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,48 @@ def test_every_system_can_be_named_in_a_configuration() -> None:
         assert find_system(name) is system
     with pytest.raises(InvalidValueError, match="no system is called mtl; use one of stl_seg, "):
         find_system("mtl")
+
+
+def test_what_a_system_is_supervised_by() -> None:
+    """Single tasks read the domains with their labels, adversarial systems all of them."""
+    land, height = Segmentation(), Depth()
+    domains = {"a": ["landcover"], "b": ["height"], "c": ["landcover", "height"], "d": []}
+    for system, tasks, read, labelled in (
+        ("stl_seg", (land,), ("a", "c"), {"landcover": [0, 1]}),
+        ("stl_depth", (height,), ("b", "c"), {"height": [0, 1]}),
+        ("jtl", (land, height), ("a", "b", "c"), {"landcover": [0, 2], "height": [1, 2]}),
+        ("da_depth", (height,), ("a", "b", "c", "d"), {"height": [1, 2]}),
+    ):
+        assert supervise(system, [land, height], domains) == Supervision(tasks, read, labelled)
+
+
+@pytest.mark.parametrize(
+    ("system", "domains", "message"),
+    [
+        (
+            "jtl",
+            {"a": ["landcover"], "b": ["trees"]},
+            "domain b: no task is called trees; use ['landcover']",
+        ),
+        (
+            "stl_depth",
+            {"a": ["landcover"]},
+            "system stl_depth: no task has labels of values; choose another system",
+        ),
+        (
+            "jtl",
+            {"a": []},
+            "task landcover: no domain has labels for it; supervise it in some domain, or remove "
+            "it",
+        ),
+    ],
+)
+def test_what_does_not_fit_together(
+    system: str, domains: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        supervise(system, [Segmentation()], domains)
+    assert str(caught.value) == message
 
 
 def test_a_system_is_registered_once_and_with_a_known_alignment() -> None:

@@ -469,7 +469,7 @@ def test_the_card_describes_the_network_that_was_asked_for() -> None:
         "bands": ("red", "green", "blue", "NIR"),
         "gsd": 0.3,
         "crop": 96,
-        "pooling": "image",
+        "pooling": "crop",
         "mean": (0.1, 0.2, 0.3, 0.4),
         "std": (0.5, 0.6, 0.7, 0.8),
     }
