@@ -55,7 +55,9 @@ def test_systems_are_in_the_order_of_the_papers_tables() -> None:
 def test_every_system_can_be_named_in_a_configuration() -> None:
     for name, system in SYSTEMS.items():
         assert find_system(name) is system
-    with pytest.raises(InvalidValueError, match="no system is called mtl; use one of stl_seg, "):
+    with pytest.raises(
+        InvalidValueError, match=r"^model\.system: no system is called mtl; use one of stl_seg, "
+    ):
         find_system("mtl")
 
 

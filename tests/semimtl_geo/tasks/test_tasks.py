@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -92,6 +93,36 @@ def test_how_many_classes_there_may_be(count: int) -> None:
     names = [f"class {number}" for number in range(count)]
     with pytest.raises(InvalidValueError, match=f"roofs: number of classes: .* got {count};"):
         Segmentation("roofs", classes=names, colors=[(0, 0, 0)] * count)
+
+
+@pytest.mark.parametrize(
+    ("classes", "colors", "message"),
+    [
+        (
+            ("a", "b", "a"),
+            [(0, 0, 0)] * 3,
+            "task roofs: has two classes of one name; give each its own name",
+        ),
+        (
+            ("a", "b"),
+            [(0, 0, 0)] * 3,
+            "task roofs: must have a colour for each of its 2 classes; give red, green and blue "
+            "for each class",
+        ),
+        (
+            ("a", "b"),
+            [(0, 0, 0), (0, 0)],
+            "task roofs: must have a colour for each of its 2 classes; give red, green and blue "
+            "for each class",
+        ),
+    ],
+)
+def test_classes_have_names_and_colours_of_their_own(
+    classes: Sequence[str], colors: Sequence[Sequence[int]], message: str
+) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        Segmentation("roofs", classes=classes, colors=colors)
+    assert str(caught.value) == message
 
 
 def test_a_discriminator_sees_one_hot_truth_and_the_prediction_in_its_holes() -> None:
