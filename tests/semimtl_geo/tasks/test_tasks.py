@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -85,6 +85,24 @@ def test_a_kind_of_task_is_registered_once() -> None:
 def test_default_classes_are_those_of_the_benchmark() -> None:
     assert Segmentation().channels == 6
     assert Segmentation().classes == ISPRS.names
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: InverseDepth(farthest=0), r"task depth: farthest: must be > 0 to 1e\+06, got 0;"),
+        (
+            lambda: InverseDepth(disparity=0),
+            r"task depth: disparity: must be > 0 to 1e\+09, got 0;",
+        ),
+        (lambda: InverseDepth(scale=0), r"task depth: scale: must be > 0"),
+        (lambda: Slope(gsd=0), r"task slope: gsd: must be > 0 to 1e\+06, got 0;"),
+        (lambda: Slope(scale=0), "task slope: scale: must be > 0"),
+    ],
+)
+def test_numbers_that_are_not_possible(make: Callable[[], Task], message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        make()
 
 
 @pytest.mark.parametrize("count", [0, 1, 256])
