@@ -18,7 +18,7 @@ from semimtl_geo.mapping.places import (
     resolve_places,
 )
 from semimtl_geo.mapping.predictor import Predictor, check_device, map_layers
-from semimtl_geo.mapping.requests import MapRequest, make_request
+from semimtl_geo.mapping.requests import MapRequest, kept_precision, make_request
 from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.mapping.spreading import PlaceProgress, write_all
 from semimtl_geo.mapping.stac import write_maps_item
@@ -85,12 +85,16 @@ def map_places(
         groups = [[place] for place in inspected]
     elif statistics not in ("joint", "each"):
         network = network.for_domain(statistics)
-    precision = network.precision_on(predict_on[0] if predict_on else None, client)
+    measured = network.precision_on(predict_on[0] if predict_on else None, client)
     made: dict[str, xarray.Dataset] = {}
     for group in groups:
         chosen = _with_statistics(network, group, settings)
         with input_errors(out, "cannot be made", "choose another folder"):
             out.mkdir(parents=True, exist_ok=True)
+        precision = measured
+        if network.precision == "auto":
+            paths = [path for place in group for path in files[place.name].values()]
+            precision = kept_precision(chosen, paths) or measured
         discriminators = network.discriminators if settings.plausibility else None
         # On a cluster, each worker needs a device of its own.
         own = [None] if client is not None else [network.device]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from semimtl_geo.mapping.places import Place
-from semimtl_geo.mapping.precision import Precision
+from semimtl_geo.mapping.precision import PRECISIONS, Precision
 from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.maps.layers import Layer
+from tiles.maps.work_folder import NETWORK, kept_setting
 from tiles.mosaic.arguments import independent_of_folder
 from tiles.mosaic.mosaicker import mosaic
 from tiles.types import ProgressCallback
@@ -98,6 +99,30 @@ def make_request(
         "area": settings.area,
         "fill": [value * place.scale for value in card.mean],
         "tags": network.tags(place.rasters, place.bands, settings, precision, place.scale),
-        "resume": f"{network.fingerprint()} in {precision}",
+        "resume": _resume_name(network.fingerprint(), precision),
     }
     return MapRequest(place, layers, files, arguments)
+
+
+def kept_precision(network: TrainedNetwork, files: Iterable[Path]) -> Precision | None:
+    """Return the precision in which maps were begun; None if there is no unfinished work.
+
+    The precision that is measured fastest may change from run to run, and unfinished work is
+    continued only in its own.
+
+    Args:
+        network: The network, whose statistics are chosen.
+        files: The maps.
+    """
+    begun = {kept_setting(file, NETWORK) for file in files} - {None}
+    if begun:
+        fingerprint = network.fingerprint()
+        for precision in PRECISIONS:
+            if _resume_name(fingerprint, precision) in begun:
+                return precision
+    return None
+
+
+def _resume_name(fingerprint: str, precision: Precision) -> str:
+    """Return the name of a network by which an interrupted map recognises it."""
+    return f"{fingerprint} in {precision}"

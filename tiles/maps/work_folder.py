@@ -20,6 +20,9 @@ from tiles.types import Span
 # Name of the setting that a run without a given panel width takes over from unfinished work.
 PANEL_WIDTH = "panel_width"
 
+# Name of the setting that identifies the network.
+NETWORK = "network"
+
 
 class WorkFolder:
     """The hidden folder beside a map, which one run at a time can hold.
@@ -139,6 +142,24 @@ def unfinished_panel_width(path: Path, settings: Mapping[str, Any]) -> int | Non
             before = read_settings(_first_line(journal)) or {}
             if PANEL_WIDTH in before and not changed_settings(before, settings, [PANEL_WIDTH]):
                 return int(before[PANEL_WIDTH])
+    return None
+
+
+def kept_setting(path: Path, name: str) -> Any:
+    """Look up a setting of the unfinished work on a map.
+
+    Args:
+        path: The map's file.
+        name: The setting.
+
+    Returns:
+        Its value; None if there is no work, or it lacks the setting.
+    """
+    for journal in _journals(_folder_of(path)):
+        with suppress(OSError):
+            before = read_settings(_first_line(journal)) or {}
+            if name in before:
+                return before[name]
     return None
 
 

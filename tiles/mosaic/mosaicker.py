@@ -20,7 +20,7 @@ from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import Layer
 from tiles.maps.map_format import MapFormat
 from tiles.maps.threads import run_interruptibly
-from tiles.maps.work_folder import PANEL_WIDTH, unfinished_panel_width
+from tiles.maps.work_folder import NETWORK, PANEL_WIDTH, unfinished_panel_width
 from tiles.maps.writer import DEFAULT_FORMAT, MapWriter
 from tiles.mosaic.arguments import check_files, check_layers, fill_values, independent_of_folder
 from tiles.mosaic.executors import run_cluster, run_here, run_processes
@@ -168,7 +168,7 @@ def mosaic(
             "bands": source.bands,
             "scale": scale,
             "fill": filling.tolist(),
-            "network": str(uuid4()) if resume is None else resume,
+            NETWORK: str(uuid4()) if resume is None else resume,
             "area": None if wanted is None else wanted.digest,
             "layers": [
                 {"kind": type(layer).__name__, "file": files[layer.name].resolve(), **asdict(layer)}

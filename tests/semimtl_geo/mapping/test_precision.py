@@ -61,6 +61,29 @@ def test_no_other_precision(run: Run) -> None:
         Mapper.load(run.checkpoint, "cpu", "half")  # type: ignore[arg-type]
 
 
+def test_an_unfinished_map_keeps_its_precision(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if another one is measured fastest when it is continued."""
+
+    def stop(done: int, total: int) -> None:
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    def mapper(fastest: str) -> Mapper:
+        name = "semimtl_geo.mapping.trained_network.fastest_precision"
+        monkeypatch.setattr(name, lambda device: fastest)
+        return Mapper.load(run.checkpoint, "cpu").for_domain("city_a")
+
+    raster = write(tmp_path / "a.tif", noise(3, 1100, 40), gsd=0.27)
+    mapper("bfloat16").map(raster, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        mapper("bfloat16").map(raster, tmp_path / "cut", progress=stop)
+    mapper("float32").map(raster, tmp_path / "cut")
+    whole, cut = (tmp_path / name / "a_height.tif" for name in ("whole", "cut"))
+    assert cut.read_bytes() == whole.read_bytes()
+
+
 def test_maps_are_not_continued_in_another_precision(run: Run, tmp_path: Path) -> None:
     raster = write(tmp_path / "a.tif", noise(3, 8, 8), gsd=0.27)
     mapper = Mapper.load(run.checkpoint, "cpu").for_domain("city_a")
