@@ -10,6 +10,7 @@ import torch
 from semimtl_geo.networks import Encoder
 from semimtl_geo.networks.checkpoint import load_generator
 from semimtl_geo.networks.fine_tuning import start_from
+from semimtl_geo.training.module import SemiMTL
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
 
@@ -71,3 +72,18 @@ def test_training_starts_there(run: Run, tmp_path: Path) -> None:
     _, after = load_generator(file)
     for (name, one), other in zip(before.named_parameters(), after.parameters(), strict=True):
         assert torch.equal(one, other), name
+
+
+def test_the_encoders_own_weights_are_not_read(run: Run, tmp_path: Path) -> None:
+    """The start replaces them, so that a file that is no longer there does not matter."""
+    card, _ = load_generator(run.checkpoint)
+    encoder = replace(card.encoder, weights=str(tmp_path / "gone.safetensors"))
+    model = SemiMTL(
+        list(card.tasks),
+        {"a": ["landcover"], "b": ["height"]},
+        encoder=encoder,
+        decoder_width=card.decoder_width,
+        crop=card.crop,
+        start=str(run.checkpoint),
+    )
+    assert model.card.encoder == replace(encoder, weights=None)
