@@ -19,6 +19,8 @@ BLOCK = 512
 SMALLEST, FARTHEST = 1e-10, 1e12
 # Bound of the rows and columns of a grid at another ground sampling distance.
 LONGEST_EDGE = 2**24
+# Bound of the pixels of a raster that is read as a whole: a million rows of a million columns.
+MOST_PIXELS = 2**40
 
 
 def tile_starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:

@@ -14,13 +14,16 @@ from rasterio.warp import transform_bounds
 from shapely import box, prepare, unary_union
 from shapely.geometry.base import BaseGeometry
 
-from tiles.errors import GDAL_ERRORS
-from tiles.grid import PixelGrid
+from tiles.errors import GDAL_ERRORS, InputError
+from tiles.grid import MOST_PIXELS, PixelGrid
 from tiles.reading.raster import BEYOND, Raster
 from tiles.types import BandSelection
 
 ROWS: Final = 256
-"""Rows that are read at a time."""
+"""Rows that are read at a time, of rasters that are not very wide."""
+
+BLOCK_PIXELS: Final = 2**24
+"""Largest number of pixels that are read at a time."""
 
 SAMPLE: Final = 20_000
 """Known values that are kept of each file, evenly spread, for percentiles."""
@@ -119,7 +122,7 @@ def read_file(
         rows: Number of rows to read, in blocks spread evenly; all of them if None.
 
     Raises:
-        InputError: If the file cannot be read.
+        InputError: If the file cannot be read, or has too many pixels.
 
     Example:
         >>> found = read_file(Path("data/city_b/train/height/city_b_train_000.tif"))
@@ -128,17 +131,21 @@ def read_file(
     """
     with Raster(path, bands) as raster:
         height, width = raster.grid.height, raster.grid.width
-        starts = [*range(0, height, ROWS)]
+        if height * width > MOST_PIXELS:
+            fault = f"has {width} x {height} px, which are too many for a scene"
+            raise InputError(path, fault, "cut it into scenes")
+        block = max(1, min(ROWS, BLOCK_PIXELS // width))
+        starts = [*range(0, height, block)]
         if rows is not None and rows < height:
-            count = max(1, rows // ROWS)
+            count = max(1, rows // block)
             starts = [starts[len(starts) * number // count] for number in range(count)]
-        step = max(1, len(starts) * ROWS * width // SAMPLE)
+        step = max(1, len(starts) * block * width // SAMPLE)
         pixels = known = beyond = 0
         tagged = raster.nodata is not None and not abs(raster.nodata) < BEYOND
         low, high = np.inf, -np.inf
         sample = []
         for top in starts:
-            values, mask = raster.read((top, min(top + ROWS, height)), (0, width))
+            values, mask = raster.read((top, min(top + block, height)), (0, width))
             found = values[:, mask].astype(np.float32)
             pixels, known = pixels + mask.size, known + found.shape[1]
             if raster.dtype.kind == "f" and not tagged:

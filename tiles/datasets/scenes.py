@@ -20,7 +20,7 @@ from tiles.datasets.rasters import (
     raster_files,
 )
 from tiles.errors import InputError
-from tiles.grid import PixelGrid
+from tiles.grid import MOST_PIXELS, PixelGrid
 from tiles.types import UNKNOWN_CLASS, LabelKind
 
 LABELS: dict[LabelKind, type[ClassRasters] | type[ValueRasters]] = {
@@ -30,9 +30,6 @@ LABELS: dict[LabelKind, type[ClassRasters] | type[ValueRasters]] = {
 
 SCALE_ERROR = 0.05
 """Largest relative difference between a metre of a projection and one on the ground."""
-
-MOST_PIXELS = 2**40
-"""Bound of the pixels of a scene: a million rows of a million columns."""
 
 
 class Scenes(IntersectionDataset):
@@ -125,7 +122,7 @@ def check_pixels(dataset: GeoDataset, gsd: float, source: str | PathLike[str]) -
         source: The file that the error names.
 
     Raises:
-        InputError: If its largest scene has more than :data:`MOST_PIXELS`.
+        InputError: If its largest scene has more than :data:`tiles.grid.MOST_PIXELS`.
     """
     bounds = dataset.index.geometry.bounds.to_numpy()
     width, height = ((bounds[:, 2:] - bounds[:, :2]) / gsd).max(axis=0)

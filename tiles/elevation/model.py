@@ -11,6 +11,7 @@ import pyproj
 import rasterio
 
 from tiles.errors import InputError
+from tiles.grid import MOST_PIXELS
 from tiles.reading.raster import Raster
 from tiles.reading.source import Source
 from tiles.types import LOWEST_HEIGHT, BandSelection, Float64Array, RasterName, Span
@@ -49,6 +50,9 @@ class Elevation(Source):
             if len(self.bands) != 1:
                 fault = f"has {len(self.bands)} bands, but heights are one"
                 raise InputError(self.name, fault, "give a file with the heights alone")
+            if self.grid.width * self.grid.height > MOST_PIXELS:
+                fault = f"has {self.grid.width} x {self.grid.height} px, which are too many"
+                raise InputError(self.name, fault, "cut it, with gdal_translate for example")
             self._scale, self._offset = 1.0, 0.0
             names = [rasters] if isinstance(rasters, str | PathLike) else list(rasters)
             units = band_units(names, bands)

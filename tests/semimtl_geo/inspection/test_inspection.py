@@ -221,6 +221,19 @@ def test_an_image_of_more_bands_is_refused(data: Path, capsys: pytest.CaptureFix
     assert f"{first}: has 5 bands, most of the others 3" in capsys.readouterr().err
 
 
+def test_a_raster_too_large_for_a_scene_is_refused(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before a row of it is read, which would take more memory than there is."""
+    (data / "image" / "huge.tif").write_bytes(
+        b'<VRTDataset rasterXSize="1000000000" rasterYSize="1000000000"><SRS>EPSG:25832</SRS>'
+        b"<GeoTransform>500000, 0.5, 0, 5800000, 0, -0.5</GeoTransform>"
+        b'<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    )
+    assert main(["look", str(data), "--out", str(data.parent / "look.png")]) == 2
+    assert "huge.tif: has 1000000000 x 1000000000 px, which are" in capsys.readouterr().err
+
+
 def test_classes_of_ones_own_are_known(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As `prepare folder` writes them: names in a tag, colours in the colour table."""
     names = [f"class {number}" for number in range(18)]

@@ -87,3 +87,4 @@ def test_the_encoders_own_weights_are_not_read(run: Run, tmp_path: Path) -> None
         start=str(run.checkpoint),
     )
     assert model.card.encoder == replace(encoder, weights=None)
+    assert model.start == str(run.checkpoint)

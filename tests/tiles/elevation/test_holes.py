@@ -113,6 +113,16 @@ def test_pixels_of_no_size_matter_only_where_holes_are_filled(tmp_path: Path) ->
             FilledElevation(model, 8)
 
 
+def test_a_model_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "huge.vrt").write_text(
+        '<VRTDataset rasterXSize="1000000000" rasterYSize="1000000000"><SRS>EPSG:25832</SRS>'
+        "<GeoTransform>500000, 0.5, 0, 5800000, 0, -0.5</GeoTransform>"
+        '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    )
+    with pytest.raises(InputError, match=r"huge\.vrt: has 1000000000 x 1000000000 px, which are"):
+        heights_above_ground(tmp_path / "huge.vrt", tmp_path / "heights.tif")
+
+
 def test_scale_and_unit_are_those_of_the_named_band_of_each_file(tmp_path: Path) -> None:
     """Decimetres in a band that is the first of one file and the second of another."""
     places = []
