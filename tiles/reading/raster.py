@@ -29,6 +29,9 @@ LOWEST_COLOUR: Final = -0.5
 HIGHEST_COLOUR: Final = 1.5
 """Valid range of floating-point images; reflectances may slightly exceed 0 to 1."""
 
+LONGEST_SIDE: Final = 2**25
+"""Largest number of rows or columns of a raster: 5 cm pixels over 1700 km."""
+
 BEYOND: Final = 1e30
 """Values of floats from this on, in either direction, are unknown: files often have -3.4e38 or
 infinity where nothing was measured, without a nodata value that says so."""
@@ -154,6 +157,9 @@ class Raster(Closeable):
         if file.transform.is_identity:  # rasterio's transform of a file without one
             remedy = "georeference it, for example with a world file beside it"
             raise InputError(self.name, "has no geotransform", remedy)
+        if max(file.shape) > LONGEST_SIDE:
+            fault = f"has {file.width} x {file.height} px, which are too many"
+            raise InputError(self.name, fault, "cut it, with gdal_translate for example")
         if any(np.dtype(dtype).kind == "c" for dtype in file.dtypes):
             raise InputError(self.name, "has complex values", "convert them to real ones")
         try:

@@ -75,7 +75,8 @@ class WarpedOverlay:
             np.array([column - 1, column + 1, column, column]),
             np.array([row, row, row - 1, row + 1]),
         )
-        steps = [math.hypot(p[1] - p[0], p[3] - p[2]) / 2 for p in (rows, columns)]
+        with np.errstate(invalid="ignore"):  # infinite where a CRS is not defined
+            steps = [math.hypot(p[1] - p[0], p[3] - p[2]) / 2 for p in (rows, columns)]
         sizes = (source.height, source.width)
         self._size = tuple(
             max(1, round(size / step)) if step > COARSER_RATIO and not nearest else size
@@ -206,7 +207,8 @@ class WarpedOverlay:
         if self._to_source is not None:
             x, y = self._to_source.transform(x, y)
         if self._middle_longitude is not None:  # choose the turn that the raster lies in
-            x = self._middle_longitude + (x - self._middle_longitude + 180) % 360 - 180
+            with np.errstate(invalid="ignore"):
+                x = self._middle_longitude + (x - self._middle_longitude + 180) % 360 - 180
         t = self._raster.grid.transform
         return (x - t.c) / t.a, (y - t.f) / t.e
 

@@ -113,13 +113,14 @@ def test_pixels_of_no_size_matter_only_where_holes_are_filled(tmp_path: Path) ->
             FilledElevation(model, 8)
 
 
-def test_a_model_without_end_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("side", [2**21, 10**9])
+def test_a_model_without_end_is_refused(tmp_path: Path, side: int) -> None:
     (tmp_path / "huge.vrt").write_text(
-        '<VRTDataset rasterXSize="1000000000" rasterYSize="1000000000"><SRS>EPSG:25832</SRS>'
+        f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}"><SRS>EPSG:25832</SRS>'
         "<GeoTransform>500000, 0.5, 0, 5800000, 0, -0.5</GeoTransform>"
         '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
     )
-    with pytest.raises(InputError, match=r"huge\.vrt: has 1000000000 x 1000000000 px, which are"):
+    with pytest.raises(InputError, match=rf"huge\.vrt: has {side} x {side} px, which are"):
         heights_above_ground(tmp_path / "huge.vrt", tmp_path / "heights.tif")
 
 

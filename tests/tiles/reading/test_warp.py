@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from rasterio.windows import Window
 
 from tests.rasters import noise, write
 from tiles.reading import Source, warped_vrt
+from tiles.reading.warp import WarpedOverlay
 
 ROWS, COLUMNS = (13, 413), (7, 407)
 
@@ -40,3 +42,13 @@ def test_pixels_do_not_depend_on_the_window(tmp_path: Path, dtype: str, crs: str
     # GDAL's do, where float values are transformed to another CRS. If this fails with a later
     # version of GDAL, tiles/reading/warp.py may not be needed any more.
     assert gdal_differs(image, crs) == (dtype == "float32" and crs is not None)
+
+
+def test_a_place_that_no_crs_defines_is_unknown_without_a_warning(tmp_path: Path) -> None:
+    """Metres that are called degrees."""
+    here = write(tmp_path / "here.tif", noise(1, 20, 30))
+    nowhere = write(tmp_path / "nowhere.tif", noise(1, 20, 30), crs="EPSG:4326")
+    with Source(here) as target, Source(nowhere) as source, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, known = WarpedOverlay(source._raster, target.grid).read((0, 20), (0, 30))
+    assert not known.any()
