@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from semimtl_geo.prepare.rasters.scene_writer import read_classes
     from semimtl_geo.report.data_figure import data_figure, data_table
     from semimtl_geo.tasks import Depth, Segmentation
+    from tiles.datasets.rasters import raster_files
 
     folders = sorted(
         image.parent
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     if not folders:
         remedy = "give a folder with DOMAIN/SPLIT/image/*.tif"
         raise InputError(args.data, "holds no scenes", remedy)
-    labels = [file for folder in folders for file in sorted((folder / "landcover").glob("*.tif"))]
+    labels = [file for folder in folders for file in raster_files(folder / "landcover")]
     named = read_classes(labels[0]) if labels else None
     landcover = Segmentation(classes=named[0], colors=named[1]) if named else Segmentation()
     tasks = [landcover, Depth()]

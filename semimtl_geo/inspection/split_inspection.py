@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from semimtl_geo.inspection.layer_statistics import (
     Extents,
-    FileStatistics,
     LayerStatistics,
     read_file,
 )
@@ -122,11 +121,12 @@ def inspect_split(
             done += 1
             if progress is not None:
                 progress(done, total)
-        alike, others = _by_bands(found)
-        layers[name] = LayerStatistics(tuple(alike))
-        for file in others:
-            fault = f"has {file.bands} bands, most of the others {alike[0].bands}"
-            remarks.append(Remark(file.path, Finding(fault, "choose bands, or remove it")))
+        bands_of_most = _commonest([file.bands for file in found])
+        layers[name] = LayerStatistics(tuple(f for f in found if f.bands == bands_of_most))
+        for file in found:
+            if file.bands != bands_of_most:
+                fault = f"has {file.bands} bands, most of the others {bands_of_most}"
+                remarks.append(Remark(file.path, Finding(fault, "choose bands, or remove it")))
     remarks += _image_remarks(layers["image"], folder / "image")
     covered = {}
     for name, task in labels.items():
@@ -189,14 +189,9 @@ def refuse_faults(faults: Sequence[Remark]) -> None:
         raise InputError(first.path, first.finding.fault, remedy)
 
 
-def _by_bands(files: Sequence[FileStatistics]) -> tuple[list[FileStatistics], ...]:
-    """Split files into those of the commonest number of bands and the others."""
-    counts = Counter(file.bands for file in files)
-    common = max(counts, key=lambda bands: counts[bands], default=0)
-    return (
-        [file for file in files if file.bands == common],
-        [file for file in files if file.bands != common],
-    )
+def _commonest(values: Sequence[Any]) -> Any:
+    """Return the commonest value, the first of several; None if there is none."""
+    return Counter(values).most_common(1)[0][0] if values else None
 
 
 def _common_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
@@ -218,8 +213,7 @@ def _common_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
 
 def _image_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
     yield from _common_remarks(layer, folder)
-    types = Counter(str(file.dtype) for file in layer.files)
-    common = max(types, key=lambda name: types[name], default="")
+    common = _commonest([str(file.dtype) for file in layer.files])
     for file in layer.files:
         if str(file.dtype) != common:
             fault = f"holds {file.dtype}, most of the others {common}"

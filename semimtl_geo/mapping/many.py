@@ -91,10 +91,9 @@ def map_places(
         chosen = _with_statistics(network, group, settings)
         with input_errors(out, "cannot be made", "choose another folder"):
             out.mkdir(parents=True, exist_ok=True)
-        precision = measured
-        if network.precision == "auto":
-            paths = [path for place in group for path in files[place.name].values()]
-            precision = kept_precision(chosen, paths) or measured
+        paths = [path for place in group for path in files[place.name].values()]
+        kept = kept_precision(chosen, paths) if network.precision == "auto" else None
+        precision = kept or measured
         discriminators = network.discriminators if settings.plausibility else None
         # On a cluster, each worker needs a device of its own.
         own = [None] if client is not None else [network.device]

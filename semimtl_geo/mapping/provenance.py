@@ -47,14 +47,14 @@ def make_tags(
     tags = {
         "VERSION": version("semimtl-geo"),
         **source,
-        "RASTER": short_name(first) + (f" and {len(others)} more" if others else ""),
+        "RASTER": _short_name(first) + (f" and {len(others)} more" if others else ""),
         "BANDS": ", ".join(f"{number} as {name}" for name, number in bands.items()),
         **{name.upper(): str(value) for name, value in settings.items() if value is not None},
     }
     return {PREFIX + name: value for name, value in tags.items()}
 
 
-def short_name(raster: RasterName) -> str:
+def _short_name(raster: RasterName) -> str:
     """Return the name of a file, or the display name of a virtual raster."""
     return str(raster) if isinstance(raster, VirtualRaster) else Path(raster).name
 

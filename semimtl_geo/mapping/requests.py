@@ -114,8 +114,8 @@ def kept_precision(network: TrainedNetwork, files: Iterable[Path]) -> Precision 
         network: The network, whose statistics are chosen.
         files: The maps.
     """
-    begun = {kept_setting(file, NETWORK) for file in files} - {None}
-    if begun:
+    begun = [kept_setting(file, NETWORK) for file in files]
+    if any(begun):
         fingerprint = network.fingerprint()
         for precision in PRECISIONS:
             if _resume_name(fingerprint, precision) in begun:

@@ -8,7 +8,6 @@ from os import PathLike
 
 import numpy as np
 import pyproj
-import rasterio
 
 from tiles.errors import InputError
 from tiles.grid import MOST_PIXELS
@@ -139,9 +138,7 @@ def band_units(
     found: tuple[float, float, str] | None = None
     for name in names:
         with Raster(name, bands) as raster:
-            index = raster.bands[0] - 1
-        with rasterio.open(name) as file:
-            units = file.scales[index], file.offsets[index], file.units[index] or ""
+            units = raster.coding
         if found is not None and units != found:
             fault = f"its scale, offset and unit {units} are not those of {names[0]}, {found}"
             raise InputError(str(name), fault, "convert the files to one coding")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -137,9 +137,8 @@ def unfinished_panel_width(path: Path, settings: Mapping[str, Any]) -> int | Non
     Returns:
         The width in pixels; None if there is no work of these settings.
     """
-    for journal in _journals(_folder_of(path)):
-        with suppress(OSError, ValueError):
-            before = read_settings(_first_line(journal)) or {}
+    for before in _kept_settings(path):
+        with suppress(ValueError):
             if PANEL_WIDTH in before and not changed_settings(before, settings, [PANEL_WIDTH]):
                 return int(before[PANEL_WIDTH])
     return None
@@ -155,12 +154,17 @@ def kept_setting(path: Path, name: str) -> Any:
     Returns:
         Its value; None if there is no work, or it lacks the setting.
     """
+    return next((before[name] for before in _kept_settings(path) if name in before), None)
+
+
+def _kept_settings(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the settings of the unfinished work on a map, by panel."""
     for journal in _journals(_folder_of(path)):
+        before = None
         with suppress(OSError):
-            before = read_settings(_first_line(journal)) or {}
-            if name in before:
-                return before[name]
-    return None
+            before = read_settings(_first_line(journal))
+        if before is not None:
+            yield before
 
 
 def _journals(folder: Path) -> list[Path]:

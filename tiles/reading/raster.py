@@ -205,6 +205,12 @@ class Raster(Closeable):
         value: float | None = self._file.nodatavals[self.bands[0] - 1]
         return value
 
+    @property
+    def coding(self) -> tuple[float, float, str]:
+        """Scale, offset and unit of the values of the first band."""
+        index, file = self.bands[0] - 1, self._file
+        return file.scales[index], file.offsets[index], file.units[index] or ""
+
     def grid_at(self, gsd: float | None) -> PixelGrid:
         """Return the grid over the same extent at another ground sampling distance.
 
