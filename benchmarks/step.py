@@ -120,7 +120,8 @@ class Parts(lightning.Callback):
         for optimizer in trainer.optimizers:
             optimizer.step = watch.timed("optimisers", optimizer.step)
         model.training_step = watch.timed("rest", model.training_step)
-        data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning's, without a type
+        # Lightning sets this attribute without declaring it.
+        data = trainer.datamodule  # type: ignore[attr-defined]
         data.augment.forward = watch.timed("augmentation", data.augment.forward)
 
     def on_train_batch_start(self, *args: Any) -> None:

@@ -129,4 +129,4 @@ def _cut_at_dashes(command: argparse.ArgumentParser) -> None:
 
     # argparse calls this method for subcommands and has no other hook before positional arguments
     # are parsed; its type has overloads that no single function has.
-    command.parse_known_args = parse_known_args  # type: ignore[method-assign, assignment]  # the hook
+    command.parse_known_args = parse_known_args  # type: ignore[method-assign, assignment]

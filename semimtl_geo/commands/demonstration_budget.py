@@ -63,7 +63,8 @@ def _step_seconds(settings: dict[str, Any], precision: Precision) -> float:
             with autocast("cpu", precision):
                 outputs = generator(images)
             loss = torch.stack([output.mean() for output in outputs.values()]).sum()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's
+            # PyTorch does not annotate this method.
+            loss.backward()  # type: ignore[no-untyped-call]
             times.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)

@@ -280,7 +280,8 @@ def _cluster(address: str | None) -> Iterator[Client | None]:
         remedy = "install it: pip install 'semimtl-geo[cluster]'"
         raise InputError("--cluster", "needs the package distributed", remedy) from error
     try:
-        client = Client(address, timeout=CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]  # dask's
+        # dask does not annotate this class.
+        client = Client(address, timeout=CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]
     # TypeError: of protocols that need more than an address, such as tls and ucx.
     except (OSError, RuntimeError, TypeError, ValueError, TimeoutError) as error:
         remedy = "start one with `dask scheduler`, or check the address (tcp://host:8786)"

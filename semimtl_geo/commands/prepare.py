@@ -13,7 +13,8 @@ from semimtl_geo.progress import add_progress
 from tiles.files import output_path
 
 
-class _AdapterAction(argparse._SubParsersAction):  # type: ignore[type-arg]  # no type at run time
+# The class is generic for type checkers only: at run time it takes no type argument.
+class _AdapterAction(argparse._SubParsersAction):  # type: ignore[type-arg]
     """Subcommand action that adds an adapter's options when the adapter is named.
 
     Adapters import rasterio and torch, which takes seconds: ``prepare --help`` must not import all

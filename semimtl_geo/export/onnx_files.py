@@ -52,7 +52,8 @@ def write_onnx(network: FixedNetwork, file: Path, gsd: float | None) -> None:
             warnings.simplefilter("ignore")
             # Trace first: during export, PSPNet's decoder takes another code path, which fails.
             plain = network.without_adaptive_pooling()
-            traced = torch.jit.trace(plain, image)  # type: ignore[no-untyped-call]  # torch's
+            # PyTorch does not annotate this function.
+            traced = torch.jit.trace(plain, image)  # type: ignore[no-untyped-call]
             try:
                 torch.onnx.export(
                     traced,

@@ -60,7 +60,8 @@ def read_image(
     numbers = choose_bands(raster, raster.name, card, bands, "bands=[4, 1, 2]")
     values = image.data
     if not isinstance(values, dask.array.Array):
-        values = dask.array.from_array(  # type: ignore[no-untyped-call]  # dask's
+        # dask does not annotate this function.
+        values = dask.array.from_array(  # type: ignore[no-untyped-call]
             values, chunks=(-1, chunk, chunk)
         )
     if numbers != list(range(1, len(values) + 1)):

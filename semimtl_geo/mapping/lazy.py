@@ -87,7 +87,8 @@ def map_image(
     variables = {}
     for layer in layers:
         blocks = [[chunks[layer.name] for chunks in row] for row in rows]
-        pixels = da.block(blocks)  # type: ignore[no-untyped-call]  # dask's
+        # dask does not annotate this function.
+        pixels = da.block(blocks)  # type: ignore[no-untyped-call]
         variables[layer.name] = _variable(layer, pixels, image)
     tags = network.tags([image.source.name], image.bands, settings, precision, image.scale)
     return xarray.Dataset(variables, attrs=provenance_attributes(tags))
@@ -148,7 +149,8 @@ def _delayed_chunk(
     )
     height, width = (stop - start for start, stop in window[-1])
     return {
-        layer.name: da.from_delayed(  # type: ignore[no-untyped-call]  # dask's
+        # dask does not annotate this function.
+        layer.name: da.from_delayed(  # type: ignore[no-untyped-call]
             maps[layer.name],
             (bands(layer), height, width) if isinstance(layer, ProbabilityMap) else (height, width),
             _dtype(layer),

@@ -227,8 +227,8 @@ def check_device(device: str | torch.device | None = None) -> torch.device:
             number = torch.cuda.current_device() if found.index is None else found.index
             found = torch.device("cuda", number)
         torch.empty(1, device=found).cpu()  # torch accepts names of devices that it cannot use
-    # Torch raises RuntimeError for a wrong name, AssertionError without CUDA, and
-    # NotImplementedError for meta; it imports the modules of foreign devices.
+    # PyTorch raises RuntimeError for a wrong name, AssertionError without CUDA, NotImplementedError
+    # for the device `meta`, and ImportError for a device whose module is not installed.
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         have = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         fault = "is not a device of this machine"

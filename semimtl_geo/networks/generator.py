@@ -62,8 +62,9 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]  # smp's, untyped
-        stride = int(encoder.output_stride)  # type: ignore[arg-type]  # smp's, untyped
+        # segmentation_models_pytorch does not declare these attributes.
+        channels: Sequence[int] = encoder.out_channels  # type: ignore[assignment]
+        stride = int(encoder.output_stride)  # type: ignore[arg-type]
         self.decoders = nn.ModuleDict(
             {
                 task.name: build_decoder(
