@@ -115,8 +115,8 @@ class Parts(lightning.Callback):
         model.manual_backward = of_either
         model.generator.forward = watch.timed("generator forward", model.generator.forward)
         if model.adversary is not None:
-            judge = watch.timed("discriminators forward", model.adversary.judge)
-            object.__setattr__(model.adversary, "judge", judge)  # it is frozen
+            terms = watch.timed("discriminators forward", model.adversary.terms)
+            object.__setattr__(model.adversary, "terms", terms)  # it is frozen
         for optimizer in trainer.optimizers:
             optimizer.step = watch.timed("optimisers", optimizer.step)
         model.training_step = watch.timed("rest", model.training_step)

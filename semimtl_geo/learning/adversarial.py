@@ -133,7 +133,7 @@ class Adversary:
             counts[GROUND_TRUTH] = _count_sources(truth_logits, known)
         else:
             return AdversarialTerms(output.new_zeros(()), of_discriminator, parts, counts)
-        scaled = loss_scale * (weight * task.adversary) * loss
+        scaled = loss_scale * (weight * task.adversarial_weight) * loss
         (gradient,) = torch.autograd.grad(scaled, detached, retain_graph=True)
         generator_term = (prediction.float() * (gradient.float() / loss_scale)).sum()
         return AdversarialTerms(generator_term, of_discriminator, parts, counts)

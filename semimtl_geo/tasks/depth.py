@@ -52,8 +52,8 @@ class Depth(Task):
     Attributes:
         scale: Value that the network represents as 1, in ``unit``.
         unit: Unit of label rasters and maps.
-        adversary_gain: Factor between the network's output and the discriminator's input. Heights
-            in [0, 1] are mostly near 0, where the discriminator would hardly see them.
+        discriminator_gain: Factor between the network's output and the discriminator's input.
+            Heights in [0, 1] are mostly near 0, where the discriminator would hardly see them.
         relative_above: A pixel is raised if its truth is above this, in ``unit``. Relative scores
             (AbR and the deltas) count raised pixels alone: where truth is a few centimetres, errors
             of laser scanning would decide them.
@@ -82,17 +82,17 @@ class Depth(Task):
 
     name: str = "height"
     weight: float = 0.01
-    adversary: float = 1.0
+    adversarial_weight: float = 1.0
     scale: float = 20.0
     unit: str = "m"
-    adversary_gain: float = 4.0
+    discriminator_gain: float = 4.0
     relative_above: float = 0.5
     decoder: str = "upsampling"
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_range(f"task {self.name}: scale", self.scale, 0, 1e6, above=True)
-        check_range(f"task {self.name}: adversary_gain", self.adversary_gain, 0, 1e6)
+        check_range(f"task {self.name}: discriminator_gain", self.discriminator_gain, 0, 1e6)
 
     @property
     def channels(self) -> int:
@@ -132,13 +132,13 @@ class Depth(Task):
         return losses.berhu(self.regress(output)[:, 0], target / self.scale)
 
     def discriminator_input(self, output: Tensor) -> Tensor:
-        """Return the values divided by ``scale``, times ``adversary_gain``."""
-        return self.regress(output) * self.adversary_gain
+        """Return the values divided by ``scale``, times ``discriminator_gain``."""
+        return self.regress(output) * self.discriminator_gain
 
     def discriminator_truth(self, target: Tensor, prediction: Tensor) -> tuple[Tensor, Tensor]:
         """Return the targets in the unit of :meth:`discriminator_input`."""
         known = ~torch.isnan(target)
-        truth = target[:, None] * (self.adversary_gain / self.scale)
+        truth = target[:, None] * (self.discriminator_gain / self.scale)
         return torch.where(known[:, None], truth, prediction), known
 
     def variety(self, output: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class InverseDepth(Depth):
     name: str = "depth"
     scale: float = 0.25
     unit: str = "1/m"
-    adversary_gain: float = 1.0
+    discriminator_gain: float = 1.0
     farthest: float = 80.0
     disparity: float = 473.57
 

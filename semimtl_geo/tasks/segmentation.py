@@ -39,7 +39,7 @@ class Segmentation(Task):
     Attributes:
         classes: Class names; the index is the value in label rasters.
         colors: One colour (red, green, blue) per class, 0 to 255.
-        overlap: Weight of the Lovász-Softmax loss, a bound of 1 - mIoU, beside the cross entropy.
+        lovasz_weight: Weight of the Lovász-Softmax loss, a bound of 1 - mIoU, beside cross entropy.
             It counts all classes of a batch alike, however rare. The paper has none.
         minor: Names of classes that a second mIoU leaves out, such as clutter, or what only one
             domain has.
@@ -59,10 +59,10 @@ class Segmentation(Task):
 
     name: str = "landcover"
     weight: float = 1.0
-    adversary: float = 1.0
+    adversarial_weight: float = 1.0
     classes: Sequence[str] = ISPRS.names
     colors: Sequence[Sequence[int]] = ISPRS.colors
-    overlap: float = 0.0
+    lovasz_weight: float = 0.0
     minor: Sequence[str] = ("clutter",)
     decoder: str = "psp"
 
@@ -107,10 +107,10 @@ class Segmentation(Task):
         return np.where(True if known is None else known, values, UNKNOWN_CLASS).astype(np.int64)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Return the cross entropy (section 3.4), and what :attr:`overlap` adds."""
+        """Return the cross entropy (section 3.4), and what :attr:`lovasz_weight` adds."""
         loss = losses.cross_entropy(output, target, UNKNOWN_CLASS)
-        if self.overlap:
-            loss = loss + self.overlap * losses.lovasz_softmax(output, target, UNKNOWN_CLASS)
+        if self.lovasz_weight:
+            loss = loss + self.lovasz_weight * losses.lovasz_softmax(output, target, UNKNOWN_CLASS)
         return loss
 
     def discriminator_input(self, output: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class Slope(Depth):
     name: str = "slope"
     scale: float = 90.0
     unit: str = "degrees"
-    adversary_gain: float = 1.0
+    discriminator_gain: float = 1.0
     gsd: float = 1.0
     of: str = "height"
 

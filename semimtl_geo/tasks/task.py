@@ -28,7 +28,7 @@ class Task(ABC):
     Attributes:
         name: Name of its maps, and key of its labels in a batch.
         weight: w_t of equation 1.
-        adversary: Factor on the lambdas of equation 7 for this task.
+        adversarial_weight: Factor on the lambdas of equation 7 for this task.
         label_kind: Whether its label rasters hold classes or real values. Systems that train a
             single task choose it by this.
         decoder: Decoder of the task, a key of :data:`semimtl_geo.networks.decoders.DECODERS`.
@@ -52,7 +52,7 @@ class Task(ABC):
 
     name: str
     weight: float
-    adversary: float
+    adversarial_weight: float
     decoder: str
 
     @property

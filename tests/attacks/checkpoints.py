@@ -39,7 +39,7 @@ ENTRIES = (
     ("tasks", 0, "kind"),
     ("tasks", 1, "scale"),
     ("tasks", 1, "unit"),
-    ("tasks", 1, "adversary_gain"),
+    ("tasks", 1, "discriminator_gain"),
     ("domains",),
     ("batchnorm",),
     ("encoder",),

@@ -21,7 +21,7 @@ Batch = dict[str, dict[str, Tensor]]
 def make_tasks() -> list[Task]:
     return [
         Segmentation("landcover", 1.0, classes=CLASSES, colors=COLORS),
-        Depth("height", 0.5, 0.7, scale=10.0, adversary_gain=3.0),
+        Depth("height", 0.5, 0.7, scale=10.0, discriminator_gain=3.0),
     ]
 
 

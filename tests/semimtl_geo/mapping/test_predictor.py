@@ -145,7 +145,7 @@ def test_discriminators_of_blocks_judge_blocks(make_model: Callable[..., SemiMTL
     with torch.no_grad():
         heights = model.generator(images)["height"]
         quarters = [heights[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
-        gain = model.tasks[1].adversary_gain
+        gain = model.tasks[1].discriminator_gain
         logits = discriminators["height"](gain * torch.stack(quarters).mean(dim=0))
     blocks = logits.softmax(dim=1)[:, :1]
     assert abs(made.mean() - blocks.mean()) < 1e-4

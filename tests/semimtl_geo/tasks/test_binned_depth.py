@@ -84,7 +84,10 @@ def test_losses_of_ranges_are_finite_and_not_negative() -> None:
         ({"lowest": 0.0}, r"task roofs: lowest: must be > 0 to 1e\+06, got 0"),
         ({"highest": 0.5}, r"task roofs: highest: must be > 0.5 to 1e\+06, got 0.5"),
         ({"scale": 0.0}, r"task roofs: scale: must be > 0 to 1e\+06, got 0"),
-        ({"adversary_gain": -1.0}, r"task roofs: adversary_gain: must be 0 to 1e\+06, got -1"),
+        (
+            {"discriminator_gain": -1.0},
+            r"task roofs: discriminator_gain: must be 0 to 1e\+06, got -1",
+        ),
     ],
 )
 def test_settings_that_make_no_bins(settings: dict[str, float], fault: str) -> None:

@@ -29,7 +29,7 @@ LAND = Segmentation(
     classes=("road", "house", "tree"),
     colors=((0, 0, 0), (255, 0, 0), (0, 255, 0)),
 )
-HEIGHT = Depth("height", 0.25, scale=10.0, unit="m", adversary_gain=3.0, relative_above=0.5)
+HEIGHT = Depth("height", 0.25, scale=10.0, unit="m", discriminator_gain=3.0, relative_above=0.5)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_losses_are_in_the_unit_of_the_network() -> None:
 
 def test_overlap_adds_lovasz_softmax() -> None:
     """It is 1 - IoU of certain predictions: 1 - 1/2 and 1 - 0; the cross entropy is 20 / 2."""
-    task = Segmentation(classes=("a", "b", "c"), colors=((0, 0, 0),) * 3, overlap=2.0)
+    task = Segmentation(classes=("a", "b", "c"), colors=((0, 0, 0),) * 3, lovasz_weight=2.0)
     scores = torch.tensor([[20.0, 20.0, 0.0], [0.0, 0.0, 20.0], [0.0, 0.0, 0.0]]).view(1, 3, 1, 3)
     loss = task.loss(scores, torch.tensor([[[0, 1, 255]]]))
     assert loss.item() == pytest.approx(20 / 2 + 2 * (1 / 2 + 1) / 2, rel=1e-5)

@@ -50,7 +50,7 @@ def make_model(data: DomainsDataModule, system: str = "semimtl", **settings: Any
     """The model of the fixture `run`."""
     torch.manual_seed(0)
     defaults: dict[str, Any] = {
-        "tasks": [Segmentation(), Depth(weight=1.0, scale=20.0, unit="m", adversary=0.3)],
+        "tasks": [Segmentation(), Depth(weight=1.0, scale=20.0, unit="m", adversarial_weight=0.3)],
         "encoder": TINY,
         "decoder_width": 16,
         "discriminator_width": 4,
