@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself when the project's files ask for it.
+# Every target but clean installs .venv first, and again when pyproject.toml or constraints.txt changed.
 PYTHON ?= python3
 QGIS_PYTHON ?= /usr/bin/python3
 OUT ?= demo
@@ -19,7 +19,7 @@ test: $(STAMP)
 test-qgis: $(STAMP)
 	QT_QPA_PLATFORM=offscreen $(QGIS_PYTHON) tests/qgis/headless.py $(CURDIR)/$(BIN)/python
 
-# The site, in build/docs/html; it fails with a warning, a failing notebook or a broken link.
+# The site, in build/docs/html; any warning, failing notebook or broken link fails the build.
 docs: $(STAMP)
 	$(BIN)/python docs/build.py
 
@@ -45,6 +45,7 @@ benchmark-towns: $(STAMP)
 	$(BIN)/python benchmarks/towns.py --data $(TOWNS)
 
 benchmark-speed: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	for name in stitching memory networks limit seam step loader; do \
 		$(BIN)/python benchmarks/$$name.py || exit; \
 	done

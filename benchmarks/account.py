@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import rasterio
 from budget import EPOCHS, METHOD, Plan, medians
 from height_baselines import constant
 from measuring import made_on, table
 from orderings import LONGER, beyond, controls, differences, in_short, orderings
+from rasters import read_band
 from survey import SMEAR
 
 from semimtl_geo.class_schemes import ISPRS
@@ -51,7 +49,7 @@ def account(
         f"The synthetic cities ({training_scenes(comparison)}), {plan.precision}, "
         f"{EPOCHS * plan.iterations} iterations of each of the paper's systems, "
         f"{len(comparison.seeds)} seeds, scored on {split} scenes. "
-        f"Planned for {plan.minutes:g} minutes, {plan.lanes} runs side by side.",
+        f"Planned for {plan.minutes:g} minutes, {plan.processes} runs in parallel.",
         "",
         "The seed sets the initial weights, the sampled chips and the augmentation. The intervals "
         "cover this variation only, for these two cities and these scenes; they say nothing about "
@@ -77,7 +75,7 @@ def account(
         "",
         *to_markdown(rows).splitlines(),
         "",
-        f"## Better than {LONGER}",
+        f"## Differences to {LONGER}",
         "",
         "Differences of the same seed, mean ± half of the 95 % interval (Student's t); above 0 is "
         "better, also of RMSE. (?): the interval contains 0. The paper's systems had the "
@@ -138,8 +136,8 @@ def heights(comparison: Comparison, noise: float) -> str:
         outside = total = 0
         sums, counts = np.zeros(len(ISPRS.names)), np.zeros(len(ISPRS.names))
         for file in sorted((comparison.data / city / "train" / "height").glob("*.tif")):
-            metres = _read(file)
-            classes = _read(file.parents[1] / "landcover" / file.name)
+            metres = read_band(file)
+            classes = read_band(file.parents[1] / "landcover" / file.name)
             for number, name in enumerate(ISPRS.names):
                 of_class = metres[classes == number]
                 sums[number] += of_class.sum(dtype=float)
@@ -160,8 +158,8 @@ def heights(comparison: Comparison, noise: float) -> str:
         f"of {noise:g} m; those that are scored on do not."
     )
     return (
-        f"How far these cities obey the prior of what is recommended: {'; '.join(parts)}. Real "
-        f"heights obey it less.{survey if noise else ''}"
+        f"Agreement of these cities' heights with the prior of the recommended configuration: "
+        f"{'; '.join(parts)}. Real heights agree less.{survey if noise else ''}"
     )
 
 
@@ -170,12 +168,6 @@ def recommended_prior(comparison: Comparison) -> Consistency:
     settings = parse_settings(comparison.scenario.arguments("recommended"))
     prior = settings["model"]["consistency"]
     return Consistency(prior["heights"], tolerance=prior["tolerance"])
-
-
-def _read(file: Path) -> npt.NDArray[Any]:
-    with rasterio.open(file) as raster:
-        found: npt.NDArray[Any] = raster.read(1)
-    return found
 
 
 def times(outcomes: Sequence[Outcome]) -> list[str]:

@@ -18,14 +18,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from measuring import say
+from orderings import LONGER
 
 from semimtl_geo.compare.comparison import Comparison, Outcome, Run
 from semimtl_geo.compare.parallel_runs import run_all
-from semimtl_geo.compare.runs import read_json, write_json
+from semimtl_geo.compare.runs import check_runs, read_json, write_json
+from semimtl_geo.compare.scenario import Variant
 from tiles.errors import InputError
 
 METHOD = "semimtl"
 """Whose time the others are given."""
+LONGER_JTL = Run("jtl", variant=Variant("jtl_longer", LONGER))
 EPOCHS = 5
 SHORT, PAIRED = 8, 12
 """Iterations per epoch of a run that is measured, among all and beside SemiMTL."""
@@ -41,14 +44,14 @@ class Plan:
     Attributes:
         minutes: The budget that it was made for.
         precision: Of training; what was faster when it was made.
-        lanes: Runs side by side.
+        processes: Number of runs in parallel.
         iterations: Per epoch, of every system.
         relative: Seconds of an iteration over those of SemiMTL, by configuration.
     """
 
     minutes: float
     precision: str
-    lanes: int
+    processes: int
     iterations: int
     relative: Mapping[str, float] = field(default_factory=dict)
 
@@ -87,7 +90,7 @@ def make_plan(
     *,
     minutes: float,
     precision: str,
-    lanes: int,
+    processes: int,
     started: float,
 ) -> Plan:
     """Read the plan, or measure and make it.
@@ -100,30 +103,30 @@ def make_plan(
         timed: How many more are given SemiMTL's time.
         minutes: For everything.
         precision: Of training, if there is no plan yet.
-        lanes: Runs side by side.
+        processes: Number of runs in parallel.
         started: When the time began, by ``time.monotonic``.
 
     Raises:
-        InputError: If the time is too short, or the plan is for another number of lanes.
+        InputError: If the time is too short, or the plan is for another number of processes.
     """
     found = read_json(file)
     if found:
         plan = Plan(**found)
-        if plan.lanes != lanes:
-            fault = f"{lanes}, but {file} was made with {plan.lanes}"
-            raise InputError("--lanes", fault, "give as many, or another --out")
+        if plan.processes != processes:
+            fault = f"{processes}, but {file} was made with {plan.processes}"
+            raise InputError("--parallel", fault, "give as many, or another --out")
         return plan
     distinct = [run for run in systems if run.variant is None]
-    steps, rest = measure(distinct, comparison, precision, lanes)
+    steps, rest = measure(distinct, comparison, precision, processes)
     seconds = MARGIN * 60 * minutes - (time.monotonic() - started)
     runs = len(systems) + timed
-    per_seed = seconds * lanes / len(comparison.seeds) - rest * runs
+    per_seed = seconds * processes / len(comparison.seeds) - rest * runs
     each = sum(steps[config_of(run)] for run in systems) + timed * steps[METHOD]
     iterations = math.floor(per_seed / each / EPOCHS)
     if iterations < 1:
         fault = f"{minutes:g} leave no time to train {runs * len(comparison.seeds)} networks"
         raise InputError("--minutes", fault, "give more, or fewer seeds")
-    plan = Plan(minutes, precision, lanes, iterations)
+    plan = Plan(minutes, precision, processes, iterations)
     write_json(file, asdict(plan))
     return plan
 
@@ -148,11 +151,20 @@ def with_relative(
             steps = known
             if not {config, METHOD} <= steps.keys():
                 # The two alone, so that what slows one down slows down the other.
-                steps, _ = measure([method, run], comparison, plan.precision, plan.lanes, PAIRED)
+                steps, _ = measure(
+                    [method, run], comparison, plan.precision, plan.processes, PAIRED
+                )
             relative[config] = steps[config] / steps[METHOD]
             plan = replace(plan, relative=relative)
             write_json(file, asdict(plan))
     return plan
+
+
+def trained(runs: Sequence[Run], comparison: Comparison, processes: int) -> list[Outcome]:
+    """Carry out runs with all seeds, some in parallel."""
+    every = [replace(run, seed=seed) for seed in comparison.seeds for run in runs]
+    check_runs(comparison, every)
+    return run_all(every, comparison, processes)
 
 
 def medians(outcomes: Sequence[Outcome], by: Callable[[Run], str]) -> dict[str, float]:
@@ -166,7 +178,11 @@ def medians(outcomes: Sequence[Outcome], by: Callable[[Run], str]) -> dict[str, 
 
 
 def measure(
-    runs: Sequence[Run], comparison: Comparison, precision: str, lanes: int, iterations: int = SHORT
+    runs: Sequence[Run],
+    comparison: Comparison,
+    precision: str,
+    processes: int,
+    iterations: int = SHORT,
 ) -> tuple[dict[str, float], float]:
     """Train, map and score everything once and again, with few iterations per epoch.
 
@@ -183,8 +199,8 @@ def measure(
             began = time.monotonic()
             # In turn from either end, so that a machine whose speed drifts tells on all.
             order = list(runs)[:: 1 if number % 2 else -1]
-            outcomes = run_all(order, short, lanes)
-            whole = (time.monotonic() - began) * min(lanes, len(order))
+            outcomes = run_all(order, short, processes)
+            whole = (time.monotonic() - began) * min(processes, len(order))
         for outcome in outcomes:
             steps[config_of(outcome.run)].append(outcome.step)
         trained = sum(outcome.step for outcome in outcomes) * EPOCHS * iterations

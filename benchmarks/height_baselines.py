@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
+from rasters import read_band
 
 from semimtl_geo.compare.comparison import Comparison, Outcome
 from semimtl_geo.compare.table import Row
@@ -86,7 +86,7 @@ def pairs(
     for image in sorted((data / town / split / "image").glob("*.tif")):
         made = map_files(network.map(image, maps / town / split))
         heights, known = read_heights(data / town / split / "height" / image.name)
-        yield read(made["landcover"])[known], heights[known]
+        yield read_band(made["landcover"])[known], heights[known]
 
 
 def known_heights(folder: Path) -> Iterator[Floats]:
@@ -98,14 +98,8 @@ def known_heights(folder: Path) -> Iterator[Floats]:
 
 def read_heights(file: Path) -> tuple[Floats, Any]:
     """Read heights, and which are known."""
-    heights = read(file).astype(np.float64)
+    heights = read_band(file).astype(np.float64)
     return heights, heights != VALUE_NODATA
-
-
-def read(file: Path) -> Any:
-    """Read the only band of a raster."""
-    with rasterio.open(file) as raster:
-        return raster.read(1)
 
 
 def rmse(errors: Floats) -> float:

@@ -1,9 +1,9 @@
-"""How near a whole map comes to its limit: one pass of the network over the pixels of the raster.
+"""Time of a whole map relative to one forward pass of the network over the pixels of the raster.
 
     python benchmarks/limit.py [--checkpoint FILE | --iterations 300] [--size 2560] [--write]
 
-Takes a checkpoint of the synthetic cities, or trains what is recommended for a short while, and
-prints two Markdown tables.
+Takes a checkpoint of the synthetic cities, or trains the recommended configuration for a short
+while, and prints two Markdown tables.
 
 The first has, for the network of the cities, and ResNet18 and ResNet101 of random weights with the
 paper's decoders, which know tiles of the same proportions:
@@ -13,10 +13,10 @@ paper's decoders, which know tiles of the same proportions:
 - pass s: seconds of the network alone, once over each pixel, in tiles of 512 px, in the same
   precision, channels last: scaling, normalisation, encoder, decoders, up-sampling, estimate;
 - map / pass: wanted at most 1.5. Least over least of rounds that take turns;
-- predicted: pixels that the map predicts, of those that it has.
+- predicted: pixels that the network predicts (overlaps count twice) over the pixels of the map.
 
 The second has scores of the network of the cities on fresh scenes of 1024 px, which the choice of
-its tiles has never seen, and the pixels that each way predicts, of those that it has.
+its tiles has never seen, and the same share of predicted pixels for each way to tile.
 """
 
 from __future__ import annotations
@@ -173,14 +173,19 @@ def limit(checkpoint: Path | None, iterations: int, size: int, rounds: int) -> l
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--checkpoint", type=Path, help="a network of the synthetic cities")
-    parser.add_argument("--iterations", type=int, default=300, help="of training without one")
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=300,
+        help="iterations of training if no --checkpoint is given",
+    )
     parser.add_argument(
         "--size", type=int, default=2560, help=f"edge of the raster: a multiple of {TILE} px"
     )
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     lines = limit(args.checkpoint, args.iterations, args.size, args.rounds)
-    publish("A whole map over its limit", lines, args.write)
+    publish("Time of a whole map", lines, args.write)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How many chips the loader delivers, over what a step needs, and over torchgeo's own way.
+"""Chips per second of the training loader, relative to a training step's need and to torchgeo.
 
     python benchmarks/loader.py [--iterations 200] [--rounds 3] [--write]
 
@@ -9,11 +9,12 @@ them (two cities, chips of 128 px at 0.27 m), but with one worker process per ci
 - ours, without processes: the same, which reads in the process that takes the batches;
 - ours, no file kept: as with files too large to be kept (`tiles.datasets.chip_reader`), where each
   chip is read anew;
-- a step needs: chips that JTL, whose step is the shortest of those of both cities, uses up in a
-  second when none has to be waited for nor augmented: wanted of the loader: at least 3 times that;
+- a step needs: chips per second that JTL consumes when data are ready at once and augmentation is
+  free. JTL has the shortest step of the systems that train on both cities. The goal of the loader
+  is at least 3 times that;
 - torchgeo: RasterDataset of the images, RasterDataset of the labels, their intersection, and
   RandomGeoSampler, with torchgeo's defaults, at the same resolution, in as many chips and
-  processes: wanted of the loader: at least 3 times that;
+  processes. The goal of the loader is at least 3 times that;
 - torchgeo, our chips: the same data sets, asked for the very chips that ours cuts.
 
 Medians; they take turns. The clock starts when the processes have delivered their first batches.
@@ -121,7 +122,7 @@ def delivered(make: Callable[[], Iterable[Any]], data: DomainsDataModule) -> flo
 
 def unkept(data: DomainsDataModule) -> float:
     """Chips per second where every chip is read from its file; worker processes must be forked."""
-    with patch.object(tiles.datasets.chip_reader, "KEPT", 0):
+    with patch.object(tiles.datasets.chip_reader, "CACHE_BYTES", 0):
         return delivered(data.train_dataloader, data)
 
 

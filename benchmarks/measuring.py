@@ -19,6 +19,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import rasterio
+
+from semimtl_geo.compare.environment import processor_name
+
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A command line that shows a script's docstring and knows --write."""
@@ -31,9 +35,32 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
         nargs="?",
         const=script,
         metavar="NAME",
-        help=f"write the table into this folder, as NAME.md ({script}.md)",
+        help=f"write the table into benchmarks/ as NAME.md ({script}.md)",
     )
     return parser
+
+
+def refuse_other_table(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, free: Sequence[str]
+) -> None:
+    """End with an error if --write would replace a script's table by one of other settings.
+
+    Args:
+        parser: The command line.
+        args: What it parsed.
+        free: Options that may differ from their defaults.
+    """
+    if args.write != Path(sys.argv[0]).stem:
+        return
+    for name, value in vars(args).items():
+        if name not in {"write", *free} and value != parser.get_default(name):
+            fault = f"--write: {name} differs from the table's; give the file a name of its own"
+            parser.error(fault)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Parse a comma-separated list of numbers; each is kept once."""
+    return tuple(dict.fromkeys(int(number) for number in text.split(",") if number))
 
 
 def afresh(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -73,24 +100,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 def made_on(packages: Sequence[str]) -> str:
     """When, on what and with what this ran."""
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        pairs = [line.partition(":") for line in info.read_text().splitlines()]
-        models = [value.strip() for key, _, value in pairs if key.strip() == "model name"]
-        processor = models[0] if models else processor
     numbers = []
     for name in ["torch", "numpy", "rasterio", *packages]:
-        # A machine that only trains may have no rasterio, nor this package installed.
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # an optional peer
             numbers.append(f"{name} {importlib.metadata.version(name)}")
-    with contextlib.suppress(ImportError):
-        import rasterio
-
-        numbers.append(f"GDAL {rasterio.__gdal_version__}")
+    numbers.append(f"GDAL {rasterio.__gdal_version__}")
     numbers.append(f"Python {platform.python_version()}")
     date = datetime.datetime.now(tz=datetime.UTC).date()
-    return f"{date}, {processor}, {os.cpu_count()} cores; {', '.join(numbers)}"
+    return f"{date}, {processor_name()}, {os.cpu_count()} cores; {', '.join(numbers)}"
 
 
 def publish(title: str, lines: Sequence[str], name: str | None) -> None:

@@ -13,14 +13,15 @@ SemiMTL's time, with their intervals, and which of the paper's orderings hold.
 - --variants names further configurations of configs/cities/, each trained for SemiMTL's time too,
   by a measurement beside SemiMTL.
 - JTL, SemiMTL and all that is trained for SemiMTL's time are also scored with statistics
-  re-estimated on the scenes they map. Beside their heights stand those that need no network for
-  heights: the mean height of each class in city B, looked up on the network's own land cover.
+  re-estimated on the scenes they map. For all that is trained for SemiMTL's time, the table also
+  has heights that need no network for heights: the mean height of each class in city B, looked up
+  on the network's own land cover.
 - Settings were chosen on validation scenes (--split val prints the same tables of these); the
   table that counts is made on test scenes, which nothing was chosen by.
-- Two single-threaded runs side by side. Killed and started again, it goes on where it was; the
+- Two single-threaded runs in parallel. Killed and started again, it goes on where it was; the
   plan (iterations, precision) stays that of the first start, and a variant may be added.
 - --noise smooths the training heights and adds noise to them, which otherwise obey the prior of
-  what is recommended nearly everywhere; with another --out.
+  the recommended configuration nearly everywhere; with another --out.
 - What follows -- goes to training, such as -- --model.encoder.name=resnet50; with another --out.
 """
 
@@ -29,24 +30,21 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from account import account
-from budget import METHOD, make_plan, with_relative
+from budget import LONGER_JTL, METHOD, make_plan, trained, with_relative
 from height_baselines import with_class_means
-from measuring import make_parser, publish, say
-from orderings import LONGER
+from measuring import make_parser, numbers, publish, refuse_other_table, say
 from reestimated import reestimated
 from survey import survey
 
 from semimtl_geo.commands.demonstration import training_precision
-from semimtl_geo.compare.comparison import Comparison, Outcome, Run, select_runs
+from semimtl_geo.compare.comparison import Comparison, select_runs
 from semimtl_geo.compare.environment import collect_facts
-from semimtl_geo.compare.parallel_runs import run_all
-from semimtl_geo.compare.runs import check_runs, read_json, write_json
-from semimtl_geo.compare.scenario import Variant, find_scenario
+from semimtl_geo.compare.runs import read_json, write_json
+from semimtl_geo.compare.scenario import find_scenario
 from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.progress import show_progress
 from semimtl_geo.report.results import write_results
@@ -54,8 +52,7 @@ from semimtl_geo.synthetic import write_cities
 from tiles.errors import InputError
 
 VARIANTS = ["recommended", "oracle"]
-"""A configuration that goes beyond the paper, and the bound: both labels in both cities."""
-CONTROL = Variant("jtl_longer", LONGER)
+"""A configuration that goes beyond the paper, and the oracle: both labels in both cities."""
 BOTH = ("jtl", METHOD)
 """Systems that are trained whatever is asked for: the others are compared with them."""
 
@@ -69,7 +66,7 @@ def method(args: argparse.Namespace) -> list[str]:
     make_cities(cities, args.scenes, args.size, args.noise)
     comparison = Comparison(scenario, cities, args.out, args.seeds, tuple(args.overrides))
     systems = select_runs(scenario, {*args.systems, *BOTH})
-    timed = [Run("jtl", variant=CONTROL), *select_runs(scenario, args.variants)]
+    timed = [LONGER_JTL, *select_runs(scenario, args.variants)]
     file = args.out / "plan.json"
     plan = make_plan(
         file,
@@ -78,14 +75,14 @@ def method(args: argparse.Namespace) -> list[str]:
         len(timed),
         minutes=args.minutes,
         precision=training_precision(),
-        lanes=args.lanes,
+        processes=args.parallel,
         started=started,
     )
     plain = comparison
     comparison = replace(comparison, overrides=(*comparison.overrides, *plan.overrides()))
-    outcomes = trained(systems, comparison, args.lanes)
+    outcomes = trained(systems, comparison, args.parallel)
     plan = with_relative(plan, file, plain, timed, outcomes)
-    outcomes += trained([plan.in_equal_time(run) for run in timed], comparison, args.lanes)
+    outcomes += trained([plan.in_equal_time(run) for run in timed], comparison, args.parallel)
     write_results(
         comparison, outcomes, collect_facts(outcomes, Configuration="benchmarks/method.py")
     )
@@ -100,13 +97,6 @@ def method(args: argparse.Namespace) -> list[str]:
         for outcome in outcomes
     ]
     return account(outcomes, comparison, plan, noise=args.noise)
-
-
-def trained(runs: Sequence[Run], comparison: Comparison, lanes: int) -> list[Outcome]:
-    """Carry out runs with all seeds."""
-    every = [replace(run, seed=seed) for seed in comparison.seeds for run in runs]
-    check_runs(comparison, every)
-    return run_all(every, comparison, lanes)
 
 
 def make_cities(folder: Path, scenes: int, size: int, noise: float) -> None:
@@ -133,26 +123,44 @@ def make_cities(folder: Path, scenes: int, size: int, noise: float) -> None:
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--minutes", type=float, default=76, help="for everything")
+    parser.add_argument(
+        "--minutes", type=float, default=76, help="time budget of the whole benchmark in minutes"
+    )
     parser.add_argument("--seeds", type=numbers, default=(0, 1, 2, 3, 4))
     parser.add_argument(
-        "--systems", type=names, default=system_names(), help="jtl and semimtl always"
+        "--systems",
+        type=names,
+        default=system_names(),
+        help="the paper's systems to train; jtl and semimtl are always trained",
     )
-    parser.add_argument("--variants", type=names, default=VARIANTS, help="of configs/cities/")
+    parser.add_argument(
+        "--variants",
+        type=names,
+        default=VARIANTS,
+        help="configurations of configs/cities/ to train besides the paper's systems",
+    )
     parser.add_argument("--split", choices=("test", "val"), default="test")
-    parser.add_argument("--lanes", type=int, default=2, help="runs side by side")
-    parser.add_argument("--scenes", type=int, default=32, help="for training, of each city")
+    parser.add_argument("--parallel", type=int, default=2, help="number of runs in parallel")
+    parser.add_argument(
+        "--scenes", type=int, default=32, help="number of training scenes of each city"
+    )
     parser.add_argument("--size", type=int, default=384, help="edge of a scene in pixels")
-    parser.add_argument("--noise", type=float, default=0.0, help="of heights, in metres")
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        help="standard deviation of the noise of training heights in metres",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/method"))
-    parser.add_argument("overrides", nargs="*", help="after --, for training")
+    parser.add_argument("overrides", nargs="*", help="options of training, after --")
     args = parser.parse_args()
-    if args.write == Path(__file__).stem and (args.split != "test" or args.noise or args.overrides):
-        parser.error("--write: this is another table than the one of that name, give it its own")
-    for option, given in (("--systems", args.systems), ("--variants", args.variants)):
-        for name in given:
-            if (name in SYSTEMS) != (option == "--systems"):
-                parser.error(f"{option} {name}: the paper's systems go with --systems alone")
+    refuse_other_table(parser, args, ["minutes", "seeds", "out"])
+    for name in args.systems:
+        if name not in SYSTEMS:
+            parser.error(f"--systems {name}: is not a system of the paper; give it as --variants")
+    for name in args.variants:
+        if name in SYSTEMS:
+            parser.error(f"--variants {name}: is a system of the paper; give it as --systems")
     try:
         publish("Does the method hold?", method(args), args.write)
     except InputError as error:
@@ -162,10 +170,6 @@ def main() -> None:
 def names(text: str) -> list[str]:
     """Each once."""
     return list(dict.fromkeys(name for name in text.split(",") if name))
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(int(name) for name in names(text)))
 
 
 if __name__ == "__main__":

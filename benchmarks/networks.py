@@ -2,7 +2,7 @@
 
     python benchmarks/networks.py [--size 3200] [--rounds 2] [--write]
 
-Prints a Markdown table for the product's generator (6 classes of land cover and heights, decoders
+Prints a Markdown table for this package's generator (6 classes of land cover and heights, decoders
 of width 512) with ResNet18 and ResNet101, both of random weights, in float32 on the CPU, in tiles
 of 512 px that overlap by 128:
 
@@ -13,7 +13,8 @@ of 512 px that overlap by 128:
   metres), on the very batches of the mosaic, one after another, answers thrown away. The mosaicker
   fills up a panel's last batch with a tile that it has; the table says how many it predicted;
 - mosaic / bare: wanted at most 1.05. Tiles overlap in both, so that it counts what comes on top:
-  reading, cutting, blending, writing, waiting. Least over least, and bare ran once more often;
+  reading, cutting, blending, writing, waiting. It is the fastest mosaic over the fastest bare
+  pass; there is one more bare pass than mosaics;
 - bare spread: the slowest bare pass over the fastest, which is how far to trust the ratio;
 - without network s: seconds of the mosaic when the network answers zeros at once. Most of them
   hide behind a real network: tiles are read in another thread.
@@ -80,7 +81,7 @@ def paper_card(encoder: str) -> ModelCard:
 
 
 def make_predictor(encoder: str) -> Predictor:
-    """The product's network with random weights."""
+    """This package's network with random weights."""
     torch.manual_seed(0)
     card = paper_card(encoder)
     return Predictor(card, card.build_generator().eval(), device="cpu", scale=255)

@@ -1,4 +1,4 @@
-"""The orthophotos that are stitched: dense ones, and sparse ones of any size."""
+"""Rasters of the benchmarks: dense and sparse orthophotos of any size, and single bands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
@@ -20,6 +21,13 @@ def create(path: Path, size: int, gsd: float = 0.1, **options: Any) -> Any:
         crs="EPSG:32632", transform=from_origin(4e5, 5.5e6, gsd, gsd),
         tiled=True, blockxsize=BLOCK, blockysize=BLOCK, **options,
     )  # fmt: skip
+
+
+def read_band(path: Path) -> npt.NDArray[Any]:
+    """Read the only band of a raster."""
+    with rasterio.open(path) as file:
+        values: npt.NDArray[Any] = file.read(1)
+    return values
 
 
 def write_dense(path: Path, size: int, gsd: float = 0.1) -> None:

@@ -36,6 +36,7 @@ import torch
 import torch.nn.functional as F
 from measuring import made_on, make_parser, publish, say, table
 from rasterio.transform import from_origin
+from rasters import read_band
 
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.mapping.predictor import Predictor
@@ -50,6 +51,7 @@ from tiles.mosaic.mosaicker import mosaic
 SEED = 2**20  # of the scenes, none of which is in any training
 MARGIN = 32
 PAPER = 512
+"""Edge in pixels of the paper's patches (docs/protocol.md)."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -131,13 +133,7 @@ def stitch(
         raster, predict, [layer], files,
         tile=tile, overlap=0, batch_size=8, gsd=mapper.card.gsd,
     )  # fmt: skip
-    return read(files[layer.name])
-
-
-def read(path: Path) -> npt.NDArray[np.float32]:
-    with rasterio.open(path) as file:
-        values: npt.NDArray[np.float32] = file.read(1)
-    return values
+    return read_band(files[layer.name])
 
 
 def measure_scene(
@@ -151,7 +147,7 @@ def measure_scene(
         whole = stitch(mapper, raster, domain, size, Path(folder))
         for tile, overlap in tilings:
             mapper.map(raster, folder, domain=domain, tile=tile, overlap=overlap)
-            blended = read(Path(folder) / f"{raster.stem}_{task}.tif")
+            blended = read_band(Path(folder) / f"{raster.stem}_{task}.tif")
             for way, heights, shared in (
                 (f"blended, overlap {overlap}", blended, overlap),
                 ("no overlap", stitch(mapper, raster, domain, tile, Path(folder)), 0),
@@ -229,8 +225,13 @@ def seam(checkpoint: Path | None, iterations: int, scenes: int, size: int) -> li
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="a SemiMTL of the synthetic cities")
-    parser.add_argument("--iterations", type=int, default=200, help="of training without one")
+    parser.add_argument("--checkpoint", type=Path, help="a SemiMTL network of the synthetic cities")
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=200,
+        help="iterations of training if no --checkpoint is given",
+    )
     parser.add_argument("--scenes", type=int, default=8, help="per city")
     parser.add_argument("--size", type=int, default=1536, help=f"a multiple of {PAPER} px")
     args = parser.parse_args()

@@ -3,11 +3,11 @@
     python benchmarks/step.py [--cases resnet18:128:4,resnet101:384:2] [--rounds 3] [--write]
 
 Prints a Markdown table per case (encoder, crop, chips per domain), with the paper's decoders and
-discriminators, training on the synthetic cities as `semimtl-geo train` does: seconds per iteration
-of JTL, of SemiMTL, and of SemiMTL whose discriminators see blocks of 2 x 2 and of 4 x 4 pixels
-(model.adversarial.stride). They are medians over the same run, in which the systems take turns, so
-that a machine whose speed drifts tells on all. The rows are the medians of the parts, so that they
-need not add up to the last line:
+discriminators, training on the synthetic cities as `semimtl-geo train` does: milliseconds per
+iteration of JTL, of SemiMTL, and of SemiMTL whose discriminators see blocks of 2 x 2 and of 4 x 4
+pixels (model.adversarial.stride). The systems take turns in one run, so that a machine whose speed
+drifts affects all. Each row is a median, so that the parts need not add up to the row "step"; the
+last line is "step" divided by JTL's:
 
 - data: from the end of a step to the next batch: chips read, put together, checked, moved. With
   --workers 0 (as measured by default) nothing of it hides behind the step;
@@ -53,7 +53,7 @@ RUNS: dict[str, tuple[SystemName, int]] = {
 """System and stride of the discriminators."""
 STEPS = 6
 FIRST = 3
-"""Steps before the clock starts: those are slower, of SemiMTL more so."""
+"""Warm-up steps that are not measured: they are slower, above all SemiMTL's."""
 GSD = 0.27
 WANTED = {("resnet101", 384): 1.15, ("resnet18", 128): 1.4}
 PARTS = (

@@ -1,4 +1,4 @@
-"""Does it work on orthophotos that nobody drew? The nine systems on two real towns, both ways.
+"""Compare the nine systems on two real towns, with the labels of either town in turn.
 
     python benchmarks/towns.py [--data towns] [--minutes 115] [--seeds 0,1,2] [--write]
 
@@ -7,17 +7,17 @@ land-cover labels in one direction and heights in the other. Prints Markdown: th
 
 - the paper's nine systems, trained for equally many iterations, which --minutes decides by a short
   measurement, and single-task networks that start from random towns, for as many;
-- for SemiMTL's time: what configs/towns/ recommends, JTL, and JTL that starts from random towns,
-  which shows how much of the gain this start explains;
-- the oracle: what is recommended, trained with both labels in both towns, as long;
+- for SemiMTL's time: the recommended configuration of configs/towns/, JTL, and JTL that starts
+  from random towns, which shows how much of the gain this start explains;
+- the oracle: the recommended configuration with both labels in both towns, for as long;
 - the controls: statistics re-estimated on the scenes that are mapped; a constant height; and the
   mean height of each class, looked up on JTL's land cover;
 
-and what they say: how much better the recommended network is than JTL and than single-task
+and statements: how much better the recommended network is than JTL and than single-task
 networks, and how much of the gap between JTL and the oracle it closes. The seed sets weights, chips
 and augmentation. Settings were chosen on validation scenes; the table is made on test scenes.
 
-Two single-threaded runs side by side. Killed and started again, it goes on where it was. What
+Two single-threaded runs in parallel. Killed and started again, it goes on where it was. What
 follows -- goes to training; with another --out.
 """
 
@@ -30,20 +30,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from budget import EPOCHS, Plan, make_plan, with_relative
+from budget import EPOCHS, LONGER_JTL, Plan, make_plan, trained, with_relative
 from height_baselines import CONSTANT, constant, with_class_means
-from measuring import made_on, make_parser, publish, say, table
-from orderings import LONGER
+from measuring import made_on, make_parser, numbers, publish, refuse_other_table, say, table
+from orderings import LONGER, shown
 from reestimated import reestimated
 
 from semimtl_geo.commands.demonstration import training_precision
 from semimtl_geo.compare.averages import make_table, rows_of_seeds
 from semimtl_geo.compare.comparison import Comparison, Outcome, Run, select_runs
-from semimtl_geo.compare.parallel_runs import run_all
-from semimtl_geo.compare.runs import check_runs
 from semimtl_geo.compare.scenario import Variant, find_scenario
 from semimtl_geo.compare.scoring import REESTIMATED
-from semimtl_geo.compare.significance import Difference, difference
+from semimtl_geo.compare.significance import difference
 from semimtl_geo.compare.table import Row
 from semimtl_geo.learning.systems import SYSTEMS, system_names
 from semimtl_geo.synthetic import write_random_towns
@@ -79,7 +77,7 @@ def compare_towns(args: argparse.Namespace) -> list[str]:
     started = time.monotonic()
     ways = (Direction("eugene", "versailles", ()), Direction("versailles", "eugene", REVERSED))
     data = with_random_towns(args.data, args.out / "data")
-    lines, bound = [], None
+    lines, oracle = [], None
     for number, way in enumerate(ways):
         overrides = (*way.overrides, *args.overrides)
         scenario = find_scenario("towns", overrides)
@@ -89,32 +87,32 @@ def compare_towns(args: argparse.Namespace) -> list[str]:
         systems = select_runs(scenario, system_names())
         systems += [from_random_towns("stl_seg"), from_random_towns("stl_depth")]
         timed = [
-            Run("jtl", variant=Variant("jtl_longer", LONGER)),
+            LONGER_JTL,
             from_random_towns("jtl"),
             *select_runs(scenario, [RECOMMENDED]),
         ]
         # The oracle is the same in both directions, and is trained in the first.
-        bounds = [] if number else select_runs(scenario, [ORACLE])
+        oracle_runs = [] if number else select_runs(scenario, [ORACLE])
         file = args.out / "plan.json"
         plan = make_plan(
             file,
             comparison,
             systems,
-            len([*timed, *bounds]),
+            len([*timed, *oracle_runs]),
             minutes=args.minutes / 2,
             precision=training_precision(),
-            lanes=args.lanes,
+            processes=args.parallel,
             started=started,
         )
         same = replace(comparison, overrides=(*overrides, *plan.overrides()))
-        outcomes = trained(systems, same, args.lanes)
-        plan = with_relative(plan, file, comparison, [*timed, *bounds], outcomes)
-        outcomes += trained([plan.in_equal_time(run) for run in timed], same, args.lanes)
-        if bound is None:
-            bound = trained([plan.in_equal_time(run) for run in bounds], same, args.lanes)
+        outcomes = trained(systems, same, args.parallel)
+        plan = with_relative(plan, file, comparison, [*timed, *oracle_runs], outcomes)
+        outcomes += trained([plan.in_equal_time(run) for run in timed], same, args.parallel)
+        if oracle is None:
+            oracle = trained([plan.in_equal_time(run) for run in oracle_runs], same, args.parallel)
         outcomes = [
             reestimated(outcome, same) if outcome.run.system == "jtl" else outcome
-            for outcome in [*outcomes, *bound]
+            for outcome in [*outcomes, *oracle]
         ]
         looked_up = [
             with_class_means(outcome, same, way.heights) if outcome.run.name == "jtl" else outcome
@@ -146,22 +144,16 @@ def with_random_towns(towns: Path, folder: Path) -> Path:
     return folder
 
 
-def trained(runs: Sequence[Run], comparison: Comparison, lanes: int) -> list[Outcome]:
-    """Carry out runs with all seeds."""
-    every = [replace(run, seed=seed) for seed in comparison.seeds for run in runs]
-    check_runs(comparison, every)
-    return run_all(every, comparison, lanes)
-
-
 def introduce(plan: Plan, args: argparse.Namespace) -> list[str]:
     """Describe what was done."""
     return [
         f"Two real towns, {plan.precision}, {EPOCHS * plan.iterations} iterations of each of the "
         f"paper's systems, {len(args.seeds)} seeds, scored on {args.split} scenes. Planned for "
-        f"{args.minutes:g} minutes, {args.lanes} runs side by side.",
+        f"{args.minutes:g} minutes, {args.parallel} runs in parallel.",
         "",
         "The labels were made by rules (docs/towns.md): buildings and trees are above 2.2 m and "
-        "all else is below 1 m by construction, which flatters the prior of what is recommended. "
+        "all else is below 1 m by construction, which flatters the prior of the recommended "
+        "configuration. "
         "Mean ± standard deviation over seeds; mIoU is over impervious surfaces, buildings, low "
         "vegetation and trees. The last two columns are of pixels whose true height is above "
         "0.5 m; recall is the share of them that is also predicted above 0.5 m. Seeds tell nothing "
@@ -219,7 +211,7 @@ def scores(rows: Sequence[Row]) -> list[str]:
 
 
 def statements(way: Direction, seeds: dict[int, list[Row]], constants: dict[str, Row]) -> list[str]:
-    """Return sentences on what is recommended, and on single-task networks."""
+    """Return sentences on the recommended configuration, and on single-task networks."""
     found = []
     recommended = next(row.method for row in seeds[min(seeds)] if row.method.endswith(RECOMMENDED))
     oracle = next(row.method for row in seeds[min(seeds)] if row.method.endswith(ORACLE))
@@ -237,7 +229,10 @@ def statements(way: Direction, seeds: dict[int, list[Row]], constants: dict[str,
     ):
         gap = difference(seeds, town, column, recommended, other)
         if gap is not None:
-            found.append(f"{text} ({town}), {column}: {recommended} {shown(gap)} over {other}.")
+            sure = "" if gap.certain else " (may be chance)"
+            found.append(
+                f"{text} ({town}), {column}: {recommended} {shown(gap, 2)}{sure} over {other}."
+            )
     for text, town, column in (
         ("land cover", way.heights, "mIoU/main"),
         ("heights", way.classes, "RMSE"),
@@ -264,31 +259,23 @@ def statements(way: Direction, seeds: dict[int, list[Row]], constants: dict[str,
     return found
 
 
-def shown(gap: Difference) -> str:
-    """Return a difference with half of its 95 % interval."""
-    sure = "" if gap.certain else " (may be chance)"
-    return f"{gap.mean:+.2f} ± {gap.margin:.2f}{sure}"
-
-
 def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--data", type=Path, default=Path("towns"), help="folder of the towns")
-    parser.add_argument("--minutes", type=float, default=115, help="for everything")
+    parser.add_argument(
+        "--minutes", type=float, default=115, help="time budget of the whole benchmark in minutes"
+    )
     parser.add_argument("--seeds", type=numbers, default=(0, 1, 2))
     parser.add_argument("--split", choices=("test", "val"), default="test")
-    parser.add_argument("--lanes", type=int, default=2, help="runs side by side")
+    parser.add_argument("--parallel", type=int, default=2, help="number of runs in parallel")
     parser.add_argument("--out", type=Path, default=Path("runs/towns"))
-    parser.add_argument("overrides", nargs="*", help="after --, for training")
+    parser.add_argument("overrides", nargs="*", help="options of training, after --")
     args = parser.parse_args()
+    refuse_other_table(parser, args, ["minutes", "seeds", "out", "data"])
     try:
         publish("Two real towns", compare_towns(args), args.write)
     except InputError as error:
         parser.exit(2, f"{error}\n")
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Parse a comma-separated list of seeds."""
-    return tuple(dict.fromkeys(int(number) for number in text.split(",") if number))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Configurations of the scenarios: one YAML per scenario and system."""
+"""Configurations of the scenarios: a folder each, with base.yaml and files that change it."""

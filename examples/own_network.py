@@ -1,6 +1,8 @@
 """Map a raster with a network of your own and `tiles` alone; here, it computes an index.
 
 python examples/own_network.py ortho.tif ndvi.tif
+
+The bands of ortho.tif are bytes: near infrared, red and green, in this order.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def main(checkpoint: str, raster: str, out: str) -> None:
     image = rioxarray.open_rasterio(raster, chunks={"x": 2048, "y": 2048})
     maps = Mapper.load(checkpoint).predict(image)
     print(maps)
-    # Nothing was predicted so far; now the upper left quarter is, and written.
+    # Only BatchNorm statistics were estimated so far; now the upper left quarter is predicted.
     height, width = maps.height.shape
     quarter = maps.height.isel(y=slice(height // 2), x=slice(width // 2)).compute()
     print(f"tallest: {float(quarter.max()):.1f} m")

@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="attacks whose name has this text")
     parser.add_argument("--seconds", type=float, default=60, help="limit of each")
     parser.add_argument("--moments", type=int, default=50, help="kills per command")
-    parser.add_argument("--processes", type=int, default=2, help="attacks side by side")
+    parser.add_argument("--processes", type=int, default=2, help="attacks in parallel")
     args = parser.parse_args()
     fresh_process.use_fork_server()
     survived, total, started = Counter[str](), Counter[str](), time.monotonic()

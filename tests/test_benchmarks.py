@@ -141,9 +141,9 @@ def test_what_equal_time_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert measured == [["semimtl", "recommended"]]
     options = {"minutes": 5, "precision": "bf16-mixed", "started": time.monotonic()}
     systems = [Run("semimtl"), Run("jtl")]
-    assert make_plan(file, comparison, systems, 2, lanes=2, **options) == plan
-    with pytest.raises(InputError, match=r"--lanes: 4, but .* was made with 2"):
-        make_plan(file, comparison, systems, 2, lanes=4, **options)
+    assert make_plan(file, comparison, systems, 2, processes=2, **options) == plan
+    with pytest.raises(InputError, match=r"--parallel: 4, but .* was made with 2"):
+        make_plan(file, comparison, systems, 2, processes=4, **options)
 
 
 def test_heights_of_a_survey(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ OLDEST = (3, 11)
 """Oldest Python that semimtl_geo runs in."""
 
 NEWEST = (3, 14)
+"""Newest Python that the plugin makes an environment with."""
 
 PACKAGE = Path(__file__).parent / "package"
 """Folder of the wheel of semimtl_geo and the constraints that come with the plugin."""
@@ -26,6 +27,7 @@ PACKAGE = Path(__file__).parent / "package"
 COMMAND = ("-m", "semimtl_geo.cli")
 
 QUIET = ("--progress-bar", "off")
+"""Options that keep pip from drawing progress bars."""
 
 FOLDERS = (
     "~/.local/bin",
@@ -211,7 +213,7 @@ def make(folder: Path, source: str, feedback: Any) -> Path | None:
 def _count_packages(step: Step, feedback: Any) -> Callable[[str], None]:
     """Return a function that shows a line of pip or uv, and counts the packages named so far."""
     file = constraints()
-    # A line per package, and one of comment in place of the package itself.
+    # constraints.txt has a line per package; its line of comment makes up for semimtl_geo itself.
     total = len(file.read_text(encoding="utf-8").splitlines()) if file else 100
     seen: set[str] = set()
 

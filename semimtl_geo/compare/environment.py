@@ -24,7 +24,7 @@ def collect_facts(outcomes: Sequence[Outcome], **more: str) -> dict[str, str]:
     packages = ("semimtl-geo", "torch", "torchgeo", "rasterio")
     several = len({outcome.run.seed for outcome in outcomes}) > 1
     return {
-        "Machine": f"{_processor()}, {os.cpu_count()} cores"
+        "Machine": f"{processor_name()}, {os.cpu_count()} cores"
         + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""),
         "Date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
@@ -37,7 +37,8 @@ def collect_facts(outcomes: Sequence[Outcome], **more: str) -> dict[str, str]:
     }
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8").splitlines():

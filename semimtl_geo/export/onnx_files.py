@@ -52,8 +52,8 @@ def write_onnx(network: FixedNetwork, file: Path, gsd: float | None) -> None:
             warnings.simplefilter("ignore")
             # Trace first: during export, PSPNet's decoder takes another code path, which fails.
             plain = network.without_adaptive_pooling()
-            # PyTorch does not annotate this function.
-            traced = torch.jit.trace(plain, image)  # type: ignore[no-untyped-call]
+            # PyTorch does not annotate this function. Its check would run the network twice more.
+            traced = torch.jit.trace(plain, image, check_trace=False)  # type: ignore[no-untyped-call]
             try:
                 torch.onnx.export(
                     traced,

@@ -25,7 +25,8 @@ class AdversarialSettings:
         stride: Edge in pixels of the blocks that predictions and ground truth are averaged over
             before discriminators see them. The paper's is 1. Decoders predict at half or an eighth
             of the resolution of images, so that a discriminator of every pixel mostly sees what
-            interpolation adds, and takes a fifth to half of a training step.
+            interpolation adds. It takes a tenth to a third of a training step
+            (benchmarks/step.md).
 
     Example:
         >>> AdversarialSettings(inter=0.0).intra
