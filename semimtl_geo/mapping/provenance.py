@@ -21,9 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
-from tiles.reading.virtual_raster import VirtualRaster
+from tiles.reading.addresses import public_name
 from tiles.types import RasterName
 
 PREFIX = "SEMIMTL_"
@@ -47,16 +46,11 @@ def make_tags(
     tags = {
         "VERSION": version("semimtl-geo"),
         **source,
-        "RASTER": _short_name(first) + (f" and {len(others)} more" if others else ""),
+        "RASTER": public_name(first) + (f" and {len(others)} more" if others else ""),
         "BANDS": ", ".join(f"{number} as {name}" for name, number in bands.items()),
         **{name.upper(): str(value) for name, value in settings.items() if value is not None},
     }
     return {PREFIX + name: value for name, value in tags.items()}
-
-
-def _short_name(raster: RasterName) -> str:
-    """Return the name of a file, or the display name of a virtual raster."""
-    return str(raster) if isinstance(raster, VirtualRaster) else Path(raster).name
 
 
 def read_tags(tags: Mapping[str, str]) -> dict[str, str]:

@@ -9,8 +9,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,7 +19,7 @@ from semimtl_geo.mapping.precision import (
     fastest_precision,
     fastest_precision_here,
 )
-from semimtl_geo.mapping.predictor import Predictor, check_device
+from semimtl_geo.mapping.predictor import check_device
 from semimtl_geo.mapping.provenance import make_tags
 from semimtl_geo.mapping.settings import MapSettings
 from semimtl_geo.models import find_model
@@ -31,7 +29,7 @@ from semimtl_geo.networks.discriminator import SMALLEST_INPUT, Discriminator
 from semimtl_geo.networks.generator import Generator
 from semimtl_geo.networks.model_card import ModelCard
 from tiles.errors import InputError, InvalidValueError
-from tiles.reading.addresses import resolve_addresses
+from tiles.reading.addresses import public_name, resolve_addresses
 from tiles.reading.array_raster import RasterImage, as_rasters
 from tiles.types import BandSelection, RasterName
 
@@ -196,29 +194,6 @@ class TrainedNetwork:
         mapper.statistics = f"re-estimated on {count} crops of {origin}, without labels"
         return mapper
 
-    def predict_batch(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.float32]]:
-        """Predict a batch of images.
-
-        Args:
-            images: Array ``[B, bands, H, W]`` in 0..1, at the network's ground sampling distance.
-
-        Returns:
-            Per task ``[B, channels, H, W]``: class probabilities, or values in the task's unit.
-
-        Raises:
-            InputError: If statistics must be chosen first.
-        """
-        if self.needs_statistics:
-            fault = "has BatchNorm statistics per domain"
-            remedy = "choose with for_domain, or adapt to an orthophoto"
-            raise InputError(self.source.get("MODEL", "network"), fault, remedy)
-        batch = torch.from_numpy(np.array(images, np.float32))
-        predict = Predictor(
-            self.card, self.generator, device=self.device, precision=self.precision_on()
-        )
-        answer = predict(batch)
-        return {name: values.float().cpu().numpy() for name, values in answer.items()}
-
     def fingerprint(self) -> str:
         """Return a hash of the weights, statistics and pooling in use: a map depends on them."""
         digest = hashlib.sha256(self.card.pooling.encode())
@@ -282,7 +257,7 @@ class TrainedNetwork:
             white=f"{white:g}",
             grid=settings.grid,
             crs=settings.crs or "source",
-            area=None if settings.area is None else Path(settings.area).name,
+            area=None if settings.area is None else public_name(settings.area),
         )
 
     def check_plausibility(self, tile: int) -> None:

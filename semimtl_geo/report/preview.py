@@ -27,7 +27,7 @@ from semimtl_geo.report.thumbnails import humanize, map_thumbnail
 from semimtl_geo.tasks import Task
 from tiles.files import atomic_write, write_errors
 from tiles.grid import PixelGrid
-from tiles.reading.virtual_raster import display_name
+from tiles.reading.addresses import public_name
 from tiles.reading.vrt import warped_vrt
 
 EDGE: Final = 900
@@ -75,7 +75,7 @@ def write_preview(
     figure = new_figure(*size, dpi=200)
     first, *others = figure.subplots(1, 1 + len(shown))
     more = f" and {len(files) - 1} more" if files[1:] else ""
-    title = Path(display_name(files[0])).name + more
+    title = public_name(files[0]) + more
     show_image(first, _image(files, grid), title, aspect, fontsize=10)
     first.legend(handles=[Patch(**UNKNOWN, label="unknown")], frameon=False, **BELOW)
     _scale_bar(first, grid)

@@ -21,6 +21,7 @@ from tiles.files import output_path
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import ValueMap
 from tiles.maps.writer import MapWriter, check_target
+from tiles.reading.addresses import public_name
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import Float64Array, ProgressCallback, Span
 
@@ -94,7 +95,7 @@ def heights_above_ground(
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
         surface = stack.enter_context(Elevation(dsm))
         check_target(file, [dsm] if dtm is None else [dsm, dtm])
-        tags = {"ELEVATION_DSM": Path(dsm).name}
+        tags = {"ELEVATION_DSM": public_name(dsm)}
         windows = list(_windows(surface.grid))
         if dtm is None:
             tags |= settings.tags()
@@ -103,7 +104,10 @@ def heights_above_ground(
             ground.prepare(step)
             below: Callable[[Span, Span], tuple[Float64Array, Float64Array | float]] = ground.at
         else:
-            tags |= {"ELEVATION_METHOD": "DSM minus DTM, bilinear", "ELEVATION_DTM": Path(dtm).name}
+            tags |= {
+                "ELEVATION_METHOD": "DSM minus DTM, bilinear",
+                "ELEVATION_DTM": public_name(dtm),
+            }
             model = FilledElevation(stack.enter_context(Elevation(dtm)), holes)
             tags |= {"ELEVATION_HOLES": f"{holes:g}"} if holes else {}
             terrain = Terrain(model, surface)

@@ -121,8 +121,10 @@ def _check_complete(path: Path) -> None:
     """Check that all blocks are in the file: GDAL may not report that the disk was full."""
     with path.open("r+b") as raw, rasterio.open(path) as file:
         os.fsync(raw.fileno())
-        for level, scale in enumerate([1, *file.overviews(1)], -1):
-            shape = [-(-pixels // (BLOCK * scale)) for pixels in (file.width, file.height)]
+        for level in range(-1, len(file.overviews(1))):
+            options = {"OVERVIEW_LEVEL": level} if level >= 0 else {}
+            with rasterio.open(path, **options) as view:
+                shape = [-(-pixels // BLOCK) for pixels in (view.width, view.height)]
             for x, y in product(*map(range, shape)):
                 item = {"dm": "TIFF", "bidx": 1, "ovr": level if level >= 0 else None}
                 offset = int(file.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", **item) or 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ import rasterio
 import torch
 from rasterio.crs import CRS
 
-from tiles.mosaic.batches import Batch, PixelMask, PixelSource, TileBatches
+from tiles.mosaic.batches import Batch, PixelMask, PixelSource, RowBlock, TileBatches
 from tiles.mosaic.tiling import Panel, TilingPlan
 from tiles.reading.area import NoOverlapError, read_area
 from tiles.reading.raster import GDAL_CACHE
@@ -96,9 +95,16 @@ def _read_tile(
     inside: PixelMask | None,
 ) -> list[torch.Tensor]:
     """Return a tile (row, column), float32 [1, C, S, S], if it has a known pixel inside."""
-    start = plan.columns[place[1]]
-    columns = start, min(start + plan.tile, plan.network.width)
+    top, left = plan.rows[place[0]], plan.columns[place[1]]
+    rows = top, min(top + plan.tile, plan.network.height)
+    columns = left, min(left + plan.tile, plan.network.width)
+    if inside is not None and not inside(rows, columns).any():
+        return []
     panel = Panel(0, *columns, columns, range(place[1], place[1] + 1))
-    # A block of rows comes first, then the tile; or the next block if there is no tile.
-    items = islice(TileBatches(source, plan, panel, 1, fill, place, network_inside=inside), 2)
-    return [item.images for item in items if isinstance(item, Batch) and item.tiles == (place,)]
+    items = iter(TileBatches(source, plan, panel, 1, fill, place, network_inside=inside))
+    block = next(items)  # the rows of the tile, which come before it
+    if not (isinstance(block, RowBlock) and block.network_known.any()):
+        return []
+    # Without a tile here, this is the next block of rows, if there is one.
+    batch = next(items, None)
+    return [batch.images] if isinstance(batch, Batch) and batch.tiles == (place,) else []

@@ -12,7 +12,7 @@ from tiles.errors import InvalidValueError
 from tiles.reading.array_raster import ArrayRaster
 from tiles.reading.stac_item import is_item, open_item
 from tiles.reading.tile_service import is_tile_service, open_tile_service, service_name
-from tiles.reading.virtual_raster import VirtualRaster
+from tiles.reading.virtual_raster import VirtualRaster, display_name
 from tiles.types import BandSelection, RasterName
 
 
@@ -89,8 +89,31 @@ def raster_stem(raster: RasterName) -> str:
         return "_".join(re.findall(r"[\w.-]+", f"{parts.netloc} {parts.query[6:]}"))
     if is_item(name):
         name = name.partition("#")[0]
-    if re.match(r"(/vsi\w+/)*https?://", name):
-        path = unquote(urlsplit(name[name.index("http") :]).path)
+    if (path := _path_of_url(name)) is not None:
         # The identifier of an Item of a STAC API may have dots.
         return Path(path).name if is_item(name) and not path.endswith(".json") else Path(path).stem
     return Path(name).stem
+
+
+def public_name(raster: RasterName) -> str:
+    """Return the name of a raster for tags and titles of maps.
+
+    Returns:
+        The last part of a path or URL, without user, query and fragment, which may hold a key; the
+        name of a virtual raster as it is.
+
+    Example:
+        >>> public_name("photos/ortho.tif"), public_name("https://example.org/a%20b.tif?sig=key")
+        ('ortho.tif', 'a b.tif')
+    """
+    name = display_name(raster)
+    if (path := _path_of_url(name)) is not None:
+        return Path(path).name
+    return name if isinstance(raster, VirtualRaster) else Path(name).name
+
+
+def _path_of_url(name: str) -> str | None:
+    """Return the path of a URL, which may have GDAL's prefixes; None if it is none."""
+    if re.match(r"(/vsi\w+/)*https?://", name) and not is_tile_service(name):
+        return unquote(urlsplit(name[name.index("http") :]).path)
+    return None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,6 +15,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
+from tiles.maps import cog
 from tiles.maps.layers import ClassMap, Layer, ProbabilityMap, ValueMap
 from tiles.maps.statistics import BandStatistics
 from tiles.maps.writer import MapWriter
@@ -192,6 +194,25 @@ def test_descriptors_for_servers_have_the_same_colours(tmp_path: Path) -> None:
 def test_small_maps_are_valid_too(tmp_path: Path) -> None:
     path = write(tmp_path / "lc.tif", CLASSES, np.ones((1, 1), np.uint8))
     assert cog_validate(path, strict=True, quiet=True)[0]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1025, 600), (2051, 700), (700, 2051)])
+def test_overviews_round_half_pixels_down(tmp_path: Path, width: int, height: int) -> None:
+    """GDAL makes 512 of 1025 pixels, one block, where 513 would be two."""
+    values = class_values(width, height)
+    path = write(tmp_path / "lc.tif", CLASSES, values)
+    assert cog_validate(path, strict=True, quiet=True)[0]
+    with rasterio.open(path) as file:
+        assert np.array_equal(file.read(1), values)
+        assert file.overviews(1)
+
+
+def test_a_file_that_lacks_its_end_is_noticed(tmp_path: Path) -> None:
+    path = write(tmp_path / "lc.tif", CLASSES, class_values(1025, 600))
+    cog._check_complete(path)
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(OSError, match="incomplete"):
+        cog._check_complete(path)
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -10,7 +11,9 @@ import shapely
 import torch
 from rasterio.transform import from_origin
 
-from tiles.mosaic.tile_sample import sample_tiles
+from tiles.mosaic.tile_sample import sample_source, sample_tiles
+from tiles.reading.source import Source
+from tiles.types import Span
 
 
 @pytest.fixture
@@ -72,9 +75,22 @@ def test_at_another_gsd(numbered: Path) -> None:
     assert len(set(found)) == 8
 
 
-def test_only_where_an_area_is(numbered: Path, tmp_path: Path) -> None:
+def test_only_where_an_area_is(
+    numbered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     area = shapely.box(4e5 + 2.5, 5.5e6 - 3.5, 4e5 + 5.5, 5.5e6 - 2.5)  # in tiles 10 and 11
     frame = geopandas.GeoDataFrame(geometry=[area], crs="EPSG:32633")
     frame.to_file(tmp_path / "area.gpkg")
-    found = numbers_of(sample_tiles(numbered, tile=4, count=99, area=tmp_path / "area.gpkg"))
-    assert sorted(found) == [10, 11]
+    with Source(numbered) as source:
+        read = source.read
+        windows = []
+
+        def watched(rows: Span, columns: Span) -> tuple[Any, Any]:
+            windows.append((rows, columns))
+            return read(rows, columns)
+
+        monkeypatch.setattr(source, "read", watched)
+        batches = sample_source(source, tile=4, count=99, area=tmp_path / "area.gpkg")
+    assert sorted(numbers_of(batches)) == [10, 11]
+    # Nothing else is read: the raster may be a large one on a server.
+    assert sorted(windows) == [((4, 8), (4, 8)), ((4, 8), (8, 12))]
