@@ -267,6 +267,11 @@ TABLE = {
     "cities into a file": Bad("cities --out text.tif", "text.tif"),
     "a demo into a file": Bad("demo --out text.tif", "text.tif"),
     "ndsm into no folder": Bad("ndsm dsm.tif --out none/new.tif", "its folder none does not exist"),
+    "holes without a DTM": Bad("ndsm dsm.tif --holes 9 --out new.tif", "none is given"),
+    "a building beside a DTM": Bad(
+        "ndsm dsm.tif --dtm dtm.tif --building 9 --out new.tif", "which --dtm gives"
+    ),
+    "holes of a kilometre": Bad("ndsm dsm.tif --dtm dtm.tif --holes 1e6 --out new.tif", "at most"),
     "a building of no width": Bad("ndsm dsm.tif --building -1 --out new.tif", "building"),
     "no command": Bad("", "required: command"),
 }

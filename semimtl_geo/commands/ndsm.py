@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from semimtl_geo.progress import add_progress, show_progress
+from tiles.errors import InvalidValueError
 from tiles.files import output_path
 
 
@@ -23,7 +24,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--out", type=output_path, required=True, help="file for the heights")
     command.add_argument(
-        "--building", type=float, default=40.0, help="width of the widest building in metres"
+        "--building",
+        type=float,
+        help="width in metres of the widest building, without a terrain model (default: 40)",
     )
     add_progress(command)
 
@@ -32,6 +35,10 @@ def run(args: argparse.Namespace) -> None:
     """Compute the heights and print the path of the file."""
     from tiles.elevation.ndsm import heights_above_ground
 
+    if args.building is not None and args.dtm is not None:
+        fault = "is used to find the ground, which --dtm gives"
+        raise InvalidValueError("--building", fault, "leave one of them out")
+    filter_settings = {} if args.building is None else {"building": args.building}
     with show_progress(args.dsm.name, "blocks", args.progress) as progress:
         print(
             heights_above_ground(
@@ -39,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
                 args.out,
                 dtm=args.dtm,
                 holes=args.holes,
-                building=args.building,
+                **filter_settings,
                 progress=progress,
             )
         )

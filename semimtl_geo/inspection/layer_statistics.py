@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.warp import transform_bounds
-from shapely import box, prepare, unary_union
+from shapely import Polygon, box, prepare, unary_union
 from shapely.geometry.base import BaseGeometry
 
-from tiles.errors import GDAL_ERRORS, InputError
+from tiles.errors import InputError
 from tiles.grid import MOST_PIXELS, PixelGrid
+from tiles.reading.crs import extent_in, transformer
 from tiles.reading.raster import BEYOND, Raster
 from tiles.types import BandSelection
 
@@ -167,13 +166,13 @@ def read_file(
         )
 
 
-def _bounds_in(grid: PixelGrid, crs: CRS) -> tuple[float, float, float, float]:
-    """Return the bounds of a grid in a CRS, infinite if it is not defined there."""
+def _extent(grid: PixelGrid, crs: CRS) -> BaseGeometry:
+    """Return the extent of a grid in a CRS; an empty shape if it is not defined there."""
     try:
-        west, south, east, north = transform_bounds(grid.crs, crs, *grid.bounds)
-    except GDAL_ERRORS:
-        return math.inf, math.inf, math.inf, math.inf
-    return west, south, east, north
+        to_crs = transformer("", grid.crs, crs)
+    except InputError:
+        return Polygon()
+    return box(*grid.bounds) if to_crs is None else extent_in(grid.bounds, to_crs)
 
 
 class Extents:
@@ -191,10 +190,8 @@ class Extents:
         """Return the share of a raster's extent that they cover."""
         crs = grid.crs.to_wkt()
         if crs not in self._unions:
-            bounds = [_bounds_in(g, grid.crs) for g in self._grids]
-            # Files of places that this CRS does not know do not overlap any other.
-            near = [box(*b) for b in bounds if np.isfinite(b).all()]
-            self._unions[crs] = unary_union(near)
+            # Files of places that this CRS does not know are empty, and overlap no other.
+            self._unions[crs] = unary_union([_extent(own, grid.crs) for own in self._grids])
             prepare(self._unions[crs])
         extent = box(*grid.bounds)
         return float(self._unions[crs].intersection(extent).area / extent.area)

@@ -20,6 +20,7 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension, Statistics
 from rasterio.warp import transform_geom
+from shapely.geometry.base import BaseGeometry
 
 from semimtl_geo.mapping.provenance import read_tags
 from tiles.files import write_errors, write_text
@@ -73,7 +74,7 @@ def write_maps_item(
     item = pystac.Item(
         id=name,
         geometry=shapely.geometry.mapping(geometry),
-        bbox=list(geometry.bounds),
+        bbox=_bounding_box(geometry),
         datetime=made,
         properties=properties,
     )
@@ -156,6 +157,16 @@ def _statistics(tags: Mapping[str, str]) -> Statistics | None:
     if len(numbers) < len(names):
         return None
     return Statistics.create(*numbers)
+
+
+def _bounding_box(geometry: BaseGeometry) -> list[float]:
+    """Return west, south, east and north; west is greater if it crosses the 180th meridian."""
+    west, south, east, north = geometry.bounds
+    parts = getattr(geometry, "geoms", [geometry])
+    if west <= -180 and east >= 180 and len(parts) > 1:  # it was cut there (RFC 7946)
+        west = min(part.bounds[0] for part in parts if part.bounds[0] > 0)
+        east = max(part.bounds[2] for part in parts if part.bounds[2] < 0)
+    return [west, south, east, north]
 
 
 def _source(name: str, folder: Path) -> str | None:

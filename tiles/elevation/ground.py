@@ -19,6 +19,7 @@ from tiles.errors import InputError
 from tiles.files import Closeable
 from tiles.grid import BLOCK
 from tiles.reading.resampling import ResamplingWeights, resample, resampling_weights
+from tiles.settings import check_range
 from tiles.types import Float64Array, Span
 
 # Radius in cells of the largest window; blocks with their overlap then stay below 200 MB.
@@ -49,11 +50,9 @@ class GroundFilter:
     def __post_init__(self) -> None:
         """Check that the settings are possible."""
         for name in ("building", "slope", "cell"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(name, f"{getattr(self, name)} is impossible", "give more than 0")
+            check_range(name, getattr(self, name), 0, above=True)
         for name in ("threshold", "scaling"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(name, f"{getattr(self, name)} is impossible", "give 0 or more")
+            check_range(name, getattr(self, name), 0)
 
     def tags(self) -> dict[str, str]:
         """Tags of heights that are computed with these settings."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 from rasterio.fill import fillnodata
 
 from tiles.elevation.model import Elevation
 from tiles.errors import InvalidValueError
+from tiles.settings import check_range
 from tiles.types import BoolArray, Float64Array, Int64Array, Span
+
+WIDEST_HOLE: Final = 1024
+"""Width of the widest holes in pixels: windows are read with so much around them."""
 
 
 class FilledElevation:
@@ -31,7 +36,7 @@ class FilledElevation:
         vertical: Vertical CRS of the model, if it is known.
 
     Raises:
-        InvalidValueError: If `width` is negative or not finite.
+        InvalidValueError: If `width` is negative, not finite, or more than 1024 pixels.
         InputError: If `width` is positive, and pixels have no size in metres.
 
     Example:
@@ -44,16 +49,17 @@ class FilledElevation:
     """
 
     def __init__(self, model: Elevation, width: float) -> None:
-        if not 0 <= width < math.inf:
-            raise InvalidValueError(
-                "width of holes", f"must be >= 0 m, got {width:g}", "give metres"
-            )
+        check_range("width of holes", width, 0)
         self._model = model
         self.name, self.grid, self.vertical = model.name, model.grid, model.vertical
         self._reach = (0, 0)
         if width > 0:
             across, down = (math.floor(width / side + 1e-6) for side in model.pixel_size)
             self._reach = down, across
+            if max(self._reach) > WIDEST_HOLE:
+                fault = f"{width:g} m are {max(self._reach)} px of {model.name}"
+                widest = WIDEST_HOLE * min(model.pixel_size)
+                raise InvalidValueError("width of holes", fault, f"give at most {widest:g} m")
 
     def heights(self, rows: Span, columns: Span) -> Float64Array:
         """Read the heights of a window.

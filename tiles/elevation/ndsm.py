@@ -23,6 +23,7 @@ from tiles.maps.layers import ValueMap
 from tiles.maps.writer import MapWriter, check_target
 from tiles.reading.addresses import public_name
 from tiles.reading.raster import GDAL_CACHE
+from tiles.settings import check_range
 from tiles.types import Float64Array, ProgressCallback, Span
 
 HEIGHT = ValueMap("height", unit="m", description="height above ground", high=30.0)
@@ -90,8 +91,10 @@ def heights_above_ground(
         6.0
     """
     file, settings = output_path(out), GroundFilter(building, slope, threshold, scaling, cell)
-    if block < 1:
-        raise InvalidValueError("block", f"must be >= 1 cell, got {block}", "give 1 or more")
+    check_range("block", block, 1)
+    if dtm is None and holes:
+        fault = "are filled in terrain models only, and none is given"
+        raise InvalidValueError("holes", fault, "give dtm, or leave holes out")
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_NUM_THREADS="ALL_CPUS"), ExitStack() as stack:
         surface = stack.enter_context(Elevation(dsm))
         check_target(file, [dsm] if dtm is None else [dsm, dtm])

@@ -11,6 +11,7 @@ from pyproj.exceptions import CRSError, ProjError
 from tiles.elevation.holes import FilledElevation
 from tiles.elevation.model import Elevation
 from tiles.errors import InputError
+from tiles.reading.crs import middle_longitude, near_longitude
 from tiles.types import Float64Array, Span
 
 # Interval in pixels at which positions are transformed; between them they are interpolated.
@@ -34,6 +35,7 @@ class Terrain:
 
     def __init__(self, dtm: Elevation | FilledElevation, dsm: Elevation) -> None:
         self._dtm, self._to = dtm, dsm.grid
+        self._middle_longitude = middle_longitude(dtm.grid)
         self._transformer: pyproj.Transformer | None = None
         heights = (dsm.vertical, dtm.vertical)
         if None not in heights and heights[0] != heights[1]:
@@ -81,6 +83,8 @@ class Terrain:
         if self._transformer is not None:
             east, north = np.broadcast_arrays(east, north)
             east, north = self._transformer.transform(east, north)
+            if self._middle_longitude is not None:
+                east = near_longitude(east, self._middle_longitude)
         # Rounded, so that equal grids coincide despite rounding errors of coordinates.
         row = np.round((north - own.f) / own.e - 0.5, 6)
         return row, np.round((east - own.c) / own.a - 0.5, 6)

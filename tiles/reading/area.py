@@ -20,6 +20,7 @@ from shapely.errors import GEOSException
 
 from tiles.errors import InputError, input_errors
 from tiles.grid import BLOCK, PixelGrid
+from tiles.reading.crs import extent_in, near_longitude
 from tiles.reading.polygon_file import only_polygons, read_polygons, valid_polygons
 from tiles.types import BoolArray, RasterName, Span
 
@@ -221,9 +222,12 @@ def _near_with_vertices(shapes: GeoSeries, grid: PixelGrid, grid_crs: pyproj.CRS
     # The size of a pixel at the grid's centre, in units of the polygons' CRS.
     x, y = (west + east) / 2, (south + north) / 2
     ends = from_grid.transform([x, x + (east - west) / grid.width], [y, y])
-    pixel = float(np.hypot(ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]))
+    across, down = np.diff(ends).ravel()
+    if shapes.crs.is_geographic:  # the pixel may lie on the 180th meridian
+        across = near_longitude(across, 0.0)
+    pixel = float(np.hypot(across, down))
     if not np.isfinite(pixel) or pixel <= 0:
         return shapes
-    surroundings = shapely.box(*from_grid.transform_bounds(*grid.bounds, densify_pts=21))
+    surroundings = extent_in(grid.bounds, from_grid)
     spacing = _VERTEX_SPACING * pixel
     return shapes.intersection(surroundings.buffer(spacing)).segmentize(spacing)

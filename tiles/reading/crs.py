@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from functools import cache
 
+import numpy as np
 import pyproj
 from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
+from shapely import MultiPolygon, Polygon, box
+from shapely.geometry.base import BaseGeometry
 
 from tiles.errors import InputError, InvalidValueError
 from tiles.grid import PixelGrid
+from tiles.types import Float64Array
 
 
 def parse_crs(crs: str | CRS) -> CRS:
@@ -84,6 +88,54 @@ def _crs_name(crs: CRS) -> str:
     return str(pyproj.CRS.from_user_input(crs).name)
 
 
+def extent_in(
+    bounds: tuple[float, float, float, float], to_crs: pyproj.Transformer
+) -> BaseGeometry:
+    """Return the extent of a rectangle in another CRS.
+
+    Args:
+        bounds: West, south, east and north.
+        to_crs: Transformation to the CRS, with x before y.
+
+    Returns:
+        The box around it; two boxes if it crosses the 180th meridian; an empty shape if the CRS is
+        not defined there.
+
+    Example:
+        >>> fiji = pyproj.Transformer.from_crs("EPSG:3460", "EPSG:4326", always_xy=True)
+        >>> [part.bounds[::2] for part in extent_in((2.07e6, 3.9e6, 2.08e6, 3.91e6), fiji).geoms]
+    """
+    try:
+        west, south, east, north = to_crs.transform_bounds(*bounds, densify_pts=21)
+    except ProjError:
+        return Polygon()
+    if not all(map(math.isfinite, (west, south, east, north))):
+        return Polygon()
+    if west <= east:
+        return box(west, south, east, north)
+    return MultiPolygon([box(west, south, 180, north), box(-180, south, east, north)])
+
+
+def middle_longitude(grid: PixelGrid) -> float | None:
+    """Return the longitude in the middle of a grid of degrees; None for others.
+
+    Longitudes may then be chosen to be within 180 degrees of it: :func:`near_longitude`.
+    """
+    west, _, east, _ = grid.bounds
+    return (west + east) / 2 if grid.crs.is_geographic and east - west < 180 else None
+
+
+def near_longitude(x: Float64Array, middle: float) -> Float64Array:
+    """Return the same longitudes, within 180 degrees of another one.
+
+    Example:
+        >>> near_longitude(np.array([-179.5, 179.5]), 180.0).tolist()
+        [180.5, 179.5]
+    """
+    with np.errstate(invalid="ignore"):  # infinite where a CRS is not defined
+        return middle + (x - middle + 180) % 360 - 180
+
+
 def extent_in_pixels(
     name: str, source: PixelGrid, grid: PixelGrid
 ) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -107,9 +159,11 @@ def extent_in_pixels(
             bounds = to_grid.transform_bounds(*bounds, densify_pts=50)
         except ProjError:
             bounds = (math.inf,) * 4
+        if bounds[0] > bounds[2]:
+            fault = f"crosses the 180th meridian, where longitudes of {_crs_name(grid.crs)} jump"
+            raise InputError(name, fault, "choose a projected coordinate reference system")
         finite = all(map(math.isfinite, bounds))
-        # West is greater than east if the raster crosses the 180th meridian.
-        if not finite or bounds[0] >= bounds[2] or bounds[1] >= bounds[3]:
+        if not finite or bounds[0] == bounds[2] or bounds[1] >= bounds[3]:
             fault = f"extends beyond the area in which {_crs_name(grid.crs)} is defined"
             raise InputError(name, fault, "choose a coordinate reference system for its place")
     west, south, east, north = bounds

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from tiles.grid import PixelGrid
-from tiles.reading.crs import transformer
+from tiles.reading.crs import middle_longitude, near_longitude, transformer
 from tiles.reading.overlay import Overlay
 from tiles.reading.resampling import resample, resampling_weights
 from tiles.types import BoolArray, Float64Array, Span
@@ -62,8 +62,7 @@ class WarpedOverlay:
         source = raster.grid
         self._to_source = transformer(raster.name, grid.crs, source.crs)
         west, south, east, north = source.bounds
-        wraps = source.crs.is_geographic and east - west < 180
-        self._middle_longitude = (west + east) / 2 if wraps else None
+        self._middle_longitude = middle_longitude(source)
         # The raster's pixels per pixel of the grid, along the raster's axes and at its centre.
         x, y = (west + east) / 2, (south + north) / 2
         to_grid = transformer(raster.name, source.crs, grid.crs)
@@ -206,9 +205,8 @@ class WarpedOverlay:
         x, y = t.c + columns * t.a, t.f + rows * t.e
         if self._to_source is not None:
             x, y = self._to_source.transform(x, y)
-        if self._middle_longitude is not None:  # choose the turn that the raster lies in
-            with np.errstate(invalid="ignore"):
-                x = self._middle_longitude + (x - self._middle_longitude + 180) % 360 - 180
+        if self._middle_longitude is not None:
+            x = near_longitude(x, self._middle_longitude)
         t = self._raster.grid.transform
         return (x - t.c) / t.a, (y - t.f) / t.e
 

@@ -23,7 +23,7 @@ class HeightsAboveGround(CommandAlgorithm):
     summary = (
         "<p>Computes heights above ground (a normalised surface model) of a surface model.</p>"
         "<p><b>Terrain model</b>: without one, the ground is found in the surface model itself.</p>"
-        "<p><b>Widest building</b>: width in metres, for finding the ground.</p>"
+        "<p><b>Widest building</b>: width in metres, to find the ground without terrain model.</p>"
         "<p><b>Holes</b>: width in metres up to which holes of the terrain model are filled, as "
         "the Dutch AHN has them under buildings.</p>"
     )
@@ -56,10 +56,10 @@ class HeightsAboveGround(CommandAlgorithm):
         arguments = ["ndsm", self.raster_source(parameters, "DSM", context), "--out", self.out]
         terrain = self.raster_source(parameters, "DTM", context)
         if terrain:
-            arguments += ["--dtm", terrain]
-        for flag, name in (("--building", "BUILDING"), ("--holes", "HOLES")):
-            arguments.append(f"{flag}={self.parameterAsDouble(parameters, name, context)}")
-        return arguments
+            holes = self.parameterAsDouble(parameters, "HOLES", context)
+            return [*arguments, "--dtm", terrain, f"--holes={holes}"]
+        building = self.parameterAsDouble(parameters, "BUILDING", context)
+        return [*arguments, f"--building={building}"]
 
     def results(
         self, files: list[Path], parameters: dict[str, Any], context: QgsProcessingContext

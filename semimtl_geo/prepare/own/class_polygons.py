@@ -22,6 +22,7 @@ from semimtl_geo.prepare.own.schema import FolderSettings
 from tiles.errors import InputError, InvalidValueError, input_errors
 from tiles.grid import PixelGrid
 from tiles.reading.area import to_pixels
+from tiles.reading.crs import extent_in
 from tiles.types import UNKNOWN_CLASS, Span, UInt8Array
 
 MARGIN: Final = 2.0
@@ -200,13 +201,12 @@ class ClassPolygons:
         t = grid.transform
         west, south, east, north = grid.bounds
         across, down = MARGIN * abs(t.a), MARGIN * abs(t.e)
-        box = to_layer.transform_bounds(
-            west - across, south - down, east + across, north + down, densify_pts=21
-        )
+        surroundings = west - across, south - down, east + across, north + down
+        extent = extent_in(surroundings, to_layer)
         columns = [] if self._field is None else [self._field]
         with input_errors(layer.file, "cannot be read as polygons", "check the file", Exception):
             frame = pyogrio.read_dataframe(
-                layer.file, layer=layer.name, columns=columns, bbox=box, force_2d=True
+                layer.file, layer=layer.name, columns=columns, bbox=extent.bounds, force_2d=True
             )
             frame = frame[~frame.geometry.isna() & ~frame.geometry.is_empty]
             return frame.set_geometry(frame.geometry.make_valid()).reset_index(drop=True)

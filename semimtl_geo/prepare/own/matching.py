@@ -15,6 +15,7 @@ from semimtl_geo.prepare.own.patterns import is_polygons, layer_files
 from semimtl_geo.prepare.own.schema import FolderSettings
 from tiles.errors import InputError, MissingFileError
 from tiles.grid import PixelGrid
+from tiles.reading.crs import extent_in
 from tiles.reading.raster import Raster
 
 Layers = Mapping[str, Sequence[RawFile]]
@@ -165,8 +166,8 @@ class _Places:
         for crs, numbers, tree in self._trees:
             own = pyproj.CRS.from_user_input(grid.crs)
             to_files = pyproj.Transformer.from_crs(own, crs, always_xy=True)
-            box = shapely.box(*to_files.transform_bounds(*inner, densify_pts=21))
-            found |= set(numbers[tree.query(box, "intersects")].tolist())
+            extent = extent_in(inner, to_files)
+            found |= set(numbers[tree.query(extent, "intersects")].tolist())
         return [self._files[number] for number in sorted(found)]
 
 

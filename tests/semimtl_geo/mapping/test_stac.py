@@ -80,6 +80,25 @@ def test_a_folder_in_the_way_is_seen_before_the_work(
     assert len([*tmp_path.iterdir()]) == 1
 
 
+def test_the_bounding_box_of_a_map_across_the_180th_meridian(tmp_path: Path) -> None:
+    """Its west is greater than its east (RFC 7946, section 5.2)."""
+    to_fiji = Transformer.from_crs("EPSG:4326", "EPSG:3460", always_xy=True)
+    x, y = to_fiji.transform(180.0, -17.0)
+    file = tmp_path / "height.tif"
+    transform = rasterio.Affine(10, 0, x - 500, 0, -10, y + 500)
+    with rasterio.open(
+        file, "w", width=100, height=100, count=1, dtype="float32", crs="EPSG:3460",
+        transform=transform,
+    ):  # fmt: skip
+        pass
+    layer = ValueMap("height", unit="m")
+    write_maps_item(tmp_path / "x.json", "x", [layer], {"height": file}, [])
+    west, south, east, north = json.loads((tmp_path / "x.json").read_text())["bbox"]
+    assert 179.99 < west < 180
+    assert -180 < east < -179.99
+    assert south < -17 < north
+
+
 def test_passwords_of_servers_are_not_written(folder: Path, tmp_path: Path) -> None:
     layers = {"height": ValueMap("height", unit="m")}
     files = {"height": folder / "maps" / "ortho_height.tif"}

@@ -99,7 +99,7 @@ def test_an_impossible_width(tmp_path: Path) -> None:
     path = write(tmp_path / "dtm.tif", plane(), gsd=1.0)
     with (
         Elevation(path) as model,
-        pytest.raises(InvalidValueError, match="width of holes: must be >= 0 m"),
+        pytest.raises(InvalidValueError, match="width of holes: must be >= 0"),
     ):
         FilledElevation(model, -1)
 

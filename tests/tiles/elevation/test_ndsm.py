@@ -179,6 +179,22 @@ def test_beyond_the_terrain_is_unknown(tmp_path: Path) -> None:
     assert np.array_equal(found, expected)
 
 
+def test_a_terrain_in_degrees_across_the_180th_meridian(tmp_path: Path) -> None:
+    """Its longitudes go on beyond 180, where PROJ's jump to -180."""
+    x, y = Transformer.from_crs("EPSG:4326", "EPSG:3460", always_xy=True).transform(180.0, -17.0)
+    transforms = from_origin(x - 1500, y + 1500, 10, 10), from_origin(179.95, -16.95, 1e-3, 1e-3)
+    for name, height, n, crs, transform in zip(
+        ("dsm", "dtm"), (5.0, 2.0), (300, 100), ("EPSG:3460", "EPSG:4326"), transforms, strict=True
+    ):
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", width=n, height=n, count=1, dtype="float32", crs=crs,
+            transform=transform,
+        ) as file:  # fmt: skip
+            file.write(np.full((n, n), height, np.float32), 1)
+    heights_above_ground(tmp_path / "dsm.tif", tmp_path / "heights.tif", dtm=tmp_path / "dtm.tif")
+    assert np.unique(load(tmp_path / "heights.tif")).tolist() == [3.0]
+
+
 def test_a_very_fine_terrain_is_read_in_pieces(
     tmp_path: Path, town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 import shapely
@@ -242,3 +243,24 @@ def test_an_area_without_known_pixels(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no known pixel in .*area\.gpkg"):
         mosaic(image, smooth, [VALUE], {"value": tmp_path / "v.tif"}, tile=8, area=area)
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("beside", [0, 300, -300])
+def test_an_area_across_the_180th_meridian(tmp_path: Path, beside: int) -> None:
+    """0.01 by 0.01 degrees at 17 degrees south; the ellipsoid's degrees are worked by hand."""
+    to_fiji = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:3460", always_xy=True)
+    x, y = to_fiji.transform(180.0, -17.0)
+    fiji = PixelGrid(
+        CRS.from_epsg(3460), from_origin(x - 1500 + beside, y + 1500, 3, 3), 1000, 1000
+    )
+    halves = [
+        shapely.box(179.995, -17.005, 180, -16.995),
+        shapely.box(-180, -17.005, -179.995, -16.995),
+    ]
+    file = tmp_path / "area.geojson"
+    geopandas.GeoDataFrame(geometry=halves, crs="EPSG:4326").to_file(file)
+    inside = read_area(file, fiji).inside((0, 1000), (0, 1000))
+    square = 1 - 0.00669438 * math.sin(math.radians(17)) ** 2
+    across = math.radians(0.01) * 6378137 * math.cos(math.radians(17)) / square**0.5
+    down = math.radians(0.01) * 6378137 * (1 - 0.00669438) / square**1.5
+    assert inside.sum() == pytest.approx(across * down / 9, rel=0.005)
