@@ -15,7 +15,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "maps", type=Path, help="folder with NAME_landcover.tif and NAME_height.tif"
     )
     command.add_argument(
-        "--out", type=output_path, help="folder for the GeoPackages; else that of maps"
+        "--out", type=output_path, help="folder for the GeoPackages (default: that of the maps)"
     )
     command.add_argument(
         "--min-area", type=float, default=10.0, help="smallest area of a building in m2"

@@ -11,7 +11,9 @@ from tiles.files import output_path
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument("--out", type=output_path, required=True, help="folder for the scenes")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--seed", type=int, default=0, help="seed of all random numbers (default: 0)"
+    )
     command.add_argument("--scenes", type=int, default=16, help="training scenes per city")
     command.add_argument("--size", type=int, default=512, help="edge of a scene in px of 0.27 m")
     add_progress(command)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tiles.errors import InputError, InvalidValueError
-from tiles.files import output_path
+from tiles.files import locked, output_path, write_errors
 from tiles.settings import changed_settings
 
 OURS: Final = {
@@ -31,7 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--root", type=Path, help="folder of domains (default: data.root)")
     command.add_argument(
-        "--out", type=output_path, help="folder for runs, tables and figures; else runs/SCENARIO"
+        "--out", type=output_path, help="folder for runs, tables, figures (default: runs/SCENARIO)"
     )
     command.add_argument(
         "--systems",
@@ -40,7 +40,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seeds", type=_seeds, default=[0], help="such as 0,1,2 (default: 0)")
     command.add_argument(
-        "--parallel", type=int, default=1, metavar="N", help="runs at the same time; else 1"
+        "--parallel",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of runs in parallel (default: 1)",
     )
     command.add_argument(
         "--keep-maps",
@@ -90,10 +94,13 @@ def run(args: argparse.Namespace) -> None:
     )
     runs = [replace(run, seed=seed) for seed in comparison.seeds for run in systems]
     check_runs(comparison, runs)
-    outcomes = run_all(runs, comparison, args.parallel)
-    made = write_results(
-        comparison, outcomes, collect_facts(outcomes, Configuration=_described(scenario.name, args))
-    )
+    out = comparison.out
+    with write_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with locked(out / ".compare.lock", out, "wait until it ends, or give another --out"):
+        outcomes = run_all(runs, comparison, args.parallel)
+        facts = collect_facts(outcomes, Configuration=_described(scenario.name, args))
+        made = write_results(comparison, outcomes, facts)
     print(to_markdown(make_table(outcomes)))
     for file in made:
         print(file)

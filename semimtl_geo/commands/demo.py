@@ -14,7 +14,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--out", type=output_path, default=Path("demo"), help="folder for all files"
     )
     command.add_argument("--iterations", type=int, help="iterations of training per system")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--seed", type=int, default=0, help="seed of all random numbers (default: 0)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from semimtl_geo.report import method_section, panel_figure, write_report
 from semimtl_geo.report.results import example_scenes, predicted_tasks
 from semimtl_geo.synthetic import write_cities
 from tiles.errors import InputError, InvalidValueError
-from tiles.files import write_errors, write_text
+from tiles.files import locked, write_errors, write_text
 
 RECOMMENDED: Final = "recommended"
 TRAINED: Final = (RECOMMENDED, "semimtl", "jtl", "stl_seg", "stl_depth")
@@ -34,7 +34,7 @@ PARALLEL_RUNS: Final = 2
 SCENES: Final = 20
 SIZE: Final = 384
 MARK: Final = "demo.txt"
-"""File in the folder of a demo."""
+"""Name of the file that marks a folder as made by a demo."""
 EPOCHS: Final = 5
 TITLE: Final = "Two cities in, two maps of both out"
 LEAD: Final = (
@@ -65,6 +65,12 @@ def demo(out: Path, iterations: int | None = None, seed: int = 0) -> None:
         fault = f"must be >= {EPOCHS}, got {iterations}"
         raise InvalidValueError("--iterations", fault, f"give {EPOCHS} or more")
     claim_folder(out)
+    with locked(out / ".demo.lock", out, "wait until it ends, or choose another folder"):
+        _make(out, iterations, seed, started)
+
+
+def _make(out: Path, iterations: int | None, seed: int, started: float) -> None:
+    """Make the demo in its folder; see :func:`demo`."""
     with show_progress("make the cities", "scenes") as progress:
         write_cities(out / "cities", seed=seed, scenes=SCENES, size=SIZE, progress=progress)
     precision = training_precision()

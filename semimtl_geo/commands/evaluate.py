@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from semimtl_geo.commands.map import add_model, band_list
 from semimtl_geo.progress import add_progress, show_progress
@@ -49,6 +52,13 @@ def run(args: argparse.Namespace) -> None:
         rows.append(make_row(name, mapper.card.system, scores[name]))
     file = args.out / "scores.json"
     with write_errors(file):
-        write_text(file, json.dumps(scores, indent=2) + "\n")
+        write_text(file, json.dumps(_without_nan(scores), indent=2, allow_nan=False) + "\n")
     print(to_markdown(rows), end="")
     print(f"maps and scores: {args.out}")
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace NaN in nested dictionaries by None, which JSON has."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

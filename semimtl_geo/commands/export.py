@@ -23,7 +23,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for all files; or FILE.safetensors, for this one alone",
     )
-    command.add_argument("--name", help="first part of the files' names; else that of the model")
+    command.add_argument("--name", help="first part of the files' names (default: the model's)")
     command.add_argument(
         "--card",
         type=Path,

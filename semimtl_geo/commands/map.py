@@ -70,7 +70,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="the rasters are files of one place: one map, NAME_<task>.tif, of all of them",
     )
     command.add_argument("--area", type=Path, metavar="FILE", help="map only inside its polygons")
-    command.add_argument("--crs", help="map in this CRS, such as EPSG:25833; else the raster's own")
+    command.add_argument(
+        "--crs", help="CRS of the maps, such as EPSG:25833 (default: the raster's)"
+    )
     command.add_argument(
         "--grid",
         choices=["source", "network"],
@@ -95,7 +97,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--resolution",
         type=float,
         metavar="METRES",
-        help="read a tile service at the zoom level nearest to this; by default to the network's",
+        help="zoom level to read a tile service at: the nearest (default: the network's)",
     )
     command.add_argument(
         "--confidence",
@@ -114,16 +116,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--preview", action="store_true", help="also write a preview (PNG)")
     command.add_argument(
-        "--tile", type=int, help="tile edge in the network's pixels; else that of the model card"
+        "--tile", type=int, help="tile edge in the network's pixels (default: the model card's)"
     )
     command.add_argument(
-        "--overlap", type=int, help="pixels that tiles share at least; else those of the model card"
+        "--overlap", type=int, help="pixels that tiles share at least (default: the model card's)"
     )
     command.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16", "float16"),
         default="auto",
-        help="precision of prediction; by default what is measured fastest on this machine",
+        help="precision of prediction (default: the fastest that is measured on this machine)",
     )
     add_progress(command)
     where = command.add_mutually_exclusive_group()

@@ -63,7 +63,7 @@ def _add_option(command: argparse.ArgumentParser, name: str, option: Option, def
         return
     if default not in (None, ()):
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-        text += f" ({shown} if not given)"
+        text += f" (default: {shown})"
     command.add_argument(
         flag,
         dest=name,

@@ -11,10 +11,12 @@ from tiles.files import output_path
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     command.add_argument("--out", type=output_path, required=True, help="folder for the scenes")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--seed", type=int, default=0, help="seed of all random numbers (default: 0)"
+    )
     command.add_argument("--scenes", type=int, default=240, help="training scenes of 160 m")
     command.add_argument(
-        "--bands", default="red,green,blue", help="of the images; or nir,red,green"
+        "--bands", default="red,green,blue", help="bands: red,green,blue (default) or nir,red,green"
     )
     add_progress(command)
 

@@ -76,8 +76,8 @@ def to_csv(rows: Sequence[Row], quoted: Sequence[Line] = ()) -> str:
     """Format all scores with all digits, mean and standard deviation, for other programs.
 
     Args:
-        rows: Ours.
-        quoted: The paper's; the first column tells the two apart.
+        rows: Measured rows.
+        quoted: Rows of the paper; the first column distinguishes the two.
 
     Example:
         >>> from semimtl_geo.compare import Row

@@ -31,7 +31,7 @@ class Table:
     """One table of the paper.
 
     Attributes:
-        number: In the paper.
+        number: Number of the table in the paper.
         rows: Rows as printed.
         notes: Differences that matter for a comparison.
     """

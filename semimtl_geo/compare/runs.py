@@ -110,7 +110,7 @@ def _read_state(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         InputError: If it was begun with other settings.
     """
     state = read_json(folder / "run.json")
-    if not state:
+    if not state or not any(folder.glob("*.ckpt")):  # nothing was trained yet
         return {}
     before = state.get("settings", {})
     remedy = "delete this folder, or give another --out"

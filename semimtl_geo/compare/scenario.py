@@ -44,7 +44,7 @@ class Scenario:
     Attributes:
         name: Name of the folder.
         folder: Folder with ``base.yaml``, and perhaps files that change it.
-        title: In words.
+        title: Title in words.
         evaluate: The split on which each domain is evaluated.
         table: Number of the paper's table, if it is one of the paper's.
         prepare: Command that prepares the data.

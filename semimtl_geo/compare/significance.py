@@ -58,7 +58,7 @@ def difference(
         column: The score.
         first: A method.
         second: Another one.
-        relative: In percent of the second's score.
+        relative: Whether the difference is in percent of the second method's score.
 
     Returns:
         None if no seed has both scores.

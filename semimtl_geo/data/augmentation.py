@@ -30,7 +30,7 @@ class Augmentation:
             0.5 shows twice the ground in each direction, see
             :class:`tiles.datasets.ResizedChips`.
         blur: Probability of a slight blur.
-        brightness: Largest change of the brightness, as a share of 1.
+        brightness: Largest value that is added to or subtracted from an image in 0..1.
         contrast: Largest relative change of the contrast.
         gamma: Largest relative change of the exponent.
 

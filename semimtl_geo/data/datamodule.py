@@ -18,7 +18,7 @@ from semimtl_geo.data.domain import Domain, Split
 from semimtl_geo.data.loader import checked_loader
 from semimtl_geo.data.stacking import StackNamed, StackSamples
 from semimtl_geo.learning.systems import find_system
-from semimtl_geo.networks.card_check import LARGEST
+from semimtl_geo.networks.card_check import MAX_SIZE
 from semimtl_geo.streetview.dataset import Frames, RandomCrops, WholeFrames
 from semimtl_geo.streetview.files import frame_files
 from tiles.datasets.rasters import raster_files
@@ -59,7 +59,8 @@ class DomainsDataModule(lightning.LightningDataModule):
         crop: Edge of a chip in pixels.
         batch_size: Chips per domain, and per process where there are several.
         iterations: Iterations of Algorithm 1 per epoch.
-        workers: Worker processes per domain; 0 reads in the training process.
+        workers: Worker processes per domain that read training chips. With 0, the training process
+            reads them, as it always reads validation chips.
         seed: Seed of the random chips.
         augmentation: Augmentation of training chips: magnified as they are read, the rest on the
             device that trains.
@@ -95,10 +96,11 @@ class DomainsDataModule(lightning.LightningDataModule):
         fill: Sequence[float] = (0.485, 0.456, 0.406),
     ) -> None:
         super().__init__()
-        check_range("data.crop", crop, 1, LARGEST)
+        check_range("data.crop", crop, 1, MAX_SIZE)
         check_range("data.batch_size", batch_size, 1, MOST_PIXELS // crop**2)
         check_range("data.iterations", iterations, 1, 10**9)
         check_range("data.workers", workers, 0, MOST_WORKERS)
+        check_range("data.seed", seed, 0, 2**32 - 1)
         if gsd is not None:
             check_range("data.gsd", gsd, 0, above=True)
         for name, domain in domains.items():
@@ -146,6 +148,14 @@ class DomainsDataModule(lightning.LightningDataModule):
             for name, domain in self._all_domains.items()
             if learner.reads_unlabelled or self.labels[name]
         }
+
+    def unread(self) -> list[str]:
+        """Return the domains without any labels that the system does not read."""
+        return [
+            name
+            for name, domain in self._all_domains.items()
+            if name not in self.domains and not domain.supervised
+        ]
 
     def setup(self, stage: str) -> None:
         """Restrict the data to what the system of the trainer's model learns from."""

@@ -114,7 +114,7 @@ def _properties(
                     "dim_order": ["batch", "bands", "height", "width"],
                     "data_type": "float32",
                 },
-                "value_scaling": [{"type": "min-max", "minimum": 0, "maximum": card.white or 255}],
+                "value_scaling": [{"type": "min-max", "minimum": 0, "maximum": 255}],
                 "resize_type": None,
                 "pre_processing_function": None,
             }
@@ -126,6 +126,7 @@ def _properties(
             "overlap": network.overlap,
             "domains": [*card.domains],
             "statistics": network.statistics,
+            "white_of_more_than_8_bits": card.white,
         },
     }
 

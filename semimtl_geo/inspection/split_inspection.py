@@ -15,7 +15,7 @@ from semimtl_geo.inspection.layer_statistics import (
     LayerStatistics,
     read_file,
 )
-from semimtl_geo.tasks import Finding, Task
+from semimtl_geo.tasks import Finding, Task, tasks_by_label
 from tiles.datasets.rasters import raster_files
 from tiles.errors import InputError
 from tiles.reading.raster import HIGHEST_COLOUR, LOWEST_COLOUR
@@ -102,7 +102,7 @@ def inspect_split(
         >>> sorted(found.layers), found.covered, found.faults
         (['height', 'image'], {'height': 1.0}, [])
     """
-    labels = {task.label: task for task in tasks if (folder / task.label).is_dir()}
+    labels = tasks_by_label([task for task in tasks if (folder / task.label).is_dir()])
     files = {name: raster_files(folder / name) for name in ("image", *labels)}
     if not (folder / "image").is_dir():
         raise InputError(folder / "image", "no such folder", "put the images there")

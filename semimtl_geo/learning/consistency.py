@@ -1,7 +1,8 @@
 """Consistency of land cover and heights: a lawn is at 0 m, a building is not.
 
-This loss is not in the paper. A label of one task supervises the prediction of the other; where
-neither is labelled, the predictions must agree. A class that the prior leaves out may have any
+This loss is not in the paper. A label of one task supervises the prediction of the other. If a
+domain has neither, the two predictions must agree; only systems with an alignment read such
+domains. A class that the prior leaves out may have any
 height. Mean heights of the other classes come from domains with height labels, which assumes that
 buildings are about equally high in all domains; ``means=False`` turns this off.
 """
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 from semimtl_geo.learning.distributed import average
 from semimtl_geo.tasks import Depth, Segmentation, Task
 from tiles.errors import InputError
+from tiles.settings import check_range
 from tiles.types import UNKNOWN_CLASS
 
-FORGET = 0.02
+MOMENTUM = 0.02
 """Weight of an iteration in the running mean heights of classes."""
 
 
@@ -35,13 +37,13 @@ class Consistency:
         means: Whether mean predicted heights of labelled classes are also pulled to the means in
             domains with heights, where each class of the prior must occur too. Ranges alone raise
             an undetected roof only to the lower end of its range.
-        tolerance: Noise of labelled heights in metres: the distance by which they may exceed a
-            class's range before they exclude the class.
+        tolerance: Distance in metres by which a labelled height may lie outside a class's range
+            while the class still counts as possible, because labels are noisy.
         landcover: The task that predicts the classes.
         height: The task that predicts the heights.
 
     Example:
-        >>> prior = Consistency({"building": (2.5, float("inf")), "low_vegetation": (0.0, 0.5)})
+        >>> prior = Consistency({"building": (2.5, float("inf")), "low vegetation": (0.0, 0.5)})
         >>> prior.tolerance
         0.5
     """
@@ -67,11 +69,15 @@ class Consistency:
         landcover, height = named.get(self.landcover), named.get(self.height)
         where = "model.consistency"
         if not isinstance(landcover, Segmentation) or not isinstance(height, Depth):
-            fault = f"needs {self.landcover} and {self.height}, trained are {sorted(named)}"
+            fault = (
+                f"needs the tasks {self.landcover} and {self.height}, but only "
+                f"{', '.join(sorted(named))} are trained"
+            )
             raise InputError(where, fault, "leave it out, or name a task of classes and a height")
         if height.unit != "m":
             fault = f"needs heights in m, {height.name} is in {height.unit}"
-            raise InputError(where, fault, "leave it out: street views have no ground")
+            remedy = "give heights in metres, or leave it out (street views have none)"
+            raise InputError(where, fault, remedy)
         for name, (low, high) in self.heights.items():
             if name not in landcover.classes:
                 raise InputError(where, f"no class is called {name}", f"use {landcover.classes}")
@@ -84,8 +90,7 @@ class Consistency:
             remedy = "name every class whose heights are known, also those in the base file"
             raise InputError(f"{where}.heights", fault, remedy)
         for name, number in (("weight", self.weight), ("tolerance", self.tolerance)):
-            if not number >= 0:
-                raise InputError(f"{where}.{name}", f"{number} is negative", "give 0 or more")
+            check_range(f"{where}.{name}", number, 0)
         return SemanticHeight(self, landcover, height)
 
 
@@ -124,27 +129,27 @@ class SemanticHeight(nn.Module):
         """Return the loss on one domain.
 
         Args:
-            outputs: The network's, by task, ``[B, channels, H, W]``.
-            labels: The domain's, ``[B, H, W]``; absent where it has none.
+            outputs: The network's outputs, by task, ``[B, channels, H, W]``.
+            labels: The domain's labels, by key, ``[B, H, W]``; absent where it has none.
 
         Returns:
-            The task that is taught, and the loss in its unit, without any weight. None where both
-            are labelled.
+            The task that learns, and its loss without any weight. None where both are labelled.
         """
         logits, output = outputs[self.landcover.name], outputs[self.height.name]
         classes, truth = labels.get(self.landcover.label), labels.get(self.height.label)
         if truth is not None:
             if self.prior.means:
-                shares = (
-                    self.shares(logits, truth) if classes is None else self.labelled(classes, truth)
-                )
-                self.remember(shares, truth)
-            return (self.landcover, self.of_heights(logits, truth)) if classes is None else None
+                if classes is None:
+                    shares = self.predicted_shares(logits, truth)
+                else:
+                    shares = self.labelled_shares(classes, truth)
+                self.update_means(shares, truth)
+            return (self.landcover, self.class_loss(logits, truth)) if classes is None else None
         if classes is None:
-            return self.height, self.between_predictions(logits, output)
-        loss = self.of_classes(output, classes)
+            return self.height, self.agreement_loss(logits, output)
+        loss = self.height_range_loss(output, classes)
         if self.prior.means:
-            loss = loss + self.of_means(self.height.regress(output)[:, 0], classes)
+            loss = loss + self.mean_height_loss(self.height.regress(output)[:, 0], classes)
         return self.height, loss
 
     def possible(self, heights: Tensor) -> Tensor:
@@ -159,7 +164,7 @@ class SemanticHeight(nn.Module):
         metres, slack = heights[:, None], self.prior.tolerance
         return (metres >= self.low - slack) & (metres <= self.high + slack) & self.listed
 
-    def of_classes(self, output: Tensor, classes: Tensor) -> Tensor:
+    def height_range_loss(self, output: Tensor, classes: Tensor) -> Tensor:
         """Return how far predicted heights are outside of the range of their pixel's class.
 
         Args:
@@ -180,7 +185,7 @@ class SemanticHeight(nn.Module):
         return self.height.range_loss(output, self.low.flatten(), self.high.flatten())
 
     @torch.no_grad()
-    def shares(self, logits: Tensor, heights: Tensor) -> Tensor:
+    def predicted_shares(self, logits: Tensor, heights: Tensor) -> Tensor:
         """Return the share of each class in each pixel, from predictions and labelled heights.
 
         They are restricted to the classes of the prior that are possible at the pixel's height,
@@ -199,12 +204,12 @@ class SemanticHeight(nn.Module):
         )  # NaN if no class is possible.
         return torch.where(possible, given, 0.0)
 
-    def labelled(self, classes: Tensor, heights: Tensor) -> Tensor:
+    def labelled_shares(self, classes: Tensor, heights: Tensor) -> Tensor:
         """Return the result of :meth:`shares` for labelled classes, int64 ``[B, H, W]``."""
         return (self._masks(classes) & self.listed & ~heights.isnan()[:, None]).float()
 
     @torch.no_grad()
-    def remember(self, shares: Tensor, heights: Tensor) -> None:
+    def update_means(self, shares: Tensor, heights: Tensor) -> None:
         """Average labelled heights by class.
 
         Args:
@@ -215,14 +220,14 @@ class SemanticHeight(nn.Module):
             [(shares * heights.nan_to_num()[:, None]).sum((0, 2, 3)), shares.sum((0, 2, 3))]
         )
         average([of_batch])
-        self.sums.lerp_(of_batch[0], FORGET)
-        self.counts.lerp_(of_batch[1], FORGET)
+        self.sums.lerp_(of_batch[0], MOMENTUM)
+        self.counts.lerp_(of_batch[1], MOMENTUM)
 
     def _masks(self, classes: Tensor) -> Tensor:
         """Return the mask of each class, bool ``[B, K, H, W]``."""
         return torch.stack([classes == number for number in range(len(self.sums))], dim=1)
 
-    def of_means(self, heights: Tensor, classes: Tensor) -> Tensor:
+    def mean_height_loss(self, heights: Tensor, classes: Tensor) -> Tensor:
         """Return the distance of a batch's mean heights of labelled classes from the running means.
 
         This pulls the batch's buildings to the common height even if they are lower or higher.
@@ -243,7 +248,7 @@ class SemanticHeight(nn.Module):
         away = torch.where(seen, (total - pixels * means).abs(), 0.0)
         return away.sum() / (classes != UNKNOWN_CLASS).sum().clamp(min=1) / self.height.scale
 
-    def of_heights(self, logits: Tensor, heights: Tensor) -> Tensor:
+    def class_loss(self, logits: Tensor, heights: Tensor) -> Tensor:
         """Return the cross entropy of the classes that are possible at the height of their pixel.
 
         Only classes of the prior compete: one without a range would be possible at any height and
@@ -267,7 +272,7 @@ class SemanticHeight(nn.Module):
         of_listed = logits.masked_fill(~self.listed, -torch.inf).logsumexp(dim=1)
         return (of_listed - of_possible).sum() / counts.sum().clamp(min=1)
 
-    def between_predictions(self, logits: Tensor, output: Tensor) -> Tensor:
+    def agreement_loss(self, logits: Tensor, output: Tensor) -> Tensor:
         """Return how far predicted heights are outside of the ranges of predicted classes.
 
         Args:

@@ -192,7 +192,7 @@ def supervise(
     for domain, supervised in domains.items():
         for name in supervised:
             if name not in label_names:
-                fault = f"no task is called {name}"
+                fault = f"no task has labels called {name}"
                 raise InputError(f"domain {domain}", fault, f"use {label_names}")
     trained = tuple(task for task in tasks if chosen.trains(task.label_kind))
     if not trained:

@@ -11,6 +11,7 @@ from semimtl_geo.mapping.input_bands import check_white, choose_bands, white_of
 from semimtl_geo.networks.model_card import ModelCard
 from tiles.mosaic.arrays import ArraySource
 from tiles.reading.array_raster import ArrayRaster
+from tiles.settings import check_range
 from tiles.types import BandSelection
 
 
@@ -55,6 +56,7 @@ def read_image(
         InputError: If it has other dimensions or bands, or no place on earth.
     """
     check_white(white)
+    check_range("chunk", chunk, 1)
     raster = ArrayRaster(image, str(image.name or "image"))
     image, (rows, columns) = raster.image, map(str, raster.image.dims[1:])
     numbers = choose_bands(raster, raster.name, card, bands, "bands=[4, 1, 2]")

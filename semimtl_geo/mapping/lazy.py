@@ -23,7 +23,6 @@ from semimtl_geo.mapping.places import check_coarseness
 from semimtl_geo.mapping.predictor import Predictor, map_layers
 from semimtl_geo.mapping.settings import MapSettings, Tiling
 from semimtl_geo.mapping.trained_network import TrainedNetwork
-from tiles.errors import InvalidValueError
 from tiles.grid import BLOCK, PixelGrid
 from tiles.maps.layers import ClassMap, Layer, ProbabilityMap, bands
 from tiles.mosaic.arrays import ArraySource, map_window, read_window
@@ -56,8 +55,6 @@ def map_image(
     tiling = settings.tiling(card, work)
     if settings.plausibility:
         network.check_plausibility(tiling.tile)
-    if chunk < 1:
-        raise InvalidValueError("chunk", f"must be > 0 px, got {chunk}", "give pixels")
     check_coarseness(image.source.name, grid, card.gsd, stacklevel=4)
     if network.needs_statistics:
         network = network.with_statistics_of(sample_image_crops(image, card), "the image")

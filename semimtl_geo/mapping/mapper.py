@@ -109,7 +109,8 @@ class Mapper(TrainedNetwork):
             :func:`semimtl_geo.mapping.map_files` gives their files.
 
         Raises:
-            InputError: If a raster or the folder cannot be used. No file is left behind then.
+            InputError: If a raster or the folder cannot be used. No map is left behind then; rows
+                that were finished stay in a hidden folder, from which the next call continues.
 
         Warns:
             CoarseRasterWarning: If the raster is too coarse for the network to map it well.

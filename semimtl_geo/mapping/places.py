@@ -20,6 +20,7 @@ from tiles.grid import BLOCK, PixelGrid
 from tiles.reading.addresses import is_address, resolve_addresses
 from tiles.reading.raster import HIGHEST_COLOUR, LOWEST_COLOUR
 from tiles.reading.source import Source
+from tiles.settings import check_range
 from tiles.types import BandSelection, RasterName
 
 DESCRIPTIONS = ("_maps.qlr", "_maps.stac.json")
@@ -98,6 +99,8 @@ def resolve_places(
     if settings.resolution is not None and not any(map(is_address, rasters)):
         fault = "applies only to tile services, and none is given"
         raise InvalidValueError("resolution", fault, "leave it out")
+    if settings.resolution is not None:
+        check_range("resolution", settings.resolution, 0, above=True)
     gsd = card.gsd if settings.resolution is None else settings.resolution
     bands = card.bands if settings.bands is None else settings.bands
     return {

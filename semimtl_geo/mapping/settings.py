@@ -7,6 +7,7 @@ from typing import Final, Literal, TypedDict
 
 from semimtl_geo.networks.model_card import ModelCard
 from tiles.grid import PixelGrid
+from tiles.settings import check_range
 from tiles.types import BandSelection, RasterName
 
 BATCH_PIXELS: Final = 2**19
@@ -102,4 +103,5 @@ class MapSettings:
             overlap = min(overlap, tile // 2)
         if batch_size is None:
             batch_size = max(1, min(BATCH_TILES, BATCH_PIXELS // max(tile, 1) ** 2))
+        check_range("batch_size", batch_size, 1)
         return Tiling(tile, overlap, batch_size, least)

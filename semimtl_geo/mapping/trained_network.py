@@ -267,13 +267,19 @@ class TrainedNetwork:
             tile: Edge of a tile in pixels.
 
         Raises:
-            InputError: If it has no discriminators, or a tile is too small for them.
+            InputError: If it has no discriminators that saw ground truth, or a tile is too small.
         """
         if not self.discriminators:
             raise InputError(
                 self.source.get("MODEL", "network"),
                 f"has no discriminators for plausibility ({self.card.system})",
                 "take the checkpoint of a system that has some, such as semimtl",
+            )
+        if not self.card.sees_truth:
+            raise InputError(
+                self.source.get("MODEL", "network"),
+                f"has discriminators that never saw ground truth ({self.card.system})",
+                "take the checkpoint of another system, such as semimtl",
             )
         least = SMALLEST_INPUT * self.card.discriminator_stride
         if tile < least:

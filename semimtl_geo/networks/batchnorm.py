@@ -84,7 +84,7 @@ def active_norms(module: nn.Module) -> Iterator[_BatchNorm]:
             yield from active_norms(child)
 
 
-def loses_by_sync(module: nn.Module) -> bool:
+def sync_drops_activations(module: nn.Module) -> bool:
     """Return whether torch's conversion to SyncBatchNorm would drop activations of layers.
 
     Some of timm's include the activation.

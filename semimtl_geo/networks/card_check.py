@@ -10,10 +10,10 @@ from semimtl_geo.tasks import Task
 from tiles.errors import InvalidValueError
 from tiles.settings import check_range
 
-LARGEST: Final = 8192
+MAX_SIZE: Final = 8192
 """Bound of widths, crops and tiles; larger ones would exhaust the memory."""
 
-MOST: Final = 256
+MAX_COUNT: Final = 256
 """Bound of the numbers of tasks, domains and bands."""
 
 OUTPUT_STRIDES: Final = (8, 16, 32)
@@ -37,7 +37,7 @@ def check_encoder(encoder: Encoder) -> None:
         if name.startswith("pretrained") or name in ("checkpoint_path", "cache_dir"):
             raise InvalidValueError(where, "reads another file", "set model.encoder.weights")
         for number in _numbers(value):
-            check_range(where, abs(number), 0, LARGEST)
+            check_range(where, abs(number), 0, MAX_SIZE)
 
 
 def check_tasks(tasks: Sequence[Task]) -> None:
@@ -46,7 +46,7 @@ def check_tasks(tasks: Sequence[Task]) -> None:
     Raises:
         InvalidValueError: If a name, class, colour or scale is impossible, or two have one name.
     """
-    check_range("number of model.tasks", len(tasks), 1, MOST)
+    check_range("number of model.tasks", len(tasks), 1, MAX_COUNT)
     of_tasks = [task.name for task in tasks]
     if len(set(of_tasks)) < len(of_tasks):
         raise InvalidValueError("model.tasks", f"has two of one name: {of_tasks}", REMEDY)
@@ -60,7 +60,7 @@ def _check_task(task: Task) -> None:
     check_names(where, [task.name, *task.class_colors, *(ramp.unit for ramp in ramps)])
     if "/" in task.name or "\\" in task.name or task.name.startswith("."):
         raise InvalidValueError(where, "has a name that cannot be part of a file's name", REMEDY)
-    check_range(f"{where}: channels", task.output_channels, 1, LARGEST)
+    check_range(f"{where}: channels", task.output_channels, 1, MAX_SIZE)
     for value in (channel for color in task.class_colors.values() for channel in color):
         if not isinstance(value, int) or not 0 <= value <= 255:
             fault = f"has a colour value that is not an integer from 0 to 255: {value}"
@@ -73,7 +73,7 @@ def check_names(where: str, names: Sequence[str]) -> None:
     Raises:
         InvalidValueError: If there are none, or too many, or one is no such text.
     """
-    check_range(f"number of {where}", len(names), 1, MOST)
+    check_range(f"number of {where}", len(names), 1, MAX_COUNT)
     for name in names:
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 200:
             fault = f"has a name, class or unit that is not one printable line: {str(name)[:50]!r}"

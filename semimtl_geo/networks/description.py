@@ -98,7 +98,7 @@ class ModelDescription:
             name, _, body = section.partition("\n")
             key = name.strip().lower()
             if key not in names or key in parts:
-                fault = f"has a section {name.strip()} too many"
+                fault = f"has an unknown or repeated section {name.strip()}"
                 raise InvalidValueError(source, fault, remedy)
             parts[key] = body.strip()
         try:

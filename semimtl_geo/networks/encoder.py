@@ -46,7 +46,10 @@ class Encoder:
     options: dict[str, Any] = field(default_factory=dict)
 
     def build(self, in_channels: int) -> nn.Module:
-        """Make the encoder; ImageNet weights of a hub are fetched, no others are read here.
+        """Make the encoder; ImageNet weights of a hub are fetched.
+
+        Weights from files, from torchgeo and from this package are loaded by
+        :func:`semimtl_geo.networks.weights.build_encoder`, not here.
 
         Args:
             in_channels: Bands of an image.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import defaultdict
+from collections.abc import Sequence
 from os import PathLike
 
 import torch
@@ -17,7 +18,7 @@ _DOMAIN = re.compile(r"\.norms\.\d+\.")
 """Part of the name of a tensor that belongs to BatchNorm with statistics per domain."""
 
 
-def start_from(network: nn.Module, path: str | PathLike[str]) -> None:
+def start_from(network: nn.Module, path: str | PathLike[str], bands: Sequence[str] = ()) -> None:
     """Copy the weights of a trained network into another one, wherever the layers are the same.
 
     BatchNorm statistics of every domain become the mean over the domains of the trained network.
@@ -26,6 +27,8 @@ def start_from(network: nn.Module, path: str | PathLike[str]) -> None:
     Args:
         network: The network that is to be trained, a :class:`~semimtl_geo.networks.Generator`.
         path: A checkpoint or a shared file, as for :func:`~semimtl_geo.networks.load_networks`.
+        bands: Names of the bands that the network will see. A warning says if they are others than
+            the trained network's.
 
     Raises:
         InputError: If the file cannot be used, or its encoder is another one.
@@ -51,6 +54,9 @@ def start_from(network: nn.Module, path: str | PathLike[str]) -> None:
         fault = f"has another encoder or other bands: {card.encoder.name}, {', '.join(card.bands)}"
         raise InputError(path, fault, "set model.encoder and model.bands as in its model card")
     network.load_state_dict(own)
+    if bands and [name.lower() for name in bands] != [name.lower() for name in card.bands]:
+        fault = f"was trained on {', '.join(card.bands)}, and starts here on {', '.join(bands)}"
+        warnings.warn(f"{path}: {fault}", stacklevel=2)
     if decoders := sorted({name.split(".")[1] for name in odd}):
         missing = ", ".join(decoders)
         fault = f"lacks layers of these decoders, which keep their initial weights: {missing}"

@@ -11,8 +11,8 @@ from semimtl_geo.networks.batchnorm import BATCHNORM_MODES, BatchNormMode
 from semimtl_geo.networks.card_check import (
     COARSEST_GSD,
     FINEST_GSD,
-    LARGEST,
-    MOST,
+    MAX_COUNT,
+    MAX_SIZE,
     check_choice,
     check_encoder,
     check_names,
@@ -43,8 +43,8 @@ class ModelCard:
         encoder: The shared encoder.
         decoder_width: Channels inside the decoders.
         bands: Names of the bands it wants.
-        mean: Normalisation of images in 0..1, per band.
-        std: Normalisation, per band.
+        mean: Mean per band, which is subtracted from images in 0..1.
+        std: Standard deviation per band, by which they are then divided.
         gsd: Ground sampling distance in metres that it was trained at, if any.
         crop: Edge of its training crops in pixels.
         pooling: Context of pyramid pooling on images larger than a training crop.
@@ -55,6 +55,7 @@ class ModelCard:
         discriminator_width: Channels of a discriminator's first layer.
         discriminator_stride: Edge in pixels of the blocks whose means discriminators see.
         sources: Classes that each discriminator tells apart; 0: there are no discriminators.
+        sees_truth: Whether the discriminators saw ground truth in training.
         description: Data, licences, scores and limits of a model that was shared; else None.
 
     Example:
@@ -83,6 +84,7 @@ class ModelCard:
     discriminator_width: int = 0
     discriminator_stride: int = 1
     sources: int = 0
+    sees_truth: bool = True
     description: ModelDescription | None = None
 
     def __post_init__(self) -> None:
@@ -108,10 +110,10 @@ class ModelCard:
         for mean, std in zip(self.mean, self.std, strict=True):
             check_range("model.mean", mean, -1000, 1000)
             check_range("model.std", std, 0, 1000, above=True)
-        check_range("model.decoder_width", self.decoder_width, 1, LARGEST)
-        check_range("data.crop", self.crop, 1, LARGEST)
+        check_range("model.decoder_width", self.decoder_width, 1, MAX_SIZE)
+        check_range("data.crop", self.crop, 1, MAX_SIZE)
         if self.tile is not None:
-            check_range("model.tile", self.tile, 1, LARGEST)
+            check_range("model.tile", self.tile, 1, MAX_SIZE)
         if self.overlap is not None:
             check_range("model.overlap", self.overlap, 0, (self.tile or self.crop) - 1)
         if self.white is not None:
@@ -119,9 +121,9 @@ class ModelCard:
         if self.gsd is not None:
             check_range("data.gsd", self.gsd, FINEST_GSD, COARSEST_GSD)
         if self.sources:
-            check_range("model.sources", self.sources, 1, MOST + 1)
-            check_range("model.discriminator_width", self.discriminator_width, 1, LARGEST)
-            check_range("model.adversarial.stride", self.discriminator_stride, 1, LARGEST)
+            check_range("model.sources", self.sources, 1, MAX_COUNT + 1)
+            check_range("model.discriminator_width", self.discriminator_width, 1, MAX_SIZE)
+            check_range("model.adversarial.stride", self.discriminator_stride, 1, MAX_SIZE)
 
     def build_generator(self) -> Generator:
         """Build a generator with these settings."""
@@ -171,6 +173,7 @@ class ModelCard:
             "discriminator_width": self.discriminator_width,
             "discriminator_stride": self.discriminator_stride,
             "sources": self.sources,
+            "sees_truth": self.sees_truth,
         }
 
     @classmethod
@@ -204,6 +207,7 @@ class ModelCard:
             discriminator_width=int(plain.get("discriminator_width", 0)),
             discriminator_stride=int(plain.get("discriminator_stride", 1)),
             sources=int(plain.get("sources", 0)),
+            sees_truth=bool(plain.get("sees_truth", plain["system"] not in ("da_seg", "da_depth"))),
         )
 
 

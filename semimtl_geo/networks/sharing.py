@@ -62,7 +62,7 @@ def save_model(
         if isinstance(value, torch.nn.Parameter) and value.is_floating_point():
             tensor = tensor.half()
         if not bool(torch.isfinite(tensor).all()):
-            fault = f"has weights that are no finite numbers of float16 ({names[0]})"
+            fault = f"has weights that float16 cannot represent ({names[0]})"
             raise InputError(checkpoint, fault, "train with a smaller learning rate")
         tensors[names[0]] = tensor
     shared = replace(card, discriminator_width=0, sources=0)

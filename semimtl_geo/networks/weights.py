@@ -56,6 +56,7 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
         raise InputError(path, fault, "check the path")
     damaged = "use a file saved by torch.save(state_dict) or safetensors"
     try:
+        path.open("rb").close()  # zipfile would take a file that may not be read for no archive
         if path.suffix == ".safetensors":
             return load_file(path)
         # torch reads the parts of its archives without looking at their checksums.
@@ -74,7 +75,11 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
             damaged,
         ) from error
     except SafetensorError as error:
-        raise InputError(path, f"damaged safetensors file ({error})", "fetch it again") from error
+        fault = f"is a damaged safetensors file ({error})"
+        raise InputError(path, fault, "fetch it again") from error
+    except OSError as error:
+        fault = f"cannot be read ({error.strerror or error})"
+        raise InputError(path, fault, "check the file and its permissions") from error
     if not isinstance(loaded, Mapping) or not all(isinstance(key, str) for key in loaded):
         raise InputError(path, "holds no state dict", "use a file saved by torch.save(state_dict)")
     return loaded

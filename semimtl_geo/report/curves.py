@@ -116,7 +116,7 @@ def _scores(runs: Mapping[str, Columns], tasks: Sequence[Task]) -> list[str]:
             name = f"val/{domain}/{task.name}/{score.name}"
             lines = _of_systems(runs, name)
             if lines:
-                charts.append(_chart(f"{_title(domain, task)}, {unit}", unit, lines, smooth=False))
+                charts.append(_chart(_title(domain, task), unit, lines, smooth=False))
     return charts
 
 
@@ -172,7 +172,7 @@ def _chart(title: str, unit: str, lines: Sequence[Line], smooth: bool = True) ->
     )
     drawing = inline_svg(figure, f"{title}, {unit} by iteration")
     return (
-        f'<figure class="chart card"><b>{escape(title)}</b>{drawing}'
+        f'<figure class="chart card"><b>{escape(title)}, {escape(unit)}</b>{drawing}'
         f"<figcaption>{legend}</figcaption></figure>"
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from semimtl_geo.inspection import LayerStatistics, SplitInspection
 from semimtl_geo.report.drawing import INK, new_figure, show_classes, show_image, show_ramp
 from semimtl_geo.report.thumbnails import humanize, image_thumbnail, map_thumbnail
-from semimtl_geo.tasks import Task
+from semimtl_geo.tasks import Task, tasks_by_label
 from tiles.files import atomic_write, write_errors
 
 EDGE: Final = 500
@@ -38,7 +38,7 @@ def data_table(found: Mapping[str, SplitInspection], tasks: Sequence[Task]) -> s
         >>> print(data_table(found, [Depth()]).splitlines()[3][:37])
         | city_b | height | 2 | 0.1 | float32
     """
-    of_labels = {task.label: task for task in tasks}
+    of_labels = tasks_by_label(tasks)
     lines = [
         "| split | layer | files | hectares | type | unknown | image area covered | values |",
         "| --- | --- | ---: | ---: | --- | ---: | ---: | --- |",

@@ -44,10 +44,10 @@ def write_report(
         curves: Lightning's ``metrics.csv`` by the title of its system.
         panels: Scenes to show. Their ``hidden`` also marks scores of domains with the same name.
         tasks: The mapped tasks.
-        findings: Sentences that say what came out.
+        findings: Sentences that state the main results.
         facts: Facts on the comparison, such as versions, seeds and seconds.
-        opening: Sections before these.
-        closing: Sections after them.
+        opening: Sections before the scores.
+        closing: Sections after the facts.
 
     Example:
         >>> write_report(
@@ -63,7 +63,7 @@ def write_report(
     if rows:
         text = (
             "Scores on scenes that no network was trained on. The best of each domain and column "
-            "is bold; scores of tasks without training labels in that domain are "
+            "is bold; scores of tasks whose labels the scenario hides in a domain are "
             '<span class="tint">tinted</span>.'
         )
         sections.append(("Scores", text, score_tables(rows, tasks, hidden)))

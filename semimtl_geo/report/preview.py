@@ -133,8 +133,9 @@ def _read(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Read bands ``[3, H, W]`` and the mask of known pixels."""
     read = source.read(bands, masked=True, resampling=Resampling.average, **settings)
-    unknown: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(read).any(axis=0))
-    return read.filled(0).astype(np.float32), ~unknown
+    unknown = np.ma.getmaskarray(read) | ~np.isfinite(read.data)
+    known: NDArray[np.bool_] = ~unknown.any(axis=0)
+    return np.where(unknown, 0, read.data).astype(np.float32), known
 
 
 def _scale_bar(axes: Any, grid: PixelGrid) -> None:

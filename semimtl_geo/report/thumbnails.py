@@ -18,7 +18,7 @@ from rasterio.enums import Resampling
 from semimtl_geo.tasks import Task
 from semimtl_geo.tasks.coloring import TRANSPARENT, IndexedColors, round_up
 
-HIDDEN: Final = "labels never seen in training"
+HIDDEN: Final = "labels that the scenario hides"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def image_thumbnail(path: Path, edge: int) -> Image.Image:
         bands = [1, 2, 3] if source.count >= 3 else [1, 1, 1]
         shape = small_shape(source, edge)
         data = source.read(bands, out_shape=(3, *shape), masked=True, resampling=Resampling.average)
-    known = ~np.ma.getmaskarray(data).any(axis=0)
+    unknown = np.ma.getmaskarray(data) | ~np.isfinite(data.data)
+    known = ~unknown.any(axis=0)
     values = np.moveaxis(data.data, 0, -1)
     if values.dtype != np.uint8:
         low, high = np.percentile(values[known], (1, 99)) if known.any() else (0, 1)

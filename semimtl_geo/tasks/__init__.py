@@ -19,7 +19,7 @@ from semimtl_geo.tasks.registry import TASKS, from_settings, register_task
 from semimtl_geo.tasks.scores import Score
 from semimtl_geo.tasks.segmentation import Segmentation
 from semimtl_geo.tasks.slope import Slope
-from semimtl_geo.tasks.task import Task
+from semimtl_geo.tasks.task import Task, tasks_by_label
 
 __all__ = [
     "TASKS",
@@ -35,4 +35,5 @@ __all__ = [
     "Task",
     "from_settings",
     "register_task",
+    "tasks_by_label",
 ]

@@ -14,8 +14,10 @@ from semimtl_geo.tasks.depth import Depth
 from tiles.settings import check_range
 
 SMALLEST_PROBABILITY: Final = 1e-12
-UNKNOWN_BIN: Final = -1
 """Probabilities below this count as this in logarithms."""
+
+UNKNOWN_BIN: Final = -1
+"""Index of the bin of pixels whose height is unknown."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class BinnedDepth(Depth):
     def __post_init__(self) -> None:
         """Check the numbers."""
         super().__post_init__()
+        check_range(f"task {self.name}: error_weight", self.error_weight, 0, 1e6)
         check_range(f"task {self.name}: bins", self.bins, 1, 8192)
         check_range(f"task {self.name}: lowest", self.lowest, 0, 1e6, above=True)
         check_range(f"task {self.name}: highest", self.highest, self.lowest, 1e6, above=True)

@@ -91,7 +91,9 @@ class Depth(Task):
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        super().__post_init__()
         check_range(f"task {self.name}: scale", self.scale, 0, 1e6, above=True)
+        check_range(f"task {self.name}: relative_above", self.relative_above, 0, 1e6)
         check_range(f"task {self.name}: discriminator_gain", self.discriminator_gain, 0, 1e6)
 
     @property
@@ -116,7 +118,7 @@ class Depth(Task):
         """Return how far predictions are outside of ranges: a distance, divided by ``scale``.
 
         Args:
-            output: The network's, ``[B, output_channels, H, W]``.
+            output: Output of the network, ``[B, output_channels, H, W]``.
             low: Lowest value of each of K ranges, ``[K]``, in ``unit``.
             high: Highest value of each.
 

@@ -29,6 +29,8 @@ class InverseDepth(Depth):
             is a disparity of as many pixels. By default that of Cityscapes, 0.209313 m times
             2262.52 px, in images of 2048 px width.
 
+    ``relative_above`` has no effect: all points up to ``farthest`` count.
+
     Example:
         >>> from semimtl_geo.tasks.scores import RMSE
         >>> InverseDepth(farthest=50.0).describe_score(RMSE)

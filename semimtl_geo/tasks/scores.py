@@ -87,8 +87,12 @@ RMSE_DISPARITY: Final = Score(
 DELTA_1: Final = Score(
     "delta1", "δ1", "pixels within a factor of 1.25 of the truth{above}, in percent"
 )
-DELTA_2: Final = Score("delta2", "δ2", "pixels within a factor of 1.25² = 1.56, in percent")
-DELTA_3: Final = Score("delta3", "δ3", "pixels within a factor of 1.25³ = 1.95, in percent")
+DELTA_2: Final = Score(
+    "delta2", "δ2", "pixels within a factor of 1.25² = 1.56 of the truth{above}, in percent"
+)
+DELTA_3: Final = Score(
+    "delta3", "δ3", "pixels within a factor of 1.25³ = 1.95 of the truth{above}, in percent"
+)
 GAIN: Final = Score(
     "gain",
     "ΔM (%)",

@@ -68,6 +68,8 @@ class Segmentation(Task):
 
     def __post_init__(self) -> None:
         """Convert lists, which YAML and checkpoints have, to tuples, and check the classes."""
+        super().__post_init__()
+        check_range(f"task {self.name}: lovasz_weight", self.lovasz_weight, 0, 1e6)
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "colors", tuple(tuple(color) for color in self.colors))
         object.__setattr__(self, "minor", tuple(self.minor))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,12 @@ class Slope(Depth):
     def label(self) -> str:
         """Key of the labels of heights in a batch."""
         return self.of
+
+    def resolution_fault(self, gsd: float | None) -> str | None:
+        """Report data of another resolution, whose slopes would be wrong."""
+        if gsd is not None and not math.isclose(gsd, self.gsd, rel_tol=0.01):
+            return f"gsd is {self.gsd:g} m, but that of the data is {gsd:g} m"
+        return None
 
     def target(self, labels: Tensor) -> Tensor:
         """Return the surface's angle by central differences; unknown beside unknown heights."""

@@ -15,6 +15,7 @@ from semimtl_geo.tasks.coloring import IndexedColors, Legend
 from semimtl_geo.tasks.label_findings import Finding
 from semimtl_geo.tasks.scores import Score
 from tiles.maps.layers import Layer
+from tiles.settings import check_range
 from tiles.types import BoolArray, Color, LabelKind
 
 if TYPE_CHECKING:
@@ -55,6 +56,15 @@ class Task(ABC):
     adversarial_weight: float
     decoder: str
 
+    def __post_init__(self) -> None:
+        """Check the weights.
+
+        Raises:
+            InvalidValueError: If one is negative or not finite.
+        """
+        check_range(f"task {self.name}: weight", self.weight, 0, 1e6)
+        check_range(f"task {self.name}: adversarial_weight", self.adversarial_weight, 0, 1e6)
+
     @property
     @abstractmethod
     def channels(self) -> int:
@@ -71,6 +81,14 @@ class Task(ABC):
     def label(self) -> str:
         """Key of its labels in a batch: its own name, or that of another task."""
         return self.name
+
+    def resolution_fault(self, gsd: float | None) -> str | None:
+        """Return the fault of a task that is not for data of this resolution, or None.
+
+        Args:
+            gsd: Ground sampling distance of the data in metres; None for street views.
+        """
+        return None
 
     def label_fault(self, labels: Tensor) -> str | None:
         """Return the fault of labels with values that no pixel can have, or None."""
@@ -228,6 +246,26 @@ class Task(ABC):
         """
         plain = {key: _plain(value) for key, value in asdict(self).items() if value is not None}
         return {"kind": self.kind_name(), **plain}
+
+
+def tasks_by_label(tasks: Sequence[Task]) -> dict[str, Task]:
+    """Return the task that each label raster belongs to.
+
+    Several tasks may learn from one label; it belongs to the task of its own name, if there is one.
+
+    Args:
+        tasks: The tasks.
+
+    Example:
+        >>> from semimtl_geo.tasks import Depth, Slope
+        >>> tasks_by_label([Depth(), Slope()])["height"].name
+        'height'
+    """
+    found: dict[str, Task] = {}
+    for task in tasks:
+        if task.label not in found or task.name == task.label:
+            found[task.label] = task
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -83,8 +83,6 @@ class Checkpoints(Checkpoint):
         trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
 
     def _save(self, trainer: Trainer) -> None:
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning's, without a type
-            return
         _flush(trainer)
         part = self.folder / f".{LAST}"  # for all processes, which save together
         trainer.save_checkpoint(part)

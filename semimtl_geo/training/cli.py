@@ -84,7 +84,7 @@ class TrainingCLI(LightningCLI):
             help="Checkpoint to continue from. An unfinished run in --out continues by itself.",
         )
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
-        parser.add_lightning_class_args(CollapseWarning, "watch")
+        parser.add_lightning_class_args(CollapseWarning, "collapse")
         parser.link_arguments("out", "checkpoint.folder")
         parser.link_arguments("model.system", "checkpoint.name")
         parser.link_arguments("data.supervised", "model.domains", apply_on="instantiate")

@@ -80,13 +80,14 @@ class CollapseWarning(Callback):
                 domain, task = subject[:2]
                 symptoms[f"{domain}/{task}"] = (
                     f"{task} on {domain}, which has no labels for it, is predicted nearly the same "
-                    f"everywhere (variety {value:.4f}); lower adversarial.inter"
+                    f"everywhere (variety {value:.4f}); lower model.adversarial.inter"
                 )
         for task, share in recognised.items():
             if share >= self.perfect:
                 symptoms[task] = (
                     f"the discriminator of {task} recognises {100 * share:.1f} % of every source: "
-                    "the generator learns nothing from it; lower optimisation.discriminator_lr"
+                    "the generator learns nothing from it; "
+                    "lower model.optimisation.discriminator_lr"
                 )
         return symptoms
 

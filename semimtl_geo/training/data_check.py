@@ -7,6 +7,7 @@ import warnings
 from semimtl_geo.data import DomainsDataModule
 from semimtl_geo.inspection import check_for_training
 from semimtl_geo.training.module import SemiMTL
+from tiles.errors import InvalidValueError
 
 
 def check_data(model: SemiMTL, data: DomainsDataModule) -> None:
@@ -20,8 +21,15 @@ def check_data(model: SemiMTL, data: DomainsDataModule) -> None:
 
     Raises:
         InputError: If a file cannot be read, or values or places cannot be right.
+        InvalidValueError: If a task is for another resolution.
     """
     data.restrict_to(model.system)
+    for name in data.unread():
+        reason = f"is not read: {model.system} learns nothing from domains without labels"
+        warnings.warn(f"domain {name}: {reason}", stacklevel=2)
+    for task in model.tasks:
+        if (fault := task.resolution_fault(data.gsd)) is not None:
+            raise InvalidValueError(f"task {task.name}", fault, "set both alike")
     if data.holds_frames("train"):
         return
     for name, domain in data.domains.items():

@@ -104,7 +104,9 @@ def fit(
     """
     data.restrict_to(model.system)
     check_agreement(model, data)
-    check_trainer_settings(trainer)
+    if "max_epochs" in trainer:
+        raise InvalidValueError("max_epochs", "is set by epochs", "give epochs alone")
+    check_trainer_settings({**trainer, "max_epochs": epochs})
     check_data(model, data)
     folder = output_path(out)
     defaults = {"num_sanity_val_steps": 0, "log_every_n_steps": min(10, data.iterations)}
@@ -150,15 +152,22 @@ def check_trainer_settings(settings: Mapping[str, Any]) -> None:
     if settings.get("accumulate_grad_batches") not in (None, 1):
         fault = "must be 1: Algorithm 1 steps after each mini-batch"
         raise InvalidValueError("trainer.accumulate_grad_batches", fault, "set data.batch_size")
-    if settings.get("limit_train_batches") not in (None, 1.0):
+    limit = settings.get("limit_train_batches")
+    # Lightning takes 1.0 for all batches, and 1 for one batch.
+    if limit is not None and not (isinstance(limit, float) and limit == 1.0):
         fault = "does not apply: an epoch has data.iterations iterations"
         raise InvalidValueError("trainer.limit_train_batches", fault, "set data.iterations")
+    if settings.get("overfit_batches"):
+        fault = "does not apply: an epoch has data.iterations iterations"
+        raise InvalidValueError("trainer.overfit_batches", fault, "leave it out")
     if str(settings.get("precision") or "32-true") not in PRECISIONS:
         fault = f"must be one of {', '.join(PRECISIONS)}, got {settings['precision']}"
         raise InvalidValueError("trainer.precision", fault, "choose one of them")
     if settings.get("fast_dev_run"):
         fault = "would train without writing a checkpoint"
         raise InvalidValueError("trainer.fast_dev_run", fault, "set data.iterations=1 instead")
+    if settings.get("max_steps") == 0:
+        raise InvalidValueError("trainer.max_steps", "0 trains nothing", "give more, or -1")
     by_steps = (settings.get("max_steps") or -1) > 0 and settings.get("max_epochs") == -1
     if settings.get("max_epochs") is not None and not by_steps:
         check_range("trainer.max_epochs", settings["max_epochs"], 1, 10**6)

@@ -32,9 +32,6 @@ def make_loggers(folder: Path, resumed: Path | None) -> list[Logger]:
         folder: Folder of the run.
         resumed: The checkpoint that the run continues from. If it lies in the folder, its logs are
             continued; otherwise the logs in the folder are replaced.
-
-    Raises:
-        InputError: If the checkpoint cannot be read.
     """
     events = folder / EVENTS
     replaced = list(events.glob("events.out.tfevents.*"))

@@ -18,7 +18,7 @@ from semimtl_geo.learning.distributed import average_statistics, reseed, without
 from semimtl_geo.learning.optimisation import Optimisation
 from semimtl_geo.learning.systems import SystemName, find_system, supervise
 from semimtl_geo.models import find_model
-from semimtl_geo.networks.batchnorm import BatchNormMode, loses_by_sync
+from semimtl_geo.networks.batchnorm import BatchNormMode, sync_drops_activations
 from semimtl_geo.networks.checkpoint import KEY
 from semimtl_geo.networks.discriminator import check_crop
 from semimtl_geo.networks.encoder import IMAGENET_MEAN, IMAGENET_STD, Encoder
@@ -70,8 +70,7 @@ class SemiMTL(AdversarialOptimisation):
             name of a model of the package.
 
     Raises:
-        InputError: If tasks, domains and system do not fit together, or the network to start from
-            has another encoder.
+        InputError: If tasks, domains and system do not fit together, or `start` does not fit.
 
     Example:
         >>> model = SemiMTL(
@@ -133,15 +132,16 @@ class SemiMTL(AdversarialOptimisation):
             pooling=pooling,
             discriminator_width=discriminator_width,
             discriminator_stride=adversarial.stride,
+            sees_truth=alignment is None or alignment.sees_truth,
             sources=alignment.source_count(len(self.domains)) if alignment else 0,
         )
         self.generator = self.card.build_generator()
         self.start = start
         if start is not None:
-            start_from(self.generator, find_model(start))
+            start_from(self.generator, find_model(start), bands)
         self.discriminators = nn.ModuleDict(self.card.build_discriminators())
         self.consistency = consistency.build(self.tasks) if consistency else None
-        self.unsyncable = loses_by_sync(self.generator)
+        self.sync_drops_activations = sync_drops_activations(self.generator)
         self.validation = ValidationScores(self.tasks)
         self.seed: int | None = None
 
@@ -191,7 +191,8 @@ class SemiMTL(AdversarialOptimisation):
 
     def on_fit_start(self) -> None:
         """Refuse SyncBatchNorm that drops activations, and set the seed unless it is set."""
-        if self.unsyncable and any(isinstance(m, nn.SyncBatchNorm) for m in self.modules()):
+        synced = any(isinstance(module, nn.SyncBatchNorm) for module in self.modules())
+        if synced and self.sync_drops_activations:
             fault = "would drop the activations in the encoder's BatchNorm layers"
             raise InputError("trainer.sync_batchnorm", fault, "leave it out, or use a ResNet")
         if self.seed is None:

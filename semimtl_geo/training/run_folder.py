@@ -55,9 +55,12 @@ def find_start(out: Path, settings: Mapping[str, Any], resume: Path | None = Non
     """
     with input_errors(out, "cannot be created", "choose another folder for the run"):
         out.mkdir(parents=True, exist_ok=True)
-    start = resume
-    if resume is None and (out / LAST).is_file():
-        start = out / LAST
+    start, last = resume, out / LAST
+    if resume is not None and last.is_file() and resume.resolve() != last.resolve():
+        fault = "belongs to an unfinished run, which would be lost"
+        raise InputError(last, fault, "choose another folder, resume from it, or delete it")
+    if resume is None and last.is_file():
+        start = last
         remedy = "resume from it explicitly, choose another folder, or delete it"
         before, now = (_decisive(run) for run in (read_settings(out), settings))
         check_same_settings(start, before, now, remedy=remedy, ignored=IRRELEVANT)

@@ -34,8 +34,11 @@ class ValidationScores:
         for task in self.tasks:
             if task.label in labels:
                 output, key = outputs[task.name], (domain, task.name)
-                metric = self._metrics.setdefault(key, task.scores().to(output.device))
-                metric.update(task.decide(task.estimate(output)), task.target(labels[task.label]))
+                if key not in self._metrics:
+                    self._metrics[key] = task.scores().to(output.device)
+                self._metrics[key].update(
+                    task.decide(task.estimate(output)), task.target(labels[task.label])
+                )
 
     def pop(self) -> Iterator[tuple[str, Tensor]]:
         """Yield ``<domain>/<task>/<score>`` and its value, and begin anew."""

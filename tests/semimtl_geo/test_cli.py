@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -214,4 +215,5 @@ def test_evaluate_prints_the_papers_columns(work: Path, capsys: pytest.CaptureFi
     printed = capsys.readouterr().out
     assert "| domain | method | pAcc | mIoU |" in printed
     assert "| a | semimtl |" in printed
-    assert (work / "scored" / "scores.json").is_file()
+    text = (work / "scored" / "scores.json").read_text(encoding="utf-8")
+    json.loads(text, parse_constant=pytest.fail)  # NaN is not JSON

@@ -215,5 +215,6 @@ def _check_file(file: Path) -> None:
         raise InputError(file, "cannot be read as a raster", "replace or remove it") from error
     if crs is None:
         raise InputError(file, "has no CRS", "assign one, with gdal_edit -a_srs for example")
-    if not (transform.b == transform.d == 0 and transform.a > 0 > transform.e):
+    level = abs(transform.b) <= 1e-9 * transform.a and abs(transform.d) <= -1e-9 * transform.e
+    if not (level and transform.a > 0 > transform.e):
         raise InputError(file, "is rotated or not north-up", "warp it, with gdalwarp for example")

@@ -44,7 +44,7 @@ class Elevation(Source):
         scale: float | None = None,
         nodata: float | None = None,
     ) -> None:
-        super().__init__(rasters, bands)
+        super().__init__(rasters, bands, nodata=nodata)
         try:
             if len(self.bands) != 1:
                 fault = f"has {len(self.bands)} bands, but heights are one"
@@ -60,9 +60,6 @@ class Elevation(Source):
         except BaseException:
             self.close()
             raise
-        self._nodata = nodata
-        if nodata is not None and self.dtype.kind == "f":  # the file holds it rounded
-            self._nodata = float(np.asarray(nodata).astype(self.dtype))
 
     def _vertical(self, unit: str, in_metres: bool) -> pyproj.CRS | None:
         """Return the vertical CRS if it is known; its unit must be the metre."""
@@ -106,8 +103,6 @@ class Elevation(Source):
             InputError: If the file is damaged, or holds heights that are impossible.
         """
         values, known = self.read(rows, columns)
-        if self._nodata is not None:
-            known = known & (values[0] != self._nodata)
         made: Float64Array = values[0].astype(np.float64) * self._scale + self._offset
         known = known & np.isfinite(made)
         outside = known & ((made < LOWEST_HEIGHT) | (made > HIGHEST))

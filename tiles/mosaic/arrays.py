@@ -74,7 +74,7 @@ class ArraySource:
         (top, bottom), (left, right) = rows, columns
         first, start = self.origin
         part = self.values[:, top - first : bottom - first, left - start : right - start]
-        values = np.array(part)  # A copy, which may be written to.
+        values = np.array(part, part.dtype.newbyteorder("="))  # a copy, which may be written to
         return values, known_values(values, self.nodata)
 
 

@@ -63,9 +63,9 @@ def mosaic(
 ) -> dict[str, Path]:
     """Map a raster of any size with any network.
 
-    Pixels that are unknown in the raster (nodata, alpha 0, masked, NaN) are nodata in every map,
-    and no others are. Memory depends on the tile, the panel and the number of channels, not on the
-    size of the raster.
+    Pixels that are unknown in the raster (nodata, alpha 0, masked, NaN) or outside of `area` are
+    nodata in every map, and no others are. Memory depends on the tile, the panel and the number of
+    channels, not on the size of the raster.
 
     Finished rows are kept in a hidden folder beside each map. If a run with `resume` is
     interrupted in any way, the next run with the same arguments continues after these rows and

@@ -125,7 +125,7 @@ class ArrayRaster(Closeable, PathLike[str]):
         part = self.image.data[:, slice(*rows), slice(*columns)]
         if self.bands != tuple(range(1, len(self.descriptions) + 1)):
             part = part[[band - 1 for band in self.bands]]
-        values = np.array(part)  # a copy, which may be written to
+        values = np.array(part, part.dtype.newbyteorder("="))  # a copy, which may be written to
         return values, known_values(values, self.nodata)
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ class SourceFile:
         bands: Numbers of the bands to read.
         dtype: Type of their values.
         grid: The file's own grid.
+        nodata: Value of unknown pixels, besides the one that the file declares.
     """
 
     path: RasterName
@@ -36,6 +37,7 @@ class SourceFile:
     bands: tuple[int, ...]
     dtype: np.dtype[Any]
     grid: PixelGrid
+    nodata: float | None = None
 
     def placement(self, files: OpenFiles, rows: Span, columns: Span) -> Placement:
         """Place the file's pixels, as they are, on a grid whose pixels they are.
@@ -73,7 +75,7 @@ class OpenFiles(Closeable):
         if len(self._open) >= MAX_OPEN_FILES:
             self._open.popitem(last=False)[1].close()
         try:
-            file = Raster(source.path, source.bands)
+            file = Raster(source.path, source.bands, source.nodata)
         except InputError as error:
             fault = f"cannot be read any more ({error.fault})"
             raise type(error)(source.name, fault, "put it back") from error

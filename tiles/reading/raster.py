@@ -93,6 +93,8 @@ class Raster(Closeable):
     Args:
         path: Path of the file, or anything else that GDAL opens.
         bands: Numbers of the bands wanted, from 1, or their names; by default all except alpha.
+        nodata: Value of unknown pixels, besides the one that the file declares. A pixel is unknown
+            if any band has it.
 
     Attributes:
         name: Name of the raster in error messages.
@@ -112,7 +114,9 @@ class Raster(Closeable):
         ((2,), dtype('uint8'), (1, 32, 64))
     """
 
-    def __init__(self, path: RasterName, bands: BandSelection | None = None) -> None:
+    def __init__(
+        self, path: RasterName, bands: BandSelection | None = None, nodata: float | None = None
+    ) -> None:
         self.name, self._path = display_name(path), fspath(path)
         virtual = "://" in self._path or self._path.startswith("/vsi") or ":" in self._path[2:]
         if not virtual and not self._path.lstrip().startswith("<"):
@@ -132,6 +136,9 @@ class Raster(Closeable):
             self._masked = not all_known(self._file)
             self.bands = self._select(bands)
             self.dtype = self._common_dtype()
+            self._undeclared = nodata
+            if nodata is not None and self.dtype.kind == "f":  # the file holds it rounded
+                self._undeclared = float(np.asarray(nodata).astype(self.dtype))
             stack.pop_all()
 
     def _check_mask_file(self) -> None:
@@ -251,6 +258,8 @@ class Raster(Closeable):
             raise InputError(self.name, fault, "check that the file is complete") from error
         if self.dtype.kind == "f":
             known = known & (np.abs(values) < BEYOND).all(axis=0)  # also false for NaN
+        if self._undeclared is not None:
+            known = known & (values != self._undeclared).all(axis=0)
         return values, known
 
     def close(self) -> None:

@@ -50,6 +50,7 @@ class Source(Closeable):
             name is looked up in each file.
         crs: Coordinate reference system to read in; by default that of the first file.
         classes: Whether values are classes, which are resampled by nearest neighbour.
+        nodata: Value of unknown pixels, besides those that the files declare.
 
     Attributes:
         name: Name in error messages.
@@ -76,22 +77,26 @@ class Source(Closeable):
         bands: BandSelection | None = None,
         crs: str | CRS | None = None,
         classes: bool = False,
+        nodata: float | None = None,
     ) -> None:
         names = as_rasters(rasters)
         if not names:
             raise InvalidValueError("rasters", "must name at least one file, got none", "name one")
         common_crs = None if crs is None else parse_crs(crs)
         self._files = OpenFiles()
-        self._classes = classes
+        self._classes, self._nodata = classes, nodata
         self._raster: Raster | Overlay | ArrayRaster
         arrays = [name for name in names if isinstance(name, ArrayRaster)]
         if arrays and len(names) > 1:
             fault = f"must be files, or one image, got {len(names)}"
             raise InvalidValueError("rasters", fault, "merge the images first, by rioxarray.merge")
-        first = arrays[0].with_bands(bands) if arrays else Raster(names[0], bands)
+        first = arrays[0].with_bands(bands) if arrays else Raster(names[0], bands, nodata)
         if isinstance(first, ArrayRaster) and common_crs not in (None, first.grid.crs):
             fault = "does not apply to an image in memory"
             raise InvalidValueError("crs", fault, "reproject it first, by .rio.reproject")
+        if arrays and nodata is not None:
+            fault = "does not apply to an image in memory"
+            raise InvalidValueError("nodata", fault, "set it first, by .rio.write_nodata")
         if isinstance(first, ArrayRaster) or (
             len(names) == 1 and common_crs in (None, first.grid.crs)
         ):
@@ -144,7 +149,7 @@ class Source(Closeable):
                 fault = f"has values of {file.dtype}, but {first.name} of {first.dtype}"
                 raise InputError(file.name, fault, "convert them to one type")
             self._file_stats += file.file_stats()
-            return SourceFile(path, file.name, file.bands, file.dtype, file.grid)
+            return SourceFile(path, file.name, file.bands, file.dtype, file.grid, self._nodata)
 
     def file_stats(self) -> list[FileStats]:
         """Return path, bytes and modification time of each file that is read."""

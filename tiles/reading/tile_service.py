@@ -16,10 +16,11 @@ from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
-from tiles.errors import InputError, InvalidValueError, input_errors
+from tiles.errors import InputError, input_errors
 from tiles.grid import PixelGrid
 from tiles.reading.polygon_file import polygon_bounds
 from tiles.reading.virtual_raster import VirtualRaster, Window, cut_window
+from tiles.settings import check_range
 from tiles.types import RasterName
 
 MARGIN: Final = 512
@@ -86,8 +87,7 @@ def open_tile_service(address: str, area: RasterName, gsd: float) -> VirtualRast
         >>> str(raster), "<TileLevel>18</TileLevel>" in raster.description
         ('https://tiles.example.org/{z}/{x}/{y}.jpg', True)
     """
-    if not 0 < gsd < math.inf:
-        raise InvalidValueError("resolution", f"must be > 0 m, got {gsd:g}", "give metres")
+    check_range("gsd", gsd, 0, above=True)
     if address.startswith("WMTS:"):
         return _open_wmts(address, area, gsd)
     return _open_xyz(address, area, gsd)

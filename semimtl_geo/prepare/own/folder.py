@@ -84,7 +84,7 @@ class Folder:
 
     config: Path | None = option(  # noqa: RUF009 - it returns a dataclass field
         None,
-        "YAML: bands, classes, heights, split; scenes.yaml in the raw folder if not given",
+        "YAML: bands, classes, heights, split (default: scenes.yaml in the raw folder)",
         parse=Path,
         metavar="FILE",
     )

@@ -37,7 +37,7 @@ class HeightRasters(Source):
 
     def __init__(self, paths: Sequence[Path], settings: HeightSettings) -> None:
         bands = None if settings.band is None else [settings.band]
-        super().__init__(paths, bands)
+        super().__init__(paths, bands, nodata=settings.nodata)
         try:
             if len(self.bands) != 1:
                 fault = f"must have one band of heights, has {len(self.bands)} bands"
@@ -53,9 +53,6 @@ class HeightRasters(Source):
         except BaseException:
             self.close()
             raise
-        self._nodata = settings.nodata
-        if self._nodata is not None and self.dtype.kind == "f":  # the file holds it rounded
-            self._nodata = float(np.asarray(self._nodata).astype(self.dtype))
 
     def read_heights(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
         """Read a window.
@@ -67,8 +64,6 @@ class HeightRasters(Source):
             InputError: If a height is impossible.
         """
         values, known = self.read(rows, columns)
-        if self._nodata is not None:
-            known = known & (values[0] != self._nodata)
         heights = np.where(known, values, 0) * np.float64(self._scale) + self._offset
         possible = (heights[0] >= LOWEST_HEIGHT) & (heights[0] <= HIGHEST_HEIGHT)
         impossible = known & ~possible

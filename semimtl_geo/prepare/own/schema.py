@@ -13,7 +13,7 @@ from semimtl_geo.prepare.splits import SplitSettings
 from tiles.settings import read_settings_file
 
 MAX_CLASSES: Final = 254
-EXAMPLE: Final = "see the example under 'Your own data' in README.md"
+EXAMPLE: Final = "see 'Prepare your own data' in docs/own_cities.md"
 
 NO_OTHERS: Final = ConfigDict(extra="forbid")
 """Settings with other names are refused: they are misspelt."""

@@ -96,7 +96,7 @@ class Points:
     )
     bands: tuple[str, ...] = option(
         (),
-        "names of the orthophotos' bands, such as nir,red,green; from the files if not given",
+        "names of the orthophotos' bands, such as nir,red,green (default: from the files)",
         parse=parse_names,
         metavar="NAMES",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -194,7 +195,18 @@ def _geotiff(
     with (
         rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE, GDAL_TIFF_INTERNAL_MASK=True),
         atomic_write(target) as part,
-        rasterio.open(part, "w", **(settings | dict(profile))) as file,
     ):
-        file.update_tags(**tags)
-        yield file
+        with rasterio.open(part, "w", **(settings | dict(profile))) as file:
+            file.update_tags(**tags)
+            yield file
+        _check_readable(part)
+
+
+def _check_readable(path: Path) -> None:
+    """Check that the end of a file was written: closing it reports no error of a full disk."""
+    try:
+        with rasterio.open(path) as file:
+            *_, (_, last) = file.block_windows(file.count)
+            file.read(file.count, window=last)
+    except RasterioError as error:
+        raise OSError(errno.ENOSPC, "the file is incomplete, the disk may be full") from error

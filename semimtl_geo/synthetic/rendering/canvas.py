@@ -24,7 +24,7 @@ class Canvas:
         gsd: Edge of a pixel in metres.
         xs: float32 [W], coordinates of the pixels' centres in metres east of the scene's corner.
         ys: float32 [H], coordinates of the pixels' centres in metres south of the scene's corner.
-        landcover: uint8 [H, W], ISPRS classes.
+        landcover: uint8 [H, W], ISPRS classes, and 6 for water.
         height: float32 [H, W], height above ground in metres.
         slope: float32 [2, H, W], derivatives of the height to the east and to the south, without
             the jumps at walls.

@@ -20,7 +20,7 @@ def take_image(canvas: Canvas, style: CityStyle, rng: np.random.Generator) -> UI
         rng: Source of randomness for the position of the sun and for noise.
 
     Returns:
-        uint8 [3, H, W] in NIR, red and green.
+        uint8 [3, H, W] in the bands of the canvas.
     """
     azimuth = style.sun_azimuth + rng.uniform(-1, 1) * style.sun_jitter
     elevation = style.sun_elevation + rng.uniform(-1, 1) * style.sun_jitter

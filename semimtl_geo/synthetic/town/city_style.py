@@ -29,7 +29,7 @@ class CityStyle:
         parked: Share of kerb places with a parked car.
         block_types: Types of blocks (keys of :data:`.layout.BLOCKS`), each with its frequency.
         street_trees: Share of street-tree places that are planted.
-        growth: Factor of the trees' heights.
+        growth: Factor of the heights of trees on blocks; street trees keep theirs.
         sun_azimuth: Direction toward the sun, clockwise from north, in degrees.
         sun_elevation: Elevation of the sun above the horizon, in degrees.
         sun_jitter: Largest difference of both from scene to scene, in degrees.

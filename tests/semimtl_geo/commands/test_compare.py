@@ -15,6 +15,7 @@ import pytest
 from lightning.pytorch import Callback
 from PIL import Image
 
+from semimtl_geo.cli import main
 from semimtl_geo.commands import compare as compare_command
 from semimtl_geo.compare import runs as runs_module
 from semimtl_geo.compare import scoring, timing
@@ -28,6 +29,7 @@ from semimtl_geo.compare.table import COLUMNS
 from semimtl_geo.learning.systems import SYSTEMS
 from tests.semimtl_geo.miniature import TINY, write_data
 from tiles.errors import InputError
+from tiles.files import locked
 
 UNSEEN = {
     "cities": {"stl_seg": "city_b", "stl_depth": "city_a"},
@@ -201,6 +203,7 @@ def test_an_interrupted_run_goes_on(
 def test_a_run_with_other_settings_is_refused(comparison: Comparison) -> None:
     folder = comparison.folder(Run("jtl"))
     folder.mkdir(parents=True)
+    (folder / "last.ckpt").touch()
     now = runs_module.parse_settings(comparison.arguments(Run("jtl")))
     idle = copy.deepcopy(now)
     idle["data"]["workers"] = 3
@@ -257,6 +260,31 @@ def test_one_process_for_each_system(comparison: Comparison, devices: str) -> No
         check_runs(replace(comparison, overrides=(*TINY, f"--trainer.devices={one}")), runs)
     with pytest.raises(InputError, match=r"trainer.devices: a comparison .* --parallel"):
         check_runs(replace(comparison, overrides=(*TINY, f"--trainer.devices={devices}")), runs)
+
+
+def test_a_second_comparison_in_the_same_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would delete what the first one trains, which has no checkpoint yet."""
+    write_data("cross_city", tmp_path / "data")
+    training = tmp_path / "out" / "runs" / "jtl" / "run.json"
+    training.parent.mkdir(parents=True)
+    training.write_text("{}")
+    args = ["cross_city", f"--root={tmp_path / 'data'}", f"--out={tmp_path / 'out'}"]
+    with locked(tmp_path / "out" / ".compare.lock", tmp_path / "out", "wait"):
+        assert main(["compare", *args, "--systems=jtl", "--", *TINY]) == 2
+    assert "out: is being written to by another run" in capsys.readouterr().err
+    assert training.is_file()
+
+
+def test_settings_may_be_corrected_before_anything_was_trained(comparison: Comparison) -> None:
+    """A crop that is too large fails at once, and a smaller one may follow."""
+    large = replace(comparison, overrides=(*comparison.overrides, "--data.crop=4096"))
+    with pytest.raises(InputError, match="4096"):
+        train_run(Run("jtl"), large, lambda *_: None)
+    assert (comparison.folder(Run("jtl")) / "run.json").is_file()
+    train_run(Run("jtl"), comparison, lambda *_: None)
+    assert comparison.checkpoint(Run("jtl")).is_file()
 
 
 def test_missing_data_are_missed_before_anything_is_trained(comparison: Comparison) -> None:

@@ -18,7 +18,7 @@ import torch
 from semimtl_geo.cli import main
 from semimtl_geo.inspection import check_for_training, inspect_split
 from semimtl_geo.synthetic import write_cities
-from semimtl_geo.tasks import Depth, Segmentation
+from semimtl_geo.tasks import Depth, Segmentation, Slope
 from semimtl_geo.training.cli import train
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
@@ -129,9 +129,11 @@ def test_what_cannot_be_right_is_refused(
     spoil: Callable[[Path], None], data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoil(data)
-    with pytest.raises(InputError, match="train") as error:
-        check_for_training(data, TASKS, [1, 2, 3])
-    assert HOSTILE[spoil] in str(error.value)
+    # Slopes are learnt from heights too, and must not hide their faults.
+    for tasks in (TASKS, [*TASKS, Slope(gsd=0.27)]):
+        with pytest.raises(InputError, match="train") as error:
+            check_for_training(data, tasks, [1, 2, 3])
+        assert HOSTILE[spoil] in str(error.value)
     picture = data.parent / "look.png"
     assert main(["look", str(data), "--out", str(picture)]) == 2
     assert HOSTILE[spoil] in capsys.readouterr().err

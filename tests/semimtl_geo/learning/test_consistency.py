@@ -43,7 +43,7 @@ def test_classes_teach_heights() -> None:
     """
     heights = row(0.3, -0.1, 0.05, 0.7, 0.9, 0.8).requires_grad_()
     classes = torch.tensor([[[GROUND, GROUND, BUILDING, BUILDING, TREE, UNKNOWN]]])
-    taught = loss().of_classes(heights[:, None], classes)
+    taught = loss().height_range_loss(heights[:, None], classes)
     assert taught.item() == pytest.approx(0.11)
     taught.backward()
     assert heights.grad is not None
@@ -58,7 +58,7 @@ def test_classes_teach_bins() -> None:
     tasks = [make_tasks()[0], BinnedDepth(bins=2, lowest=1.0, highest=100.0)]
     output = logits_of((0.7, 0.2, 0.1), (0.4, 0.55, 0.05), (0.1, 0.8, 0.1), (0.2, 0.2, 0.6))
     classes = torch.tensor([[[GROUND, BUILDING, TREE, UNKNOWN]]])
-    taught = PRIOR.build(tasks).of_classes(output, classes)
+    taught = PRIOR.build(tasks).height_range_loss(output, classes)
     assert taught.item() == pytest.approx(-(math.log(0.7) + math.log(0.6)) / 3)
     taught.backward()
     assert output.grad is not None
@@ -76,7 +76,7 @@ def test_heights_teach_classes() -> None:
     Pixels at 0.4 m, 6 m, 1 m (neither ground nor building: left alone) and unknown.
     """
     logits = logits_of((0.5, 0.3, 0.2), (0.5, 0.4, 0.1), (0.9, 0.05, 0.05), (0.1, 0.1, 0.8))
-    taught = loss().of_heights(logits, row(0.4, 6.0, 1.0, math.nan))
+    taught = loss().class_loss(logits, row(0.4, 6.0, 1.0, math.nan))
     assert taught.item() == pytest.approx(-(math.log(0.5 / 0.8) + math.log(0.4 / 0.9)) / 2)
     taught.backward()
     assert logits.grad is not None
@@ -100,12 +100,12 @@ def test_mean_heights_are_those_of_the_labels_elsewhere() -> None:
     consistency = replace(PRIOR, heights=heights).build(make_tasks())
     predicted = row(0.2, 0.4, 0.5, 0.9, 0.8).requires_grad_()
     classes = torch.tensor([[[GROUND, GROUND, BUILDING, TREE, UNKNOWN]]])
-    assert consistency.of_means(predicted, classes).item() == 0  # nothing is remembered
+    assert consistency.mean_height_loss(predicted, classes).item() == 0  # nothing is remembered
     third = (1 / 3, 1 / 3, 1 / 3)
     logits = logits_of((0.2, 0.8, 1e-9), (0.5, 0.3, 0.2), (0.6, 0.1, 0.3), third, third)
     seen = row(0.4, 8.0, 3.0, 1.0, math.nan)
-    consistency.remember(consistency.shares(logits, seen), seen)
-    taught = consistency.of_means(predicted, classes)
+    consistency.update_means(consistency.predicted_shares(logits, seen), seen)
+    taught = consistency.mean_height_loss(predicted, classes)
     building, tree = (4.8 + 0.75) / 0.85, (3.2 + 2.25) / 1.15
     expected = (2 * (3 - 0.4) + (building - 5) + (9 - tree)) / 4 / 10
     assert taught.item() == pytest.approx(expected, rel=1e-5)
@@ -113,7 +113,7 @@ def test_mean_heights_are_those_of_the_labels_elsewhere() -> None:
     assert predicted.grad is not None
     assert predicted.grad.flatten().tolist() == pytest.approx([0.25, 0.25, -0.25, 0.25, 0])
     # Another batch counts 0.02, after one that counted 0.02 * 0.98.
-    consistency.remember(consistency.shares(logits_of(third), row(-0.1)), row(-0.1))
+    consistency.update_means(consistency.predicted_shares(logits_of(third), row(-0.1)), row(-0.1))
     mean = (consistency.sums / consistency.counts)[GROUND].item()
     assert mean == pytest.approx((0.98 * 0.4 - 0.1) / (0.98 + 1), rel=1e-5)
 
@@ -121,7 +121,7 @@ def test_mean_heights_are_those_of_the_labels_elsewhere() -> None:
 def test_of_two_classes_it_is_the_binary_cross_entropy() -> None:
     tasks = [Segmentation(classes=CLASSES[:2], colors=COLORS[:2]), Depth()]
     scores = torch.tensor([[[[1.5, -0.3, 0.2]], [[0.0, 0.0, 0.0]]]])
-    taught = PRIOR.build(tasks).of_heights(scores, row(0.0, 0.1, 9.0))
+    taught = PRIOR.build(tasks).class_loss(scores, row(0.0, 0.1, 9.0))
     low = torch.tensor([1.0, 1.0, 0.0])
     expected = torch.nn.functional.binary_cross_entropy_with_logits(scores[0, 0, 0], low)
     assert taught.item() == pytest.approx(expected.item())
@@ -134,7 +134,7 @@ def test_predictions_agree() -> None:
     """
     logits = logits_of((0.5, 0.3, 0.2), (0.25, 0.5, 0.25))
     heights = row(0.1, 0.4).requires_grad_()
-    taught = loss().between_predictions(logits, heights[:, None])
+    taught = loss().agreement_loss(logits, heights[:, None])
     assert taught.item() == pytest.approx(0.7 / 6)
     taught.backward()
     assert heights.grad is not None
@@ -189,9 +189,9 @@ def test_unknown_labels_do_not_count(labels: str) -> None:
     logits = torch.randn(1, 3, 2, 2, requires_grad=True)
     heights = torch.randn(1, 1, 2, 2, requires_grad=True)
     if labels == "landcover":
-        taught = loss().of_classes(heights, torch.full((1, 2, 2), UNKNOWN))
+        taught = loss().height_range_loss(heights, torch.full((1, 2, 2), UNKNOWN))
     else:
-        taught = loss().of_heights(logits, torch.full((1, 2, 2), math.nan))
+        taught = loss().class_loss(logits, torch.full((1, 2, 2), math.nan))
     taught.backward()
     assert taught.item() == 0
     gradient = heights.grad if labels == "landcover" else logits.grad
@@ -211,8 +211,8 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
     landcover, height = outputs["landcover"], outputs["height"]
     classes, heights = make_tasks()
     prior = loss()
-    taught_heights = prior.of_classes(height[:2], batch["a"]["landcover"])
-    taught_classes = prior.of_heights(landcover[2:], batch["b"]["height"])
+    taught_heights = prior.height_range_loss(height[:2], batch["a"]["landcover"])
+    taught_classes = prior.class_loss(landcover[2:], batch["b"]["height"])
     total = classes.loss(landcover[:2], batch["a"]["landcover"]) + 0.4 * taught_classes
     # The prior's weight is not multiplied by that of the task that it teaches.
     total = total + 0.5 * heights.loss(height[2:], batch["b"]["height"]) + 0.4 * taught_heights
@@ -306,7 +306,7 @@ def test_a_single_height_teaches_as_much_as_many() -> None:
     """Of ground and building at 0.3 and 0.6, it is the ground: log (0.9 / 0.3) = log 3."""
     logits = logits_of((0.3, 0.6, 0.1))
     for count in (1, 4):
-        taught = loss().of_heights(logits.repeat(1, 1, 1, count), torch.zeros(1, 1, count))
+        taught = loss().class_loss(logits.repeat(1, 1, 1, count), torch.zeros(1, 1, count))
         assert taught.item() == pytest.approx(math.log(3), rel=1e-6)
 
 

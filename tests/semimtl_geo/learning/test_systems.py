@@ -80,7 +80,7 @@ def test_what_a_system_is_supervised_by() -> None:
         (
             "jtl",
             {"a": ["landcover"], "b": ["trees"]},
-            "domain b: no task is called trees; use ['landcover']",
+            "domain b: no task has labels called trees; use ['landcover']",
         ),
         (
             "stl_depth",

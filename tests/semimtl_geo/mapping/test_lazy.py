@@ -14,13 +14,14 @@ import rasterio
 import rioxarray
 import shapely
 import xarray
+from rasterio.transform import from_origin
 
 from semimtl_geo.mapping import CoarseRasterWarning, Mapper, map_files
 from semimtl_geo.mapping.input_bands import choose_bands
 from semimtl_geo.mapping.predictor import Predictor
 from tests.rasters import write
 from tests.semimtl_geo.conftest import Run
-from tiles.errors import InputError
+from tiles.errors import InputError, InvalidValueError
 from tiles.reading.array_raster import ArrayRaster
 
 HEIGHT, WIDTH = 151, 203
@@ -259,3 +260,22 @@ def test_on_processes(mapper: Mapper) -> None:
     made = mapper.predict(georeferenced(pixels), domain="city_a", chunk=48)
     want = made.compute(scheduler="threads")
     xarray.testing.assert_identical(made.compute(scheduler="processes", num_workers=2), want)
+
+
+@pytest.mark.parametrize("setting", ["chunk", "batch_size"])
+def test_sizes_of_nothing_are_refused(mapper: Mapper, setting: str) -> None:
+    image = xarray.DataArray(np.zeros((3, 40, 40), np.uint8), dims=("band", "y", "x"))
+    image = image.rio.write_crs(32633).rio.write_transform(from_origin(4e5, 5.5e6, 0.27, 0.27))
+    with pytest.raises(InvalidValueError, match=f"{setting}: must be >= 1"):
+        mapper.predict(image, **{setting: 0})
+
+
+def test_big_endian_numbers_are_read(mapper: Mapper) -> None:
+    """NetCDF and FITS store them; PyTorch refuses them."""
+    values = np.random.default_rng(0).random((3, 40, 40), np.float32)
+    made = []
+    for kind in ("<f4", ">f4"):
+        image = xarray.DataArray(values.astype(kind), dims=("band", "y", "x"))
+        image = image.rio.write_crs(32633).rio.write_transform(from_origin(4e5, 5.5e6, 0.27, 0.27))
+        made.append(mapper.for_domain("city_a").predict(image, white=1.0).compute())
+    assert made[0].equals(made[1])

@@ -451,6 +451,12 @@ def test_a_network_without_discriminators_cannot_judge(
     mapper = Mapper(model.card, model.generator, device="cpu", precision="float32")
     with pytest.raises(InputError, match=r"has no discriminators .*\(jtl\)"):
         mapper.map(raster, tmp_path / "maps", plausibility=True)
+    # AdaptSegNet's discriminators tell domains apart.
+    model = make_model(system="da_seg")
+    networks = model.generator, model.discriminators
+    mapper = Mapper(model.card, *networks, device="cpu", precision="float32")
+    with pytest.raises(InputError, match=r"never saw ground truth \(da_seg\)"):
+        mapper.map(raster, tmp_path / "maps", plausibility=True)
     mapper = Mapper.load(run.checkpoint, "cpu", "float32")
     with pytest.raises(InputError, match="must be larger for a discriminator, got 31 px"):
         mapper.map(raster, tmp_path / "maps", plausibility=True, tile=31)

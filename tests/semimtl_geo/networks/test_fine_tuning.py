@@ -62,6 +62,14 @@ def test_another_encoder_is_refused(run: Run, change: str) -> None:
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
 
 
+def test_other_bands_are_warned_of(run: Run) -> None:
+    _, network = load_generator(run.checkpoint)
+    start_from(network, run.checkpoint, ("nir", "Red", "green"))
+    words = "was trained on NIR, red, green, and starts here on red, green, NIR"
+    with pytest.warns(UserWarning, match=words):
+        start_from(network, run.checkpoint, ("red", "green", "NIR"))
+
+
 def test_training_starts_there(run: Run, tmp_path: Path) -> None:
     """At a learning rate of 0, the weights stay those that it started from."""
     from semimtl_geo.training.cli import train

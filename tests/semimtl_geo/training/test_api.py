@@ -152,6 +152,10 @@ def test_a_model_of_other_data_is_refused(run: Run, tmp_path: Path) -> None:
         ({"gradient_clip_val": 1.0}, "set model.optimisation.clip"),
         ({"accumulate_grad_batches": 2}, "set data.batch_size"),
         ({"limit_train_batches": 0.5}, "set data.iterations"),
+        ({"limit_train_batches": 1}, "set data.iterations"),  # one batch; 1.0 is all
+        ({"overfit_batches": 1}, "leave it out"),
+        ({"max_steps": 0}, "0 trains nothing"),
+        ({"max_epochs": 3}, "give epochs alone"),
         ({"checkpoint_every": 0}, "checkpoint.every: must be >= 1"),
     ],
 )
@@ -161,6 +165,21 @@ def test_settings_that_algorithm_1_cannot_follow(
     data = make_data(run.cities)
     with pytest.raises(InvalidValueError, match=words):
         fit(make_model(data), data, tmp_path, epochs=1, **QUIET, **settings)
+
+
+def test_no_epochs_are_refused(run: Run, tmp_path: Path) -> None:
+    data = make_data(run.cities)
+    with pytest.raises(InvalidValueError, match=r"trainer\.max_epochs: must be 1 to"):
+        fit(make_model(data), data, tmp_path / "out", epochs=0, **QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_domains_that_nothing_is_learnt_from_are_named(run: Run) -> None:
+    domains = {**DOMAINS, "spare": Domain([], folder="city_b")}
+    for system, named in (("jtl", ["spare"]), ("semimtl", []), ("stl_seg", ["spare"])):
+        data = make_data(run.cities, domains=domains)
+        data.restrict_to(system)
+        assert data.unread() == named
 
 
 def test_the_callers_collapse_warning_replaces_the_default(run: Run, tmp_path: Path) -> None:

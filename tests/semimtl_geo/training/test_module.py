@@ -600,7 +600,7 @@ def test_synchronised_batchnorm_does_not_drop_activations(
     make_model: Callable[..., SemiMTL],
 ) -> None:
     fused = make_model(encoder=Encoder("tu-efficientnet_lite0", None, 8))
-    assert fused.unsyncable
+    assert fused.sync_drops_activations
     nn.SyncBatchNorm.convert_sync_batchnorm(fused)
     with pytest.raises(InputError) as caught:
         fused.on_fit_start()
@@ -609,7 +609,7 @@ def test_synchronised_batchnorm_does_not_drop_activations(
         "leave it out, or use a ResNet"
     )
     plain = make_model()
-    assert not plain.unsyncable
+    assert not plain.sync_drops_activations
     keys = set(plain.state_dict())
     converted = nn.SyncBatchNorm.convert_sync_batchnorm(plain.generator)
     assert set(plain.state_dict()) == keys

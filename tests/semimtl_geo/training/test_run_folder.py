@@ -258,6 +258,20 @@ def test_a_run_that_was_killed_before_its_checkpoint_was_named(run: Run, tmp_pat
     assert not (out / "last.ckpt").exists()
 
 
+def test_unfinished_work_is_not_overwritten_by_another_checkpoint(run: Run, tmp_path: Path) -> None:
+    """A run that resumes another checkpoint would save over the unfinished one in its folder."""
+    unfinished = tmp_path / "out" / "last.ckpt"
+    with pytest.raises(OSError, match="power"):
+        train([*run.args, f"--out={unfinished.parent}", "--checkpoint.every=1"], [Interrupt(1)])
+    content = unfinished.read_bytes()
+    other = shutil.copy2(unfinished, tmp_path / "other.ckpt")
+    with pytest.raises(InputError, match="belongs to an unfinished run, which would be lost"):
+        train([*run.args, f"--out={unfinished.parent}", f"--resume={other}"])
+    assert unfinished.read_bytes() == content
+    train([*run.args, f"--out={unfinished.parent}", f"--resume={unfinished}"])
+    assert not unfinished.exists()
+
+
 def test_a_finished_run_is_trained_anew(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

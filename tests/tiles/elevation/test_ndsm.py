@@ -195,6 +195,23 @@ def test_a_terrain_in_degrees_across_the_180th_meridian(tmp_path: Path) -> None:
     assert np.unique(load(tmp_path / "heights.tif")).tolist() == [3.0]
 
 
+def test_undeclared_nodata_is_not_interpolated_with_heights(tmp_path: Path) -> None:
+    """Files half a pixel apart are resampled; 65535 counts as unknown before that."""
+    for name, offset in (("a", 0.0), ("b", 19.5)):
+        values = np.full((20, 20), 500, np.uint16)
+        values[8:12, 8:12] = 65535
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", width=20, height=20, count=1, dtype="uint16",
+            crs="EPSG:32633", transform=from_origin(WEST + offset, NORTH, 1, 1),
+        ) as file:  # fmt: skip
+            file.write(values, 1)
+    with Elevation([tmp_path / "a.tif", tmp_path / "b.tif"], scale=0.01, nodata=65535) as model:
+        heights = model.heights((0, model.grid.height), (0, model.grid.width))
+    known = heights[np.isfinite(heights)]
+    assert np.unique(known).tolist() == [5.0]
+    assert known.size < heights.size
+
+
 def test_a_very_fine_terrain_is_read_in_pieces(
     tmp_path: Path, town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
