@@ -99,7 +99,8 @@ def _make(out: Path, iterations: int | None, seed: int, started: float) -> None:
     ]
     recommended = next(o for o in outcomes if o.run.name == RECOMMENDED)
     model = out / "semimtl.ckpt"
-    shutil.copy2(recommended.checkpoint, model)
+    with write_errors(model):
+        shutil.copy2(recommended.checkpoint, model)
     method = recommended.run.title
     found = findings(rows, method)
     samples = map_samples(out / "samples")

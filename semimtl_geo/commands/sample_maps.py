@@ -15,6 +15,7 @@ from semimtl_geo.progress import show_progress
 from semimtl_geo.report import ExampleScene, scene_section
 from semimtl_geo.report.gallery import Section
 from semimtl_geo.samples import sample_scenes
+from tiles.files import write_errors
 
 MODEL: Final = "towns"
 HEADING: Final = "Real orthophotos"
@@ -45,13 +46,15 @@ def map_samples(out: Path) -> SampleMaps:
         InputError: If the folder cannot be written to.
     """
     shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    with write_errors(out):
+        out.mkdir(parents=True)
     mapper = Mapper.load(MODEL)
     tasks, scenes = mapper.card.tasks, sample_scenes()
     rows, panels = [], []
     with show_progress("map real orthophotos", "scenes") as progress:
         for done, scene in enumerate(scenes, start=1):
-            shutil.copyfile(scene.image, out / scene.image.name)
+            with write_errors(out / scene.image.name):
+                shutil.copyfile(scene.image, out / scene.image.name)
             place = scene.town.capitalize()
             rows.append(make_row(place, MODEL, evaluate(mapper, scene.folder, out)))
             maps = {task.name: out / f"{scene.image.stem}_{task.name}.tif" for task in tasks}

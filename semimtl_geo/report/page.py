@@ -14,7 +14,7 @@ from semimtl_geo.report.gallery import Section, scene_gallery
 from semimtl_geo.report.scores import score_tables
 from semimtl_geo.report.thumbnails import ExampleScene
 from semimtl_geo.tasks import Task
-from tiles.files import write_text
+from tiles.files import write_errors, write_text
 from tiles.maps.qgis import RAMP
 
 
@@ -57,7 +57,8 @@ def write_report(
         >>> "chance" in Path("report.html").read_text(encoding="utf-8")
         True
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     hidden = {panel.domain: frozenset(panel.hidden) for panel in panels}
     sections = list(opening)
     if rows:
@@ -86,7 +87,8 @@ def write_report(
             for name, text, body in sections
         ),
     )
-    write_text(path, html)
+    with write_errors(path):
+        write_text(path, html)
 
 
 def _findings(findings: Sequence[str]) -> str:

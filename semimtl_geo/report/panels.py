@@ -21,7 +21,7 @@ from semimtl_geo.report.thumbnails import (
     ramp_maxima,
 )
 from semimtl_geo.tasks import Task
-from tiles.files import atomic_write
+from tiles.files import atomic_write, write_errors
 
 DPI: Final = 120
 CELL: Final = 2.1
@@ -91,7 +91,7 @@ def panel_figure(
                     _show(axes, method, error_map(file, truth, task, high, EDGE))
                 elif file and not errors:
                     _show(axes, method, map_thumbnail(file, task, high, EDGE))
-    with atomic_write(path) as part:
+    with write_errors(path), atomic_write(path) as part:
         figure.savefig(part, format="png")
 
 

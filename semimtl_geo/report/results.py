@@ -19,7 +19,7 @@ from semimtl_geo.compare.table import (
 )
 from semimtl_geo.report import ExampleScene, panel_figure, write_report
 from semimtl_geo.tasks import Task, from_settings
-from tiles.files import write_text
+from tiles.files import write_errors, write_text
 
 LEAD: Final = (
     "Every method is the same network and the same training with other settings. Scores are over "
@@ -77,6 +77,9 @@ def write_results(
 
     Returns:
         The files.
+
+    Raises:
+        InputError: If one cannot be written.
     """
     scenario = comparison.scenario
     rows, tasks = make_table(outcomes), predicted_tasks(outcomes)
@@ -89,7 +92,8 @@ def write_results(
         "table.tex": _latex(scenario.title, rows, paper, notes),
     }
     for name, text in files.items():
-        write_text(comparison.out / name, text)
+        with write_errors(comparison.out / name):
+            write_text(comparison.out / name, text)
     made = [comparison.out / name for name in files]
     for domain in dict.fromkeys(panel.domain for panel in panels):
         shown = [panel for panel in panels if panel.domain == domain]

@@ -12,7 +12,7 @@ from rasterio.transform import Affine
 from semimtl_geo.class_schemes import ClassScheme
 from semimtl_geo.synthetic.scene import SyntheticScene
 from tiles.errors import input_errors
-from tiles.files import atomic_write
+from tiles.files import atomic_write, write_errors
 from tiles.types import UNKNOWN_CLASS, VALUE_NODATA, Float32Array, UInt8Array
 
 LAYERS: Final = ("image", "landcover", "height")
@@ -91,9 +91,13 @@ def _write(
         profile: Further settings of the file.
         tags: Tags of the file.
         describe: Function that sets descriptions, units and colours of the open file.
+
+    Raises:
+        InputError: If the file cannot be written.
     """
     count, height, width = bands.shape
     with (
+        write_errors(path),
         atomic_write(path) as part,
         rasterio.open(
             part,

@@ -27,7 +27,7 @@ from semimtl_geo.training.module import SemiMTL
 from semimtl_geo.training.run_folder import CONFIG, find_start, locked_run
 from semimtl_geo.training.run_settings import check_agreement, run_settings
 from tiles.errors import InputError, InvalidValueError
-from tiles.files import output_path, write_text
+from tiles.files import output_path, write_errors, write_text
 from tiles.settings import check_range, to_json
 
 TRAINER_DEFAULTS: Final = {"use_distributed_sampler": False}
@@ -235,4 +235,5 @@ class _SaveSettings(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Save the settings."""
         if trainer.is_global_zero:
-            write_text(self.folder / CONFIG, yaml.safe_dump(self.settings, sort_keys=False))
+            with write_errors(self.folder / CONFIG):
+                write_text(self.folder / CONFIG, yaml.safe_dump(self.settings, sort_keys=False))
