@@ -83,11 +83,18 @@ class _RaisingLoader(DataLoader[Any]):
 
     def __iter__(self) -> Any:
         # Not a generator itself: the workers start here, not with the first batch.
-        return _raise_failures(super().__iter__())
+        return self._raise_failures(super().__iter__())
 
-
-def _raise_failures(batches: Iterator[Any]) -> Iterator[Any]:
-    for batch in batches:
-        if isinstance(batch, _Failure):
-            raise batch.kind(*batch.arguments)
-        yield batch
+    def _raise_failures(self, batches: Any) -> Iterator[Any]:
+        try:
+            for batch in batches:
+                if isinstance(batch, _Failure):
+                    raise batch.kind(*batch.arguments)
+                yield batch
+        except Exception:
+            # The error refers to the iterator, which would be left to the garbage collector. That
+            # closes the queues of the workers first, and then waits 5 s for each of them.
+            if self.num_workers:
+                batches._shutdown_workers()  # PyTorch has no public method for it
+                self._iterator = None  # with persistent workers, the next pass would reuse it
+            raise

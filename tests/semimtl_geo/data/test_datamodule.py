@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -265,8 +266,11 @@ class Broken(torch.utils.data.Dataset[Any]):
 @pytest.mark.parametrize("kind", [InputError, MissingFileError, InvalidValueError])
 def test_errors_keep_their_type_and_fields(kind: type[InputError], workers: int) -> None:
     loader = checked_loader(Broken(kind), list, sampler=[3], num_workers=workers)
+    before = multiprocessing.active_children()
     with pytest.raises(InputError) as caught:
         next(iter(loader))
+    # Nothing is left to the garbage collector, which would wait for the worker for seconds.
+    assert set(multiprocessing.active_children()) <= set(before)
     error = caught.value
     assert type(error) is kind
     assert (error.source, error.fault, error.remedy) == ("a.tif", "is broken\nhere: 3", "mend it")
@@ -281,3 +285,12 @@ def test_other_errors_of_reading_processes_stay_defects() -> None:
     loader = checked_loader(Defect(), list, sampler=[0], num_workers=1)
     with pytest.raises(ZeroDivisionError, match="a defect"):
         next(iter(loader))
+
+
+def test_persistent_workers_begin_anew_after_an_error() -> None:
+    loader = checked_loader(
+        Broken(InputError), list, sampler=[3], num_workers=1, persistent_workers=True
+    )
+    for _ in range(2):
+        with pytest.raises(InputError, match="is broken here: 3"):
+            next(iter(loader))
