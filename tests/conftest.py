@@ -38,7 +38,11 @@ def _fork_server() -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: its data, its folder and its arguments."""
+    """A training run: its data, its folder, and arguments that train the same network again.
+
+    By these arguments no tiles of maps are chosen, which takes longer than the training; the run
+    itself has chosen them.
+    """
 
     cities: Path
     out: Path
@@ -73,8 +77,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "--trainer.log_every_n_steps=1",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
+        "--trainer.limit_val_batches=1",
+        "--checkpoint.tiles=false",
     )
-    train([*args, f"--out={folder / 'out'}"])
+    train([*args, "--checkpoint.tiles=true", f"--out={folder / 'out'}"])
     return Run(folder / "cities", folder / "out", args)
 
 

@@ -8,7 +8,8 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,28 @@ def run(function: Callable[..., object], *args: Any, folder: Path) -> tuple[int,
     process.join()
     assert process.exitcode is not None
     return process.exitcode, printed.read_text(), said.read_text()
+
+
+@contextmanager
+def cluster() -> Iterator[Any]:
+    """Yield the client of a dask cluster of two workers, which are such processes."""
+    import dask
+    import distributed
+
+    method = "spawn"
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing.forkserver import ensure_running
+
+        method = "forkserver"
+        ensure_running()  # before dask replaces the list of what it imports
+    with (
+        dask.config.set({"distributed.worker.multiprocessing-method": method}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as workers,
+        distributed.Client(workers) as client,
+    ):
+        yield client
 
 
 def run_script(script: Path, *args: object) -> None:

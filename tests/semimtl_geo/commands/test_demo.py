@@ -19,8 +19,9 @@ def test_demo(
 ) -> None:
     monkeypatch.setattr(demo_module, "SCENES", 1)
     monkeypatch.setattr(demo_module, "SIZE", 136)
+    monkeypatch.setattr(demo_module, "EPOCHS", 1)
     out = tmp_path / "demo"
-    demo_module.demo(out, iterations=demo_module.EPOCHS)
+    demo_module.demo(out, iterations=1)
 
     card, _ = load_generator(out / "semimtl.ckpt")
     assert card.domains == ("city_a", "city_b")
@@ -50,16 +51,17 @@ def test_demo(
                 assert (map_.crs, map_.transform) == (image.crs, image.transform)
                 assert map_.tags()["SEMIMTL_MODEL"] == "towns.safetensors"
     assert str(out / "samples") in printed
-    for method in (
-        "SemiMTL",
-        "JTL",
-        "STL_Seg",
-        "STL_Depth",
-        "STL_Seg, statistics re-estimated",
-        "STL_Depth, statistics re-estimated",
-    ):
-        assert method in report
-        assert method in printed
+    methods = ("JTL, recommended", "SemiMTL", "JTL", "STL_Seg", "STL_Depth")
+    rows = {(city, method) for city in ("city_a", "city_b") for method in methods}
+    # Statistics are re-estimated where a network meets a city that it never saw.
+    rows.add(("city_a", "STL_Depth, statistics re-estimated"))
+    rows.add(("city_b", "STL_Seg, statistics re-estimated"))
+    lines = [line for line in printed.splitlines() if line.startswith("| city_")]
+    assert sorted(tuple(line.split(" | ")[:2]) for line in lines) == sorted(
+        (f"| {city}", method) for city, method in rows
+    )
+    for _, method in rows:
+        assert f'<th scope="row">{method}</th>' in report
     last = printed.strip().splitlines()[-3:]
     assert str(out / "report.html") in last[0]
     assert str(out / "maps") in last[1]

@@ -39,6 +39,7 @@ def two(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
         *run.args,
     ]
     settings = ["--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_size=1"]
+    settings.append("--checkpoint.tiles=true")  # by one of them, while the other waits
     done = subprocess.run(
         [*command, *settings, f"--out={out / 'trained'}"],
         cwd=ROOT,

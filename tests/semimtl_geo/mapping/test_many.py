@@ -13,6 +13,7 @@ import rasterio
 
 from semimtl_geo.mapping import CoarseRasterWarning, Mapper, map_files
 from semimtl_geo.mapping.names import name_places
+from tests import fresh_process
 from tests.rasters import noise, write
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError
@@ -197,13 +198,8 @@ def test_processes_stop_with_the_first_fault(
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """A cluster of two workers in processes of their own."""
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    pytest.importorskip("distributed")
+    with fresh_process.cluster() as client:
         yield client
 
 

@@ -67,7 +67,8 @@ def test_the_saved_configuration_trains_the_same_network_again(
 ) -> None:
     """From another folder, and bit for bit."""
     monkeypatch.chdir(tmp_path)
-    again = train(["--config", str(run.out / "config.yaml"), f"--out={tmp_path / 'again'}"])
+    config = str(run.out / "config.yaml")
+    again = train(["--config", config, "--checkpoint.tiles=false", f"--out={tmp_path / 'again'}"])
     assert again == tmp_path / "again/semimtl.ckpt"
     one, other = weights(run.checkpoint), weights(again)
     assert set(one) == set(other)
@@ -210,9 +211,10 @@ def test_later_configurations_change_earlier_ones(tmp_path: Path) -> None:
 def test_nothing_is_said_that_a_user_cannot_mend(
     run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """Not by the choice of tiles either."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        train([*run.args, f"--out={tmp_path}"])
+        train([*run.args, "--checkpoint.tiles=true", f"--out={tmp_path}"])
     own = {str(w.message)[:150] for w in caught if "LeafSpec" not in str(w.message)}
     assert not own
     assert capfd.readouterr() == ("", "")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,13 +15,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests import fresh_process
 from tests.rasters import write
 from tiles.errors import InputError
 from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
 from tiles.mosaic.executors import _work_remotely
 from tiles.mosaic.mosaicker import mosaic
 
-ROOT = Path(__file__).parents[3]
 LAYERS = [
     ValueMap("value", unit="m", high=255),
     ClassMap("class", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (200, 0, 0))),
@@ -40,13 +38,13 @@ class Network:
     """A small network that pickle knows; it can be slow, end its own process, or fail.
 
     Attributes:
-        diary: A folder in which each process that predicts leaves a file of its name.
+        log_folder: A folder in which each process that predicts leaves a file of its name.
         pause: Seconds before each answer.
         kill: A file; who predicts first while it exists removes it and is killed.
         fault: What it raises.
     """
 
-    diary: Path
+    log_folder: Path
     pause: float = 0.0
     kill: Path | None = None
     fault: Exception | None = None
@@ -60,8 +58,8 @@ class Network:
     def __call__(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         if self.fault is not None:
             raise self.fault
-        with (self.diary / str(os.getpid())).open("a") as page:
-            page.write("x")
+        with (self.log_folder / str(os.getpid())).open("a") as log:
+            log.write("x")
         time.sleep(self.pause)
         if self.kill is not None and self._first():
             os.kill(os.getpid(), signal.SIGKILL)
@@ -69,8 +67,8 @@ class Network:
         return {"value": scores[:, :1], "class": scores[:, 1:].softmax(1)}
 
     def _first(self) -> bool:
-        pages = list(self.diary.iterdir())
-        if len(pages) < 2 or (self.diary / str(os.getpid())).stat().st_size < 24:
+        logs = list(self.log_folder.iterdir())
+        if len(logs) < 2 or (self.log_folder / str(os.getpid())).stat().st_size < 24:
             return False  # only once both work, and something is finished
         try:
             assert self.kill is not None
@@ -103,7 +101,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     values = np.random.default_rng(0).integers(1, 255, (2, 700, 1900), dtype=np.uint8)
     values[:, 300:420, 200:1200] = 0
     image = write(where / "image.tif", values, nodata=0)
-    run(image, where / "out", Network(folder(where / "diary")), panel=8192)
+    run(image, where / "out", Network(folder(where / "logs")), panel=8192)
     return Scene(image, contents(where / "out"))
 
 
@@ -113,54 +111,47 @@ def folder(path: Path) -> Path:
 
 
 @pytest.fixture
-def diary(tmp_path: Path) -> Path:
-    return folder(tmp_path / "diary")
+def log_folder(tmp_path: Path) -> Path:
+    return folder(tmp_path / "logs")
 
 
-def test_two_processes(scene: Scene, tmp_path: Path, diary: Path) -> None:
+def test_two_processes(scene: Scene, tmp_path: Path, log_folder: Path) -> None:
     reports: list[tuple[int, int]] = []
-    network = Network(diary, pause=0.02)
+    network = Network(log_folder, pause=0.02)
     run(
         scene.image, tmp_path / "out", [network, network],
         progress=lambda *state: reports.append(state),
     )  # fmt: skip
     assert contents(tmp_path / "out") == scene.made
-    assert len(list(diary.iterdir())) == 2
-    assert str(os.getpid()) not in {page.name for page in diary.iterdir()}
+    assert len(list(log_folder.iterdir())) == 2
+    assert str(os.getpid()) not in {log.name for log in log_folder.iterdir()}
     assert reports == sorted(reports)
     assert reports[-1] == (700 * 1900, 700 * 1900)
 
 
-def test_a_process_that_is_killed(scene: Scene, tmp_path: Path, diary: Path) -> None:
+def test_a_process_that_is_killed(scene: Scene, tmp_path: Path, log_folder: Path) -> None:
     kill = tmp_path / "kill"
     kill.touch()
-    network = Network(diary, pause=0.03, kill=kill)
+    network = Network(log_folder, pause=0.03, kill=kill)
     with pytest.raises(InputError, match="ended by itself") as caught:
         run(scene.image, tmp_path / "out", [network, network])
     assert "\n" not in str(caught.value)
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".work"}
     journals = (tmp_path / "out" / ".value.tif.work").glob("*.journal")
     assert any(journal.read_bytes().count(b"\n") > 1 for journal in journals)
-    run(scene.image, tmp_path / "out", Network(diary))  # goes on alone
+    run(scene.image, tmp_path / "out", Network(log_folder))  # goes on alone
     assert contents(tmp_path / "out") == scene.made
 
 
-def test_an_error_crosses_processes(scene: Scene, tmp_path: Path, diary: Path) -> None:
-    network = Network(diary, fault=InputError("the network", "is of paper", "buy another"))
+def test_an_error_crosses_processes(scene: Scene, tmp_path: Path, log_folder: Path) -> None:
+    network = Network(log_folder, fault=InputError("the network", "is of paper", "buy another"))
     with pytest.raises(InputError, match="is of paper; buy another"):
         run(scene.image, tmp_path / "out", [network, network])
     assert list((tmp_path / "out").iterdir()) == []
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.tiles.mosaic.test_executors import Network, run
-
-if __name__ == "__main__":
-    image, out, diary = map(Path, sys.argv[1:])
-    run(image, out, [Network(diary, pause=0.2)] * 2)
-"""
+def work(image: Path, out: Path, log_folder: Path) -> None:
+    run(image, out, [Network(log_folder, pause=0.2)] * 2)
 
 
 def alive(pid: int) -> bool:
@@ -181,65 +172,61 @@ def eventually(what: Callable[[], bool], seconds: float = 60.0) -> bool:
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_processes_end_with_the_first(
-    scene: Scene, tmp_path: Path, diary: Path, sign: signal.Signals
+    scene: Scene, tmp_path: Path, log_folder: Path, sign: signal.Signals
 ) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    process = subprocess.Popen(
-        [sys.executable, script, scene.image, tmp_path / "out", diary], cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
-        # Shells let what runs in the background ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    said = tmp_path / "said"
+    process = fresh_process.start(
+        work, scene.image, tmp_path / "out", log_folder,
+        folder=tmp_path, printed=tmp_path / "printed", said=said,
     )  # fmt: skip
-    assert eventually(lambda: len(list(diary.iterdir())) == 2)
-    os.kill(process.pid, sign)
-    _, errors = process.communicate(timeout=30)
-    assert eventually(lambda: not any(alive(int(page.name)) for page in diary.iterdir()), 10)
+    try:
+        assert eventually(lambda: len(list(log_folder.iterdir())) == 2), said.read_text()
+        os.kill(process.pid or 0, sign)
+        process.join(30)
+        assert process.exitcode is not None
+    finally:
+        process.kill()
+    assert eventually(lambda: not any(alive(int(log.name)) for log in log_folder.iterdir()), 10)
     if sign == signal.SIGINT:
-        assert errors.strip().splitlines()[-1] == "KeyboardInterrupt"
-    run(scene.image, tmp_path / "out", Network(diary))
+        assert said.read_text().strip().splitlines()[-1] == "KeyboardInterrupt"
+    run(scene.image, tmp_path / "out", Network(log_folder))
     assert contents(tmp_path / "out") == scene.made
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """A cluster of two workers in processes of their own."""
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    pytest.importorskip("distributed")
+    with fresh_process.cluster() as client:
         yield client
 
 
-def test_a_cluster(scene: Scene, tmp_path: Path, diary: Path, client: Any) -> None:
+def test_a_cluster(scene: Scene, tmp_path: Path, log_folder: Path, client: Any) -> None:
     reports: list[tuple[int, int]] = []
     run(
-        scene.image, tmp_path / "out", Network(diary, pause=0.02), client=client,
+        scene.image, tmp_path / "out", Network(log_folder, pause=0.02), client=client,
         progress=lambda *state: reports.append(state),
     )  # fmt: skip
     assert contents(tmp_path / "out") == scene.made
-    assert len(list(diary.iterdir())) == 2
+    assert len(list(log_folder.iterdir())) == 2
     assert reports == sorted(reports)
     assert reports[-1] == (700 * 1900, 700 * 1900)
 
 
 def test_a_worker_of_a_cluster_that_is_killed(
-    scene: Scene, tmp_path: Path, diary: Path, client: Any
+    scene: Scene, tmp_path: Path, log_folder: Path, client: Any
 ) -> None:
     kill = tmp_path / "kill"
     kill.touch()
-    run(scene.image, tmp_path / "out", Network(diary, pause=0.05, kill=kill), client=client)
+    run(scene.image, tmp_path / "out", Network(log_folder, pause=0.05, kill=kill), client=client)
     assert not kill.exists()
     assert contents(tmp_path / "out") == scene.made
 
 
-def test_an_error_on_a_cluster(scene: Scene, tmp_path: Path, diary: Path, client: Any) -> None:
+def test_an_error_on_a_cluster(scene: Scene, tmp_path: Path, log_folder: Path, client: Any) -> None:
     with pytest.raises(ValueError, match="of paper"):
         run(
-            scene.image, tmp_path / "out", Network(diary, fault=ValueError("of paper")),
+            scene.image, tmp_path / "out", Network(log_folder, fault=ValueError("of paper")),
             client=client,
         )  # fmt: skip
     assert list((tmp_path / "out").iterdir()) == []
@@ -254,14 +241,14 @@ def test_work_of_a_run_that_has_ended_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_interrupted_on_a_cluster_and_gone_on_with_alone(
-    scene: Scene, tmp_path: Path, diary: Path, client: Any
+    scene: Scene, tmp_path: Path, log_folder: Path, client: Any
 ) -> None:
     def stop(done: int, total: int) -> None:
         if done:
             raise KeyboardInterrupt
 
-    slow = Network(diary, pause=0.1)
+    slow = Network(log_folder, pause=0.1)
     with pytest.raises(KeyboardInterrupt):
         run(scene.image, tmp_path / "out", slow, client=client, progress=stop)
-    run(scene.image, tmp_path / "out", Network(diary))  # at once: no worker holds a panel
+    run(scene.image, tmp_path / "out", Network(log_folder))  # at once: no worker holds a panel
     assert contents(tmp_path / "out") == scene.made
