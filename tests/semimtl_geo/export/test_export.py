@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +22,66 @@ from safetensors import safe_open
 from semimtl_geo import Mapper
 from semimtl_geo.cli import main
 from semimtl_geo.export import FixedNetwork, export_model
+from semimtl_geo.export.onnx_files import write_onnx
+from semimtl_geo.networks.checkpoint import KEY
 from semimtl_geo.networks.generator import Generator
-from tests.semimtl_geo.conftest import Run
+from semimtl_geo.tasks import BinnedDepth, Segmentation
+from semimtl_geo.training.module import SemiMTL
+from tests.semimtl_geo.conftest import TINY, Run
 from tiles.errors import InputError
 
-MODELS = ("run", "towns")
-"""With the paper's decoders, and with U-Nets and heights by bins."""
+MODELS = ("run", "unet")
+"""One has the paper's decoders, the other has U-Nets, and heights by bins."""
 
 
 @pytest.fixture(scope="module")
-def folders(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The files of each model by its name."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in MODELS}
-    export_model(run.checkpoint, folders["run"], domain="city_a", name="net")
-    export_model("towns", folders["towns"], domain="versailles", name="net")
-    return folders
+def checkpoints(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the checkpoint of each model by its name."""
+    torch.manual_seed(0)
+    model = SemiMTL(
+        [Segmentation(decoder="unet"), BinnedDepth(decoder="unet", bins=8)],
+        {"city_a": ["landcover"], "city_b": ["height"]},
+        encoder=replace(TINY, output_stride=32),
+        decoder_width=16,
+        discriminator_width=4,
+        gsd=1.0,
+        crop=64,
+    )
+    weights = model.state_dict()
+    for name, values in weights.items():
+        if name.endswith("running_mean"):
+            values.normal_(std=0.1)
+        if name.endswith("running_var"):
+            values.uniform_(0.5, 2.0)
+    unet = tmp_path_factory.mktemp("checkpoints") / "unet.ckpt"
+    torch.save({"state_dict": weights, KEY: model.card.to_plain()}, unet)
+    return {"run": run.checkpoint, "unet": unet}
 
 
-def mapper_of(name: str, run: Run) -> Mapper:
-    source, domain = (run.checkpoint, "city_a") if name == "run" else ("towns", "versailles")
-    return Mapper.load(source, "cpu", "float32").for_domain(domain)
+@pytest.fixture(scope="module")
+def exported(
+    checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[Path]]:
+    """Export each model; returns the files by its name."""
+    return {
+        name: export_model(file, tmp_path_factory.mktemp(name), domain="city_a", name="net")
+        for name, file in checkpoints.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def folders(exported: dict[str, list[Path]]) -> dict[str, Path]:
+    """Return the folder of the files of each model by its name."""
+    return {name: files[0].parent for name, files in exported.items()}
+
+
+@pytest.fixture(scope="module")
+def mappers(checkpoints: dict[str, Path]) -> dict[str, Mapper]:
+    """Return each model by its name, with the statistics that its files have."""
+    return {
+        name: Mapper.load(file, "cpu", "float32").for_domain("city_a")
+        for name, file in checkpoints.items()
+    }
 
 
 def image_of(mapper: Mapper) -> xarray.DataArray:
@@ -53,27 +94,61 @@ def image_of(mapper: Mapper) -> xarray.DataArray:
     return image.rio.write_transform(Affine(gsd, 0, 5e5, 0, -gsd, 5.8e6))
 
 
+def ask(file: Path, image: xarray.DataArray) -> np.ndarray:
+    """Return the answer of an ONNX file for an image of one tile."""
+    session = onnxruntime.InferenceSession(file)
+    (wanted,) = session.get_inputs()
+    assert wanted.shape == [1, 3, *image.shape[1:]]
+    (answer,) = session.run(None, {"image": image.values[None] / np.float32(255)})
+    return np.asarray(answer[0])
+
+
+def check_land_cover(answer: np.ndarray, maps: xarray.Dataset) -> None:
+    """Compare the answer of an ONNX file with the maps of the same network."""
+    assert np.array_equal(answer.argmax(axis=0), maps.landcover.values)
+    assert np.abs(answer.sum(axis=0) - 1).max() < 1e-5
+    assert np.abs(100 * answer - maps.landcover_probabilities.values).max() < 0.51
+
+
+def test_the_files_of_an_export(exported: dict[str, list[Path]]) -> None:
+    for files in exported.values():
+        assert [file.name for file in files] == [
+            "net.safetensors",
+            "net.pt2",
+            "net_landcover.onnx",
+            "net_height.onnx",
+            "net.stac.json",
+            "README.md",
+        ]
+        assert sorted(files) == sorted(files[0].parent.iterdir())
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_onnx_answers_as_the_mapper(name: str, folders: dict[str, Path], run: Run) -> None:
-    mapper = mapper_of(name, run)
+def test_onnx_answers_as_the_mapper(
+    name: str, folders: dict[str, Path], mappers: dict[str, Mapper]
+) -> None:
+    image = image_of(mappers[name])
+    maps = mappers[name].predict(image, probabilities=True, bands=[1, 2, 3]).compute()
+    heights = ask(folders[name] / "net_height.onnx", image)
+    assert np.abs(heights[0] - maps.height.values).max() < 1e-4
+    check_land_cover(ask(folders[name] / "net_landcover.onnx", image), maps)
+
+
+def test_onnx_of_a_packaged_model(tmp_path: Path) -> None:
+    """The encoder is MobileNetV2, and the weights are trained."""
+    mapper = Mapper.load("towns", "cpu", "float32").for_domain("versailles")
+    file = tmp_path / "landcover.onnx"
+    write_onnx(FixedNetwork(mapper, tasks=["landcover"]), file, mapper.card.gsd)
     image = image_of(mapper)
     maps = mapper.predict(image, probabilities=True, bands=[1, 2, 3]).compute()
-    answers = {}
-    for task in ("landcover", "height"):
-        session = onnxruntime.InferenceSession(folders[name] / f"net_{task}.onnx")
-        (wanted,) = session.get_inputs()
-        assert wanted.shape == [1, 3, *image.shape[1:]]
-        (answers[task],) = session.run(None, {"image": image.values[None] / np.float32(255)})
-    assert np.abs(answers["height"][0, 0] - maps.height.values).max() < 1e-4
-    assert np.array_equal(answers["landcover"][0].argmax(axis=0), maps.landcover.values)
-    assert np.abs(answers["landcover"].sum(axis=1) - 1).max() < 1e-5
-    percent = maps.landcover_probabilities.values
-    assert np.abs(100 * answers["landcover"][0] - percent).max() < 0.51
+    check_land_cover(ask(file, image), maps)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_onnx_files_say_what_deepness_asks(name: str, folders: dict[str, Path], run: Run) -> None:
-    card = mapper_of(name, run).card
+def test_onnx_files_say_what_deepness_asks(
+    name: str, folders: dict[str, Path], mappers: dict[str, Mapper]
+) -> None:
+    card = mappers[name].card
     found = {}
     for task in ("landcover", "height"):
         model = onnx.load(folders[name] / f"net_{task}.onnx")
@@ -95,8 +170,10 @@ def test_onnx_files_say_what_deepness_asks(name: str, folders: dict[str, Path], 
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_program_needs_pytorch_alone(name: str, folders: dict[str, Path], run: Run) -> None:
-    mapper = mapper_of(name, run)
+def test_the_program_answers_as_the_network(
+    name: str, folders: dict[str, Path], mappers: dict[str, Mapper]
+) -> None:
+    mapper = mappers[name]
     program = torch.export.load(folders[name] / "net.pt2").module()
     edge = mapper.card.tile or mapper.card.crop
     images = torch.rand(3, 3, edge, edge)
@@ -108,8 +185,10 @@ def test_the_program_needs_pytorch_alone(name: str, folders: dict[str, Path], ru
         assert torch.allclose(answer, wanted, atol=1e-5)
 
 
-def test_heights_are_cut_where_bytes_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = FixedNetwork(mapper_of("run", run), tasks=["height"])
+def test_heights_are_cut_where_bytes_end(
+    mappers: dict[str, Mapper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = FixedNetwork(mappers["run"], tasks=["height"])
 
     def tall(self: Generator, images: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"height": torch.full_like(images[:, :1], 1000.0)}
@@ -119,8 +198,8 @@ def test_heights_are_cut_where_bytes_end(run: Run, monkeypatch: pytest.MonkeyPat
     assert heights.unique().tolist() == [255]
 
 
-def test_pooling_by_matrices_is_adaptive_pooling(run: Run) -> None:
-    mapper = mapper_of("run", run)
+def test_pooling_by_matrices_is_adaptive_pooling(mappers: dict[str, Mapper]) -> None:
+    mapper = mappers["run"]
     network = FixedNetwork(mapper, tile=mapper.card.crop)  # bins of unequal windows
     plain = network.without_adaptive_pooling()
     decoders = plain.generator.decoders.modules()
@@ -130,7 +209,7 @@ def test_pooling_by_matrices_is_adaptive_pooling(run: Run) -> None:
 
 
 def test_the_item_describes_inputs_and_answers(folders: dict[str, Path]) -> None:
-    file = folders["towns"] / "net.stac.json"
+    file = folders["unet"] / "net.stac.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     JsonSchemaSTACValidator().validate_core(content, pystac.STACObjectType.ITEM, "1.1.0")
     item = pystac.Item.from_file(file)
@@ -166,9 +245,7 @@ def test_nothing_of_the_training_is_passed_on(folders: dict[str, Path], run: Run
         assert words.encode() in (folder / described).read_bytes()
 
 
-def test_maps_refer_to_the_item_of_the_model(
-    folders: dict[str, Path], tmp_path: Path, run: Run
-) -> None:
+def test_a_model_finds_the_item_beside_it(folders: dict[str, Path]) -> None:
     mapper = Mapper.load(folders["run"] / "net.safetensors", "cpu", "float32")
     assert mapper.for_domain("city_b").item == folders["run"] / "net.stac.json"
 
