@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array
 import geopandas
 import numpy as np
@@ -22,9 +23,11 @@ from semimtl_geo.mapping.predictor import Predictor
 from tests.rasters import write
 from tests.semimtl_geo.conftest import Run
 from tiles.errors import InputError, InvalidValueError
+from tiles.mosaic import processes
 from tiles.reading.array_raster import ArrayRaster
 
-HEIGHT, WIDTH = 151, 203
+SIZES = {0.15: (151, 203), 0.27: (151, 203), 0.5: (90, 120)}
+"""Rows and columns of the raster by its ground sampling distance in metres."""
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +42,11 @@ def mapper(run: Run) -> Mapper:
 def raster(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A raster at the network's ground sampling distance, a finer and a coarser one."""
     rng = np.random.default_rng(0)
-    coarse = rng.integers(1, 255, (3, HEIGHT // 8 + 1, WIDTH // 8 + 1), dtype=np.uint8)
-    image = coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :HEIGHT, :WIDTH]
+    height, width = SIZES[request.param]
+    coarse = rng.integers(1, 255, (3, height // 8 + 1, width // 8 + 1), dtype=np.uint8)
+    image = coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width]
     image[:, 40:70, 30:90] = 0
-    image[:, :30, :120] = 0
+    image[:, :30, : width * 3 // 5] = 0
     folder = tmp_path_factory.mktemp("raster")
     return write(folder / "ortho.tif", image, gsd=request.param, nodata=0)
 
@@ -57,20 +61,19 @@ def test_maps_are_those_of_the_raster(mapper: Mapper, raster: Path, tmp_path: Pa
     """To the bit: numpy, dask and masked images, small chunks, statistics of the image."""
     options: dict[str, Any] = {"tile": 32, "confidence": True, "plausibility": True}
     want = mapper.map(raster, tmp_path, **options)
-    for image in (
-        load(raster),
-        load(raster, chunks={"x": 50, "y": 64}),
-        load(raster, chunks={"x": 77, "y": 33}, masked=True),
-        xarray.open_dataarray(raster, engine="rasterio"),
+    for image, chunk in (
+        (load(raster), 90),
+        (load(raster, chunks={"x": 50, "y": 64}), 2048),
+        (load(raster, chunks={"x": 77, "y": 33}, masked=True), 90),
+        (xarray.open_dataarray(raster, engine="rasterio"), 2048),
     ):
-        for chunk in (2048, 90):
-            made = mapper.predict(image, chunk=chunk, **options)
-            assert list(made) == list(want)
-            assert all(isinstance(made[name].data, dask.array.Array) for name in made)
-            computed = made.compute()
-            for name in want:
-                np.testing.assert_array_equal(computed[name], want[name])
-                assert computed[name].dtype == want[name].dtype
+        made = mapper.predict(image, chunk=chunk, **options)
+        assert list(made) == list(want)
+        assert all(isinstance(made[name].data, dask.array.Array) for name in made)
+        computed = made.compute()
+        for name in want:
+            np.testing.assert_array_equal(computed[name], want[name])
+            assert computed[name].dtype == want[name].dtype
     assert np.isnan(computed["height"].values[50, 40])
     assert computed["landcover"].values[50, 40] == 255
 
@@ -259,7 +262,9 @@ def test_on_processes(mapper: Mapper) -> None:
     pixels = np.random.default_rng(1).integers(1, 255, (3, 90, 70), dtype=np.uint8)
     made = mapper.predict(georeferenced(pixels), domain="city_a", chunk=48)
     want = made.compute(scheduler="threads")
-    xarray.testing.assert_identical(made.compute(scheduler="processes", num_workers=2), want)
+    with dask.config.set({"multiprocessing.context": processes.START_METHOD}):
+        got = made.compute(scheduler="processes", num_workers=2)
+    xarray.testing.assert_identical(got, want)
 
 
 @pytest.mark.parametrize("setting", ["chunk", "batch_size"])

@@ -101,7 +101,7 @@ def noise(cut: Cut, kind: str = "uint8", low: int = 1) -> np.ndarray:
     return generator.integers(low, 255, (1, cut.height, cut.width)).astype(kind)
 
 
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=12, deadline=None)
 
 
 @few

@@ -44,7 +44,7 @@ LAYERS = [
     ProbabilityMap("odds", "class", CLASSES.classes),
 ]
 OPTIONS: dict[str, Any] = {
-    "tile": 64, "overlap": 24, "panel": 256, "batch_size": 3, "resume": "moody",
+    "tile": 64, "overlap": 24, "panel": 256, "batch_size": 3, "resume": "token",
 }  # fmt: skip
 
 
@@ -52,25 +52,25 @@ class StopError(Exception):
     """What ends a run in these tests."""
 
 
-def moody(images: torch.Tensor) -> dict[str, torch.Tensor]:
+def batch_dependent(images: torch.Tensor) -> dict[str, torch.Tensor]:
     """Answers that depend on all that is in the batch, far more than those of any network."""
-    mood = images.mean() / 1000
+    whole = images.mean() / 1000
     place = torch.sin(9 * torch.linspace(0, 1, images.shape[-1]))[:, None]
     one = images[:, :1] / 255
     return {
-        "value": images[:, :1] / 3 + mood,
-        "class": torch.cat([one * place, mood + one, one], 1),
+        "value": images[:, :1] / 3 + whole,
+        "class": torch.cat([one * place, whole + one, one], 1),
     }
 
 
 def stopping(calls: int, error: type[BaseException] = StopError) -> Callable[[torch.Tensor], Any]:
-    """`moody` that ends the run instead of answering once more."""
+    """`batch_dependent` that ends the run instead of answering once more."""
     left = iter(range(calls))
 
     def predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
         if next(left, None) is None:
             raise error
-        return moody(images)
+        return batch_dependent(images)
 
     return predict
 
@@ -84,7 +84,7 @@ def picture(path: Path, height: int = 400, width: int = 640, seed: int = 0) -> P
     return write(path, values, nodata=0)
 
 
-def run(image: Path | str, out: Path, predict: Any = moody, **options: Any) -> None:
+def run(image: Path | str, out: Path, predict: Any = batch_dependent, **options: Any) -> None:
     files = {layer.name: out / f"{layer.name}.tif" for layer in LAYERS}
     with mock.patch("tiles.mosaic.mosaicker.BLOCK", 64):
         mosaic(image, predict, LAYERS, files, **{**OPTIONS, **options})
@@ -124,7 +124,7 @@ def work(image: Path, out: Path, says: Path, limit: int) -> int:
 
     def slow(images: torch.Tensor) -> dict[str, torch.Tensor]:
         time.sleep(0.004)
-        return moody(images)
+        return batch_dependent(images)
 
     try:
         run(image, out, slow)
@@ -168,7 +168,7 @@ def test_killed_at_any_moment(
     assert contents(tmp_path / "whole") == scene[1]
     draws, kills, out = np.random.default_rng(0), 0, folder(tmp_path / "out")
     rounds = progress = 0
-    while kills < 20:
+    while kills < 8 or (rounds == 0 and kills < 20):
         code = server.run(out, kill_after=draws.uniform(0.1, 0.8) * whole)
         assert code in (0, -signal.SIGKILL)
         kills += code != 0
@@ -178,7 +178,7 @@ def test_killed_at_any_moment(
             rounds, out = rounds + 1, folder(tmp_path / f"out{rounds}")
     assert server.run(out) == 0
     assert contents(out) == scene[1]
-    assert progress > 5
+    assert progress > kills // 4
     assert rounds > 0
 
 
@@ -198,7 +198,7 @@ def test_a_full_disk_is_one_line_and_work_goes_on_when_there_is_room(
     assert contents(out) == scene[1]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.data())
 def test_stopped_anywhere_and_gone_on_with(data: st.DataObject) -> None:
     tile = data.draw(st.integers(8, 48))
@@ -208,7 +208,7 @@ def test_stopped_anywhere_and_gone_on_with(data: st.DataObject) -> None:
         "panel": data.draw(st.sampled_from([16, 48, 8192])),
         "batch_size": data.draw(st.integers(1, 9)),
         "gsd": data.draw(st.sampled_from([None, 0.27, 0.083])),
-        "resume": "moody",
+        "resume": "token",
     }
     height, width = data.draw(st.integers(20, 90)), data.draw(st.integers(1, 60))
     stops = data.draw(st.lists(st.integers(0, 60), min_size=1, max_size=4))
@@ -221,13 +221,12 @@ def test_stopped_anywhere_and_gone_on_with(data: st.DataObject) -> None:
             for count in calls:
                 with suppress(StopError):
                     mosaic(image, stopping(count), LAYERS, files, **options)
-            mosaic(image, moody, LAYERS, files, **options)
+            mosaic(image, batch_dependent, LAYERS, files, **options)
             made.append(contents(out))
         assert made[0] == made[1]
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-@pytest.mark.parametrize("gsd", [None, 0.2])
+@pytest.mark.parametrize(("error", "gsd"), [(RuntimeError, None), (KeyboardInterrupt, 0.2)])
 def test_finished_tiles_are_not_predicted_again(
     tmp_path: Path, error: type[BaseException], gsd: float | None
 ) -> None:
@@ -236,7 +235,7 @@ def test_finished_tiles_are_not_predicted_again(
 
     def watch(images: torch.Tensor) -> dict[str, torch.Tensor]:
         seen.append(images.numpy().tobytes())
-        return moody(images)
+        return batch_dependent(images)
 
     run(image, folder(tmp_path / "whole"), watch, gsd=gsd)
     whole, out = seen.copy(), folder(tmp_path / "out")
@@ -358,7 +357,7 @@ def test_an_input_that_vanishes_midway(tmp_path: Path) -> None:
         f"<NoDataValue>0</NoDataValue>{sources}</VRTRasterBand></VRTDataset>"
     )
     whole: list[int] = []
-    run(image, folder(tmp_path / "whole"), lambda x: whole.append(len(x)) or moody(x))
+    run(image, folder(tmp_path / "whole"), lambda x: whole.append(len(x)) or batch_dependent(x))
     out, calls = folder(tmp_path / "out"), 0
     content, stat = parts[1].read_bytes(), parts[1].stat()
     times = stat.st_atime_ns, stat.st_mtime_ns
@@ -368,7 +367,7 @@ def test_an_input_that_vanishes_midway(tmp_path: Path) -> None:
         calls += 1
         if calls == 3:
             os.truncate(parts[1], 0)  # GDAL would go on with an open file of another name
-        return moody(images)
+        return batch_dependent(images)
 
     with pytest.raises(InputError, match=r"image\.vrt: cannot be read") as caught:
         run(image, out, vanish)
@@ -391,7 +390,7 @@ def test_two_runs_at_one_output(scene: tuple[Path, dict[str, bytes]], tmp_path: 
             with pytest.raises(InputError, match="another run") as caught:
                 run(image, tmp_path, batch_size=5)
             refused.append(str(caught.value))
-        return moody(images)
+        return batch_dependent(images)
 
     run(image, tmp_path, meanwhile)
     assert refused[0].startswith(str(tmp_path / "value.tif"))
@@ -407,9 +406,10 @@ def test_two_runs_at_one_output(scene: tuple[Path, dict[str, bytes]], tmp_path: 
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_other_settings_start_anew(tmp_path: Path, change: dict[str, Any]) -> None:
-    image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
+    image, out = picture(tmp_path / "image.tif", 200, 320), folder(tmp_path / "out")
     with pytest.raises(StopError):
-        run(image, out, stopping(40))
+        run(image, out, stopping(8))
+    assert finished_rows(out) > 0
     if change.pop("touch", False):
         os.utime(image, ns=(1, 1))
     layers: list[Any] = LAYERS
@@ -420,7 +420,7 @@ def test_other_settings_start_anew(tmp_path: Path, change: dict[str, Any]) -> No
 
         def count(images: torch.Tensor, key: str = key) -> dict[str, torch.Tensor]:
             counts[key] += 1
-            return moody(images)
+            return batch_dependent(images)
 
         files = {layer.name: where / f"{layer.name}.tif" for layer in layers}
         with mock.patch("tiles.mosaic.mosaicker.BLOCK", 64):
@@ -505,7 +505,7 @@ def test_panels_of_kept_work_are_gone_on_with(tmp_path: Path) -> None:
     def count(images: torch.Tensor) -> dict[str, torch.Tensor]:
         nonlocal seen
         seen += 1
-        return moody(images)
+        return batch_dependent(images)
 
     run(image, folder(tmp_path / "again"), count)
     whole, seen = seen, 0
