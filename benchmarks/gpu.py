@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py [--encoder resnet101] [--crop 384] [--batch 4] [--steps 30]
                              [--precision bf16-mixed] [--rounds 3] [--plain] [--device cuda]
-                             [--write]
+                             [--warm-up 5] [--write]
 
 Prints a Markdown table, from one run in one precision with chips in memory:
 
@@ -42,8 +42,6 @@ from semimtl_geo.tasks import Depth, Segmentation
 from semimtl_geo.training.module import SemiMTL
 
 SUPERVISED = {"a": ["landcover"], "b": ["height"]}
-WARM_UP = 5
-"""Steps before the clock: cuDNN tries its algorithms."""
 BARE = "forward and backward"
 PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}
 
@@ -87,14 +85,15 @@ def make_model(
 class Clock(lightning.Callback):
     """When the steps that count began and ended; in between, nobody waits for the device."""
 
-    def __init__(self, last: int) -> None:
+    def __init__(self, first: int, last: int) -> None:
+        self.first = first
         self.last = last
         self.began = self.ended = 0.0
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        if batch_idx == WARM_UP:
+        if batch_idx == self.first:
             self.began = now()
 
     def on_train_batch_end(
@@ -107,9 +106,10 @@ class Clock(lightning.Callback):
 def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
     """Seconds of an iteration of the trainer."""
     model = make_model(system, args, SemiMTL if args.plain else Augmented)
-    clock = Clock(WARM_UP + args.steps - 1)
+    steps = args.warm_up + args.steps
+    clock = Clock(args.warm_up, steps - 1)
     trainer = lightning.Trainer(
-        max_steps=WARM_UP + args.steps,
+        max_steps=steps,
         accelerator="gpu" if args.device == "cuda" else "cpu",
         devices=1,
         precision=args.precision,
@@ -120,7 +120,7 @@ def train(system: SystemName, chips: Chips, args: argparse.Namespace) -> float:
         enable_model_summary=False,
     )
     pinned = args.device == "cuda"
-    batches = [chips] * (WARM_UP + args.steps)
+    batches = [chips] * steps
     loader: DataLoader[Any] = DataLoader(batches, batch_size=None, pin_memory=pinned)
     trainer.fit(model, loader)
     return (clock.ended - clock.began) / args.steps
@@ -150,7 +150,7 @@ def forward_and_backward(chips: Chips, args: argparse.Namespace) -> float:
                 ).sum()
             loss.backward()
 
-    for _ in range(WARM_UP):
+    for _ in range(args.warm_up):
         step()
     began = now()
     for _ in range(args.steps):
@@ -213,6 +213,9 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=384)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument(
+        "--warm-up", type=int, default=5, help="steps before the clock: cuDNN tries its algorithms"
+    )
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16-mixed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", action="store_true", help="without augmentation")

@@ -33,10 +33,8 @@ from tiles.files import locked
 
 UNSEEN = {
     "cities": {"stl_seg": "city_b", "stl_depth": "city_a"},
-    "cross_dataset": {"stl_seg": "vaihingen", "stl_depth": "potsdam"},
-    "cross_city": {"stl_depth": "cityscapes"},
-    "cross_domain": {"stl_seg": "synscapes", "stl_depth": "cityscapes"},
-    "towns": {"stl_seg": "versailles", "stl_depth": "eugene"},
+    "cross_dataset": {"stl_seg": "vaihingen"},
+    "cross_domain": {"stl_depth": "cityscapes"},
 }
 """Where a single-task network meets a domain that it never saw."""
 
@@ -52,11 +50,11 @@ def compare(*args: str) -> None:
 @pytest.mark.parametrize(
     ("name", "systems"),
     [
-        ("cities", ["stl_seg", "stl_depth", "da_seg", "semimtl_m3"]),
-        ("cross_city", ["stl_depth", "semimtl"]),
-        ("cross_dataset", ["stl_seg", "stl_depth"]),
-        ("cross_domain", ["stl_seg", "stl_depth"]),
-        ("towns", ["stl_seg", "stl_depth"]),
+        ("cities", ["stl_seg", "stl_depth", "semimtl_m3"]),
+        ("cross_city", ["semimtl"]),
+        ("cross_dataset", ["stl_seg"]),
+        ("cross_domain", ["stl_depth"]),
+        ("towns", ["jtl"]),
     ],
 )
 def test_scenario(
@@ -79,7 +77,8 @@ def test_scenario(
         lines = list(csv.DictReader(file))
     ours = {(row["domain"], row["method"]): row for row in lines if row["source"] == "measured"}
     controls = {
-        (domain, SYSTEMS[system].title + REESTIMATED) for system, domain in UNSEEN[name].items()
+        (domain, SYSTEMS[system].title + REESTIMATED)
+        for system, domain in UNSEEN.get(name, {}).items()
     }
     titles = {SYSTEMS[system].title for system in systems}
     assert set(ours) == {(d, title) for d in scenario.evaluate for title in titles} | controls
@@ -89,7 +88,7 @@ def test_scenario(
         assert (row["RMSE"] != "") == (both or "Depth" in method)
         assert method in printed
         assert method in table
-    assert "classes" in table
+    assert "classes" in table or titles == {"STL_Depth"}
 
     paper = TABLES.get(scenario.table or 0)
     quoted = [row for row in lines if row["source"] == "paper"]
@@ -253,13 +252,14 @@ def test_seconds_are_those_of_all_parts(
     assert train_run(Run("jtl"), comparison, say)[0] == 30.0  # it is done
 
 
-@pytest.mark.parametrize("devices", ["2", "auto", "-1", "[0, 1]", "0,1"])
-def test_one_process_for_each_system(comparison: Comparison, devices: str) -> None:
+def test_one_process_for_each_system(comparison: Comparison) -> None:
     runs = [Run("jtl")]
     for one in ("1", "[1]", "1,"):
         check_runs(replace(comparison, overrides=(*TINY, f"--trainer.devices={one}")), runs)
-    with pytest.raises(InputError, match=r"trainer.devices: a comparison .* --parallel"):
-        check_runs(replace(comparison, overrides=(*TINY, f"--trainer.devices={devices}")), runs)
+    for several in ("2", "auto", "-1", "[0, 1]", "0,1"):
+        more = replace(comparison, overrides=(*TINY, f"--trainer.devices={several}"))
+        with pytest.raises(InputError, match=r"trainer.devices: a comparison .* --parallel"):
+            check_runs(more, runs)
 
 
 def test_a_second_comparison_in_the_same_folder_is_refused(

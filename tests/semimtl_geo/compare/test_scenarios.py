@@ -36,11 +36,12 @@ def test_what_is_packaged() -> None:
 @pytest.mark.parametrize("name", ["cities", *OF_THE_PAPER, "towns"])
 def test_every_system_differs_in_its_name_alone(name: str) -> None:
     scenario = find_scenario(name)
-    base = parse_settings([f"--config={scenario.folder / 'base.yaml'}"])
+    base = f"--config={scenario.folder / 'base.yaml'}"
     for system in SYSTEMS:
-        settings = parse_settings(scenario.arguments(system))
-        assert set(changed_settings(base, settings)) <= {"model.system"}
-        assert settings["model"]["system"] == system
+        assert scenario.arguments(system) == [base, f"--model.system={system}"]
+    settings = parse_settings(scenario.arguments("semisd"))
+    assert set(changed_settings(parse_settings([base]), settings)) == {"model.system"}
+    assert settings["model"]["system"] == "semisd"
 
 
 @pytest.mark.parametrize("name", OF_THE_PAPER)

@@ -78,7 +78,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("end", "more", "stops"),
-    [((2, -1), CONSISTENCY, [(1, 2), (1, 3), (2, 5)]), ((-1, 6), (), [(2, 5)])],
+    [((2, -1), CONSISTENCY, [(1, 3), (2, 5)]), ((-1, 6), (), [(2, 5)])],
     ids=["epochs and consistency", "steps"],
 )
 def test_wherever_it_is_interrupted(
@@ -88,7 +88,7 @@ def test_wherever_it_is_interrupted(
     more: tuple[str, ...],
     stops: list[tuple[int, int]],
 ) -> None:
-    """Within an epoch, at its last iteration, between two, with and without a checkpoint there."""
+    """It is interrupted between two epochs, and within one, after an iteration that is lost."""
     epochs, steps = end
     args = [
         *run.args,
@@ -116,9 +116,9 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
     args = [
         *run.args,
         *CONSISTENCY,
-        "--trainer.max_epochs=3",
-        "--data.iterations=5",
-        "--data.workers=2",
+        "--trainer.max_epochs=2",
+        "--data.iterations=3",
+        "--data.workers=1",
         "--checkpoint.every=1",  # so that many a kill hits a checkpoint being written
         f"--out={out}",
     ]
@@ -131,7 +131,7 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
         while not (out / "last.ckpt").exists():
             assert process.is_alive(), said.read_text()
             time.sleep(0.005)
-        time.sleep(random.uniform(0.0, 1.0))  # noqa: S311
+        time.sleep(random.uniform(0.0, 0.5))  # noqa: S311
     finally:
         _kill(process)
     if (last := out / "last.ckpt").exists():
