@@ -13,7 +13,7 @@ demo: $(STAMP)
 	$(BIN)/semimtl-geo demo --out $(OUT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # With the Python of an installed QGIS, such as Debian's python3-qgis.
 test-qgis: $(STAMP)

@@ -436,7 +436,9 @@ def test_one_line_says_what_to_do(
     assert len(faults) == 1, text
     line = faults[0]
     assert bad.says in line
-    assert line.rpartition("; ")[2].strip()
+    _, found, remedy = line.rpartition("; ")
+    assert found
+    assert remedy.strip()
     assert "Traceback" not in text
     made = {path.relative_to(folder) for path in after.keys() - before.keys()}
     if bad.leaves:

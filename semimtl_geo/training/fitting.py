@@ -97,7 +97,8 @@ def fit(
         >>> from semimtl_geo.networks import Encoder
         >>> domains = {"city_a": Domain(["landcover"]), "city_b": Domain(["height"])}
         >>> data = DomainsDataModule("data", domains, crop=32, batch_size=2, iterations=1)
-        >>> model = SemiMTL.for_data(data, system="jtl", encoder=Encoder("resnet18", None))
+        >>> encoder = Encoder("resnet18", weights=None)
+        >>> model = SemiMTL.for_data(data, system="jtl", encoder=encoder, decoder_width=64)
         >>> quiet = {"enable_progress_bar": False, "enable_model_summary": False}
         >>> fit(model, data, "runs/mine", epochs=1, **quiet).as_posix()
         'runs/mine/jtl.ckpt'

@@ -60,12 +60,26 @@ def test_what_is_no_plain_value_is_one_line(tmp_path: Path, text: str) -> None:
         read_yaml(file)
 
 
-@given(value=st.floats(), low=st.floats(-9, 9), width=st.floats(0, 9), above=st.booleans())
-def test_ranges(value: float, low: float, width: float, above: bool) -> None:
-    possible = math.isfinite(value) and low <= value <= low + width and not (above and value == low)
-    try:
-        check_range("data.crop", value, low, low + width, above=above)
-    except InvalidValueError as error:
-        assert not possible, error  # noqa: PT017 - it is raised for some values only
+@pytest.mark.parametrize(
+    ("value", "low", "high", "above", "possible"),
+    [
+        (1, 1, 8, False, True),
+        (8, 1, 8, False, True),
+        (4.5, 1, 8, True, True),
+        (0.999, 1, 8, False, False),
+        (8.001, 1, 8, False, False),
+        (1, 1, 8, True, False),
+        (8, 1, 8, True, True),
+        (1e300, 1, math.inf, False, True),
+        (math.inf, 1, math.inf, False, False),
+        (-math.inf, 1, 8, False, False),
+        (math.nan, 1, 8, False, False),
+        (-0.0, 0, 0, False, True),
+    ],
+)
+def test_ranges(value: float, low: float, high: float, above: bool, possible: bool) -> None:
+    if possible:
+        check_range("data.crop", value, low, high, above=above)
     else:
-        assert possible
+        with pytest.raises(InvalidValueError, match=r"data\.crop: must be .*, got "):
+            check_range("data.crop", value, low, high, above=above)

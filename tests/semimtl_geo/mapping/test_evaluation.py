@@ -91,7 +91,13 @@ def test_statistics_are_re_estimated_on_all_images_together(mapper: Mapper, tmp_
 
 def test_the_statistics_of_a_training_domain(mapper: Mapper, run: Run, tmp_path: Path) -> None:
     evaluate(mapper, run.cities / "city_b/test", tmp_path, domain="city_a")
-    for file in tmp_path.glob("*.tif"):
+    files = list(tmp_path.glob("*.tif"))
+    assert {file.name for file in files} == {
+        f"{image.stem}_{task}.tif"
+        for image in (run.cities / "city_b/test/image").glob("*.tif")
+        for task in ("landcover", "height")
+    }
+    for file in files:
         with rasterio.open(file) as made:
             assert made.tags()["SEMIMTL_STATISTICS"] == "of the training domain city_a"
 

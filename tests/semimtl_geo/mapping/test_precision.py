@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
 import torch
 
+from semimtl_geo.mapping import precision as precision_module
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.mapping.places import inspect_places
 from semimtl_geo.mapping.precision import fastest_precision
@@ -41,13 +43,30 @@ def test_half_precision(run: Run, tmp_path: Path) -> None:
     assert 0 < difference.max() < 0.5
 
 
-def test_the_fastest_precision_is_one_that_this_machine_has(
+@pytest.mark.parametrize(
+    ("half", "whole", "fastest"),
+    [(1.0, 2.0, "bfloat16"), (0.95, 1.0, "float32"), (2.0, 1.0, "float32")],
+)
+def test_half_precision_must_be_faster_to_be_chosen(
+    monkeypatch: pytest.MonkeyPatch, half: float, whole: float, fastest: str
+) -> None:
+    """The clock says how many seconds each precision takes."""
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += half if torch.is_autocast_enabled("cpu") else whole
+        return now
+
+    monkeypatch.setattr(precision_module, "time", SimpleNamespace(perf_counter=clock))
+    assert fastest_precision.__wrapped__("cpu") == fastest
+
+
+def test_the_fastest_precision_is_that_of_the_device(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = fastest_precision("cpu")
-    assert measured in ("float32", "bfloat16")
     mapper = Mapper.load(run.checkpoint, "cpu")
-    assert mapper.precision_on() == measured
+    assert mapper.precision_on() == fastest_precision("cpu")
     # What is measured for one device or machine does not hold for another.
     monkeypatch.setattr(
         "semimtl_geo.mapping.trained_network.fastest_precision", lambda device: device

@@ -105,7 +105,7 @@ def test_a_card_with_a_hole(loaded: dict[str, Any], tmp_path: Path, key: str) ->
         load_generator(tmp_path / "m.ckpt")
 
 
-NONSENSE: tuple[Any, ...] = (None, "x", -1, [], {}, [None], {"name": 3}, [{"kind": "x"}])
+NONSENSE: tuple[Any, ...] = (None, "x", -1, [None], {"name": 3}, [{"kind": "x"}])
 
 
 @pytest.mark.parametrize("value", NONSENSE, ids=repr)
@@ -178,7 +178,7 @@ def test_a_fingerprint_is_the_sha_256(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "f") == hashlib.sha256(b"abc").hexdigest()
 
 
-@pytest.mark.parametrize("share", np.linspace(0.001, 0.999, 20))
+@pytest.mark.parametrize("share", np.linspace(0.001, 0.999, 10))
 def test_no_damage_goes_unnoticed(run: Run, tmp_path: Path, share: float) -> None:
     """A flipped bit anywhere is an error, or changes nothing (between the parts of the archive)."""
     content = bytearray(run.checkpoint.read_bytes())

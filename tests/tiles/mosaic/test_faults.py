@@ -96,7 +96,7 @@ def test_what_the_user_can_mend_is_one_line_and_leaves_no_file(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_raster_that_vanishes_midway_is_one_line(tmp_path: Path) -> None:
+def test_a_raster_damaged_in_the_middle_is_one_line(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 255, (1, 400, 40)).astype(np.uint8)
     image = save(tmp_path / "image.tif", values, compress="deflate", blockysize=16)
     whole = image.read_bytes()

@@ -106,7 +106,7 @@ def test_world_file_of_another_size(raw: Path) -> None:
         made(raw)
 
 
-def test_no_world_file_at_all(raw: Path) -> None:
+def test_a_world_file_of_three_numbers_is_refused(raw: Path) -> None:
     next(raw.rglob("*area1.tfw")).write_text("0.09 0 0\n")
     with pytest.raises(InputError, match=r"area1\.tfw: must hold six numbers"):
         made(raw)
