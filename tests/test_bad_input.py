@@ -41,7 +41,7 @@ LOCAL = 'LOCAL_CS["site",UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
 
 @contextmanager
 def another_run() -> Iterator[None]:
-    """One that makes the map of heights."""
+    """Hold the map of heights, as another run does that makes it."""
     work = WorkFolder(Path("maps/good_height.tif").absolute(), (EDGE, EDGE), "float32")
     yield
     work.close(finished=True)
@@ -82,7 +82,7 @@ class Bad:
 
     @property
     def args(self) -> list[str]:
-        """As the command line takes them; the table leaves out ``--model`` to keep lines short."""
+        """Return what the command line takes; the table is without ``--model`` for short lines."""
         command = self.command.replace("MAP", "map net.ckpt --out maps", 1)
         return shlex.split(re.sub(r"^(map|evaluate) ", r"\1 --model ", command))
 
@@ -388,7 +388,7 @@ def _others(at: Path) -> None:
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
-    """All that the commands name, and older maps of all rasters."""
+    """Make all that the commands name, and older maps of all rasters."""
     at = tmp_path_factory.mktemp("shelf") / "work"
     _rasters(at)
     _checkpoints(at, run.checkpoint)
@@ -402,7 +402,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
 
 
 def call(args: Sequence[str], first: str, limit: int) -> int:
-    """Call the command in a process of its own, after what comes before it; the exit code."""
+    """Call the command after what comes before it; returns the exit code."""
     map_command.CLUSTER_TIMEOUT = 1
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -412,7 +412,7 @@ def call(args: Sequence[str], first: str, limit: int) -> int:
 
 
 def contents(folder: Path) -> dict[Path, bytes | None]:
-    """All files below a folder with their bytes, and folders, hidden ones too."""
+    """Return all files below a folder with their bytes, and folders, hidden ones too."""
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 

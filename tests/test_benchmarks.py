@@ -29,7 +29,7 @@ PLAN = Plan(1.0, "32-true", 2, 100, {"jtl": 2 / 3})
 
 
 def rows(domain: str, column: str, **scores: tuple[float, ...]) -> dict[int, list[Row]]:
-    """Rows by seed, of scores by method."""
+    """Return rows by seed, of scores by method."""
     count = len(next(iter(scores.values())))
     return {
         seed: [Row(domain, name, {column: values[seed]}) for name, values in scores.items()]

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def two(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes leave, of fixed batches and of the training command."""
+    """Train in two processes, on fixed batches and by the command; returns the folder."""
     out = tmp_path_factory.mktemp("two")
     command = [
         sys.executable,
@@ -60,7 +60,7 @@ def learnt(out: Path, rank: int, what: str) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("what", ["frozen", "training"])
 def test_processes_do_not_drift_apart(two: Path, what: str) -> None:
-    """Nor do the statistics of each domain, spectral norm's vectors, or remembered heights."""
+    """Statistics of domains, spectral norm's vectors and remembered heights are the same, too."""
     one, other = learnt(two, 0, what), learnt(two, 1, what)
     assert what == "frozen" or one["consistency.sums"].any()
     assert any("running_var" in key for key in one)
@@ -69,7 +69,7 @@ def test_processes_do_not_drift_apart(two: Path, what: str) -> None:
 
 
 def test_two_processes_learn_what_one_does(two: Path) -> None:
-    """With BatchNorm frozen, which in training normalises by a process's own chips."""
+    """BatchNorm is frozen: in training it normalises by a process's own chips."""
     expected, got = fit(1, frozen=True), learnt(two, 0, "frozen")
     start = make().state_dict()
     moved = 0
@@ -80,7 +80,7 @@ def test_two_processes_learn_what_one_does(two: Path) -> None:
 
 
 def test_statistics_are_of_all_processes(two: Path) -> None:
-    """In training mode: means over both processes' chips are means over all chips."""
+    """In training mode, means over both processes' chips are means over all chips."""
     expected, got = fit(1, frozen=False), learnt(two, 0, "training")
     first = [key for key in expected if key.endswith("running_mean")][:3]  # one per domain
     # What comes before the first layer is learnt with other batch statistics, so not to 1e-5.
@@ -142,7 +142,7 @@ def test_processes_share_the_chips_of_one(run: Run) -> None:
 
 @pytest.mark.parametrize("processes", [2, 3])
 def test_averages_of_tensors_of_any_shape(monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
-    """In one message, to which the other processes add 4 for every number."""
+    """They are in one message, to which the other processes add 4 for every number."""
     messages = []
 
     def add(message: Tensor) -> None:

@@ -54,7 +54,7 @@ def test_a_map_that_is_the_truth(mapper: Mapper, tmp_path: Path) -> None:
 
 
 def test_scores_are_over_all_pixels_of_all_scenes(mapper: Mapper, tmp_path: Path) -> None:
-    """Against the maps themselves, read back: not the mean of the scenes' scores."""
+    """The maps are read back, and the score is not the mean of the scenes' scores."""
     scenes = tmp_path / "scenes"
     for number, size in enumerate((40, 90)):
         where: Any = {"gsd": 0.27, "at": (200 * number, 0)}

@@ -32,7 +32,7 @@ SIZES = {0.15: (151, 203), 0.27: (151, 203), 0.5: (90, 120)}
 
 @pytest.fixture(scope="module")
 def mapper(run: Run) -> Mapper:
-    """Its heights raised by 10 m: after two iterations they might all be cut off at the ground."""
+    """Raise its heights by 10 m: after two iterations they might all be cut off at the ground."""
     loaded = Mapper.load(run.checkpoint, "cpu", "float32")
     loaded.generator.state_dict()["decoders.height.regression.bias"] += 0.5
     return loaded
@@ -58,7 +58,7 @@ def load(raster: Path, **options: Any) -> xarray.DataArray:
 
 
 def test_maps_are_those_of_the_raster(mapper: Mapper, raster: Path, tmp_path: Path) -> None:
-    """To the bit: numpy, dask and masked images, small chunks, statistics of the image."""
+    """No bit differs with images of numpy or dask, masked images, small chunks or statistics."""
     options: dict[str, Any] = {"tile": 32, "confidence": True, "plausibility": True}
     want = mapper.map(raster, tmp_path, **options)
     for image, chunk in (
@@ -86,7 +86,7 @@ def test_maps_are_those_of_the_raster(mapper: Mapper, raster: Path, tmp_path: Pa
 def test_map_of_an_image_makes_the_bytes_of_the_file(
     mapper: Mapper, raster: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    """In chunks of dask, masked, with statistics of the image, also in other processes."""
+    """The image is in chunks of dask or masked, and statistics are its own, in any process."""
     if "area" in options:
         with rasterio.open(raster) as file:
             left, bottom, right, top = file.bounds
@@ -104,7 +104,7 @@ def test_map_of_an_image_makes_the_bytes_of_the_file(
 
 
 def test_what_no_image_can_hold_is_unknown(mapper: Mapper, tmp_path: Path) -> None:
-    """Infinite values, and the lowest of float32 without a nodata value that says so."""
+    """Values are infinite, or the lowest of float32 without a nodata value that says so."""
     image = np.random.default_rng(0).random((3, 60, 70), np.float32)
     image[1, 10:20, 10:20] = np.inf
     image[:, 30:40, 50:60] = np.finfo(np.float32).min
@@ -142,7 +142,7 @@ def test_variables_describe_themselves_as_opened_maps_do(
 def test_nothing_is_computed_before_it_is_asked_for(
     mapper: Mapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And of the image no more than what a chunk of the maps needs."""
+    """Of the image, no more is computed than what a chunk of the maps needs."""
     read: list[tuple[Any, ...]] = []
     batches: list[int] = []
     predict = Predictor.__call__

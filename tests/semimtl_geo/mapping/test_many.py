@@ -147,7 +147,7 @@ def test_what_is_refused_before_any_work(
 
 
 def test_coarse_rasters_are_warned_of(mapper: Mapper, rasters: list[Path], tmp_path: Path) -> None:
-    """By the library, naming the caller's line, before the first map is made."""
+    """The library warns before the first map is made, and names the caller's line."""
     coarse = write(tmp_path / "far.tif", noise(3, 40, 50), gsd=0.55)
     fine = mapper.for_domain("city_a")
     with warnings.catch_warnings(record=True) as caught:
@@ -244,7 +244,7 @@ def tasks_done(dask_worker: Any) -> set[str]:
 
 
 def test_places_have_the_names_of_their_files() -> None:
-    """Those of URLs are without what a server is asked."""
+    """Names of URLs are without what a server is asked."""
     named = {
         "maps/ortho.tif": "ortho",
         "https://host/a/north%20one.tif?token=a/b&c=1": "north one",

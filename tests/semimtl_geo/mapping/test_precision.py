@@ -22,7 +22,7 @@ from tiles.errors import InvalidValueError
 
 
 def test_half_precision(run: Run, tmp_path: Path) -> None:
-    """The network by hand under torch's own autocast, and what differs from float32."""
+    """The maps are those of the network under torch's own autocast, and differ from float32."""
     size = 2 * CROP
     image = noise(3, size, size)
     raster = write(tmp_path / "a.tif", image, gsd=0.27)
@@ -83,7 +83,7 @@ def test_no_other_precision(run: Run) -> None:
 def test_an_unfinished_map_keeps_its_precision(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if another one is measured fastest when it is continued."""
+    """It does so even if another one is measured fastest when it is continued."""
 
     def stop(done: int, total: int) -> None:
         if done > total / 2:

@@ -110,7 +110,7 @@ NONSENSE: tuple[Any, ...] = (None, "x", -1, [None], {"name": 3}, [{"kind": "x"}]
 
 @pytest.mark.parametrize("value", NONSENSE, ids=repr)
 def test_a_card_of_nonsense(loaded: dict[str, Any], tmp_path: Path, value: Any) -> None:
-    """Refused in one line, or (a name that is only a name) taken; never a traceback."""
+    """It is refused in one line or taken (a name that is only a name), without a traceback."""
     refused: dict[str, str] = {}
     for key in loaded[KEY]:
         content = copy.copy(loaded)

@@ -35,7 +35,7 @@ QUIET: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _without_choice_of_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes longer than the training, and no test of this file looks at it."""
+    """Leave out what takes longer than the training, and what no test of this file looks at."""
     monkeypatch.setattr("semimtl_geo.training.card_entries.choose_tiles", lambda *_: None)
 
 
@@ -68,7 +68,7 @@ def make_model(data: DomainsDataModule, system: str = "semimtl", **settings: Any
 
 
 def test_it_learns_what_the_command_learns(run: Run, tmp_path: Path) -> None:
-    """Bit for bit, with the same log and the same settings."""
+    """No bit differs, and log and settings are the same."""
     data = make_data(run.cities)
     made = fit(make_model(data), data, tmp_path, epochs=1, **QUIET)
     assert made == tmp_path / "semimtl.ckpt"
@@ -89,7 +89,7 @@ def test_it_learns_what_the_command_learns(run: Run, tmp_path: Path) -> None:
 def test_an_interrupted_run_continues(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Within its first epoch, from a checkpoint that only `checkpoint_every` asks for."""
+    """It ended in its first epoch, after a checkpoint that only `checkpoint_every` asks for."""
     data = make_data(run.cities)
     whole = fit(make_model(data), data, tmp_path / "whole", epochs=2, **QUIET)
     out = tmp_path / "again"
@@ -229,7 +229,7 @@ def torchgeo_domain(run: Run, **settings: Any) -> Domain:
 
 
 def test_a_torchgeo_domain_gives_the_batches_of_its_folder(run: Run) -> None:
-    """At the files' own resolution, where nothing is resampled."""
+    """They have the files' own resolution, so that nothing is resampled."""
     batches = []
     for domain in (Domain(["landcover"]), torchgeo_domain(run)):
         data = make_data(run.cities, domains={"city_a": domain}, gsd=None)

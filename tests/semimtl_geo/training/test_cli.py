@@ -65,7 +65,7 @@ def test_the_saved_configuration_is_the_whole_one(run: Run) -> None:
 def test_the_saved_configuration_trains_the_same_network_again(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From another folder, and bit for bit."""
+    """It does so from another folder, and no bit differs."""
     monkeypatch.chdir(tmp_path)
     config = str(run.out / "config.yaml")
     again = train(["--config", config, "--checkpoint.tiles=false", f"--out={tmp_path / 'again'}"])
@@ -211,7 +211,7 @@ def test_later_configurations_change_earlier_ones(tmp_path: Path) -> None:
 def test_nothing_is_said_that_a_user_cannot_mend(
     run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Not by the choice of tiles either."""
+    """The choice of tiles says nothing either."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         train([*run.args, "--checkpoint.tiles=true", f"--out={tmp_path}"])
@@ -221,7 +221,7 @@ def test_nothing_is_said_that_a_user_cannot_mend(
 
 
 def test_three_domains_and_three_tasks(run: Run, tmp_path: Path) -> None:
-    """Labels for both, one and none; the third task is learnt from the second's labels."""
+    """Domains have labels of both, one and none; the third task learns from the second's labels."""
     rest = [arg for arg in run.args if not arg.startswith("--config")]
     configs = [f"--config={packaged_config(f'cities/{name}.yaml')}" for name in ("base", "three")]
     made = train([*configs, *rest, f"--out={tmp_path / 'out'}"])

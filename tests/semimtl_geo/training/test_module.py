@@ -283,7 +283,7 @@ def test_jtl_is_semimtl_without_adversary(make_model: Callable[..., SemiMTL]) ->
 
 @pytest.mark.parametrize("batchnorm", ["per_domain", "alternating", "mixed"])
 def test_batchnorm_modes(make_model: Callable[..., SemiMTL], batchnorm: str) -> None:
-    """Statistics after one iteration, against the means of what the first layer saw."""
+    """Statistics after one iteration follow from the means of what the first layer saw."""
     model = make_model(system="jtl", batchnorm=batchnorm, optimisation=Optimisation(lr=0.0))
     batch = make_batch(TWO)
     batch["b"]["image"] = batch["b"]["image"] * 0.2
@@ -340,7 +340,7 @@ def test_every_term_is_logged(make_model: Callable[..., SemiMTL]) -> None:
 
 
 def test_the_confusion_of_a_discriminator(make_model: Callable[..., SemiMTL]) -> None:
-    """Counted by hand: of truth and of predictions, over the known pixels."""
+    """It is counted by hand, of truth and of predictions, over the known pixels."""
     model = make_model()
     batch = make_batch(TWO)
     answers: list[Tensor] = []
@@ -365,7 +365,7 @@ def test_the_confusion_of_a_discriminator(make_model: Callable[..., SemiMTL]) ->
 def test_an_iteration_is_one_power_iteration(
     make_model: Callable[..., SemiMTL], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often a discriminator looks (Miyato et al., ICLR 2018, algorithm 1)."""
+    """It is one however often a discriminator looks (Miyato et al., ICLR 2018, algorithm 1)."""
     monkeypatch.setattr(FreezePowerIteration, "on_train_batch_start", lambda *_args: None)
     model = make_model()
     layers = "discriminators.landcover.layers.2.parametrizations.weight"
@@ -381,7 +381,7 @@ def test_an_iteration_is_one_power_iteration(
 
 
 class Reads(TorchDispatchMode):
-    """What Python reads of tensors: on a GPU it waits for all that was begun."""
+    """Records what Python reads of tensors: on a GPU it waits for all that was begun."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -534,7 +534,7 @@ def test_scaling_by_a_power_of_two_changes_no_bit(make_model: Callable[..., Semi
 def test_a_clipped_step_is_as_long_as_the_clip(
     make_model: Callable[..., SemiMTL], clip: float
 ) -> None:
-    """Of plain gradient descent with a rate of 0.5, on gradients that are longer than the clip."""
+    """It is one of gradient descent at a rate of 0.5, on gradients longer than the clip."""
     settings = Optimisation(lr=0.5, weight_decay=0.0, clip=clip, synchronous=True)
     model = make_model(optimisation=settings)
     before = flat(model.generator)

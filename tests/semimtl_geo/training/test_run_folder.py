@@ -48,7 +48,7 @@ def state(checkpoint: Path) -> dict[str, Any]:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Weights, statistics, spectral-norm vectors, optimisers and schedules, bit for bit."""
+    """Compare weights, statistics, spectral-norm vectors, optimisers and schedules bit for bit."""
     left, right = state(one), state(other)
     for part in ("state_dict", "optimizer_states", "lr_schedulers", "semimtl_geo_seed"):
         assert_equal(left[part], right[part], part)
@@ -88,7 +88,7 @@ def test_wherever_it_is_interrupted(
     more: tuple[str, ...],
     stops: list[tuple[int, int]],
 ) -> None:
-    """It is interrupted between two epochs, and within one, after an iteration that is lost."""
+    """It ends between two epochs, and within one, where an iteration is lost."""
     epochs, steps = end
     args = [
         *run.args,
@@ -111,7 +111,7 @@ def test_wherever_it_is_interrupted(
 
 
 def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
-    """Kill -9 at a random moment, and the same command once more: the same weights, bit for bit."""
+    """After kill -9 at a random moment, the same command gives the same weights, bit for bit."""
     out = tmp_path / "killed"
     args = [
         *run.args,
@@ -143,7 +143,7 @@ def test_a_killed_process_starts_again(run: Run, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_in_a_line(run: Run, tmp_path: Path) -> None:
-    """Pressed twice."""
+    """It is pressed twice."""
     args = ["train", *run.args, "--trainer.max_epochs=500", f"--out={tmp_path / 'out'}"]
     printed, said = tmp_path / "printed", tmp_path / "said"
     process = fresh_process.start(cli.main, args, folder=tmp_path, printed=printed, said=said)
@@ -180,7 +180,7 @@ class Press(lightning.Callback):
 def test_ctrl_c_lets_an_iteration_end(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, patience: int, ended: int
 ) -> None:
-    """Unless it is pressed again after a while."""
+    """The iteration does not end if it is pressed again after a while."""
     monkeypatch.setattr(interrupts, "PATIENCE", patience)
     press = Press(times)
     with pytest.raises(KeyboardInterrupt):
@@ -203,7 +203,7 @@ def test_a_handler_of_the_caller_stays(run: Run, tmp_path: Path) -> None:
 
 
 def _kill(process: BaseProcess) -> None:
-    """It, and the processes that read for it."""
+    """Kill it, and the processes that read for it."""
     assert process.pid is not None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -286,7 +286,7 @@ def test_a_finished_run_is_trained_anew(
 def test_a_run_that_fails_at_once_leaves_the_logs_of_the_one_before(
     run: Run, tmp_path: Path
 ) -> None:
-    """As it is instantiated, as data are looked at, and in its first iteration."""
+    """It fails as it is instantiated, as data are looked at, or in its first iteration."""
     train([*run.args, f"--out={tmp_path}"])
     before = rows(tmp_path)
     (events,) = (tmp_path / "tensorboard").glob("events.*")
@@ -335,7 +335,7 @@ def test_a_log_whose_columns_grow_is_whole_at_any_moment(
 
 
 def test_random_numbers_are_those_of_the_iteration(run: Run, tmp_path: Path) -> None:
-    """Whatever else draws from the global generators, and whatever they begin with."""
+    """Whatever else draws from the global generators, or their first state, changes nothing."""
 
     class Draws(lightning.Callback):
         def on_train_batch_end(self, *args: Any) -> None:

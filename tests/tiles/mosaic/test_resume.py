@@ -49,11 +49,11 @@ OPTIONS: dict[str, Any] = {
 
 
 class StopError(Exception):
-    """What ends a run in these tests."""
+    """Ends a run in these tests."""
 
 
 def batch_dependent(images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Answers that depend on all that is in the batch, far more than those of any network."""
+    """Answer by all that is in the batch, far more than any network does."""
     whole = images.mean() / 1000
     place = torch.sin(9 * torch.linspace(0, 1, images.shape[-1]))[:, None]
     one = images[:, :1] / 255
@@ -64,7 +64,7 @@ def batch_dependent(images: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def stopping(calls: int, error: type[BaseException] = StopError) -> Callable[[torch.Tensor], Any]:
-    """`batch_dependent` that ends the run instead of answering once more."""
+    """Return `batch_dependent` that ends the run instead of answering once more."""
     left = iter(range(calls))
 
     def predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -76,7 +76,7 @@ def stopping(calls: int, error: type[BaseException] = StopError) -> Callable[[to
 
 
 def picture(path: Path, height: int = 400, width: int = 640, seed: int = 0) -> Path:
-    """Noise in which some rows have a few known pixels only, so that batches cross rows."""
+    """Write noise in which some rows have a few known pixels only, so that batches cross rows."""
     draws = np.random.default_rng(height + seed)
     values = draws.integers(1, 255, (1, height, width), dtype=np.uint8)
     values[:, height // 4 : height // 2, width // 9 :] = 0
@@ -91,7 +91,7 @@ def run(image: Path | str, out: Path, predict: Any = batch_dependent, **options:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files in a folder; a hidden one would be work that was left."""
+    """Return all files in a folder; a hidden one would be work that was left."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -112,13 +112,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, byt
 
 
 def finished_rows(out: Path) -> int:
-    """Lines of the journals of an unfinished map that say something is done."""
+    """Count the lines of the journals of an unfinished map that say something is done."""
     journals = (out / ".value.tif.work").glob("*.journal")
     return sum(journal.read_bytes().count(b"\n") - 1 for journal in journals)
 
 
 def work(image: Path, out: Path, says: Path, limit: int) -> int:
-    """Map in a process of its own; the exit code."""
+    """Map in a process of its own; returns the exit code."""
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -141,7 +141,7 @@ class Server:
         self._image, self._folder = image, folder
 
     def run(self, out: Path, kill_after: float | None = None, limit: int = 0) -> int:
-        """Exit code of a run, which is killed after so many seconds."""
+        """Run, and kill after so many seconds; returns the exit code."""
         process = fresh_process.start(
             work, self._image, out, self._folder / "says.txt", limit,
             folder=self._folder, printed=self._folder / "printed", said=self._folder / "said",
@@ -257,7 +257,7 @@ def test_finished_tiles_are_not_predicted_again(
 def test_pixels_that_are_gone_are_made_again(
     scene: tuple[Path, dict[str, bytes]], tmp_path: Path, share: float
 ) -> None:
-    """As when a disk was checked after a crash: the journal knows of more than there is."""
+    """After a crash and a check of the disk, the journal may know of more than there is."""
     image, made = scene
     with pytest.raises(StopError):
         run(image, tmp_path, stopping(30))
@@ -310,7 +310,7 @@ def test_a_map_that_the_disk_had_no_room_for_gets_no_name(
 
 
 def test_new_content_of_the_old_size_and_time_is_not_mixed_with_the_old(tmp_path: Path) -> None:
-    """In a zip archive, of which GDAL names no file, and as `cp -p` would leave a file."""
+    """It is in a zip archive, of which GDAL names no file, or as `cp -p` would leave a file."""
     picture(tmp_path / "new.tif", 300, 200, seed=1)
     image = picture(tmp_path / "image.tif", 300, 200)
     old, new = image.read_bytes(), (tmp_path / "new.tif").read_bytes()
@@ -495,7 +495,7 @@ def test_without_a_token_nothing_is_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_panels_of_kept_work_are_gone_on_with(tmp_path: Path) -> None:
-    """Whatever number of processes made them."""
+    """It does not matter how many processes made them."""
     image, out = picture(tmp_path / "image.tif"), folder(tmp_path / "out")
     run(image, folder(tmp_path / "whole"))
     with pytest.raises(StopError):

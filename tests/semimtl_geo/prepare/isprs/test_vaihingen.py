@@ -1,4 +1,4 @@
-"""On the official layout, written small."""
+"""Vaihingen is prepared from the official layout, written small."""
 
 from __future__ import annotations
 
