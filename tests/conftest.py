@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fresh_process import use_fork_server
 
 # Before torch is imported: two processes of tests share the cores, and threads that wait are busy.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# No test measures time: a machine that has other work is slow.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 CROP = 32
 

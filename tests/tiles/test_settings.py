@@ -21,7 +21,10 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(content=PLAIN)
 def test_plain_values_are_read_as_they_were_written(tmp_path: Path, content: Any) -> None:
     file = tmp_path / "plain.yaml"
