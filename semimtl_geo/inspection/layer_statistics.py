@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from tiles.errors import InputError
 from tiles.grid import MOST_PIXELS, PixelGrid
 from tiles.reading.crs import extent_in, transformer
-from tiles.reading.raster import BEYOND, Raster
+from tiles.reading.raster import UNKNOWN_MAGNITUDE, Raster
 from tiles.types import BandSelection
 
 ROWS: Final = 256
@@ -140,7 +140,7 @@ def read_file(
             starts = [starts[len(starts) * number // count] for number in range(count)]
         step = max(1, len(starts) * block * width // SAMPLE)
         pixels = known = beyond = 0
-        tagged = raster.nodata is not None and not abs(raster.nodata) < BEYOND
+        tagged = raster.nodata is not None and not abs(raster.nodata) < UNKNOWN_MAGNITUDE
         low, high = np.inf, -np.inf
         sample = []
         for top in starts:
@@ -148,7 +148,7 @@ def read_file(
             found = values[:, mask].astype(np.float32)
             pixels, known = pixels + mask.size, known + found.shape[1]
             if raster.dtype.kind == "f" and not tagged:
-                beyond += int((np.abs(values) >= BEYOND).any(axis=0).sum())
+                beyond += int((np.abs(values) >= UNKNOWN_MAGNITUDE).any(axis=0).sum())
             if found.size:
                 low, high = min(low, float(found.min())), max(high, float(found.max()))
                 sample.append(found[:, ::step].T)

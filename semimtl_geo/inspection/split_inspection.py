@@ -24,7 +24,7 @@ from tiles.types import BandSelection, ProgressCallback
 TRAINING_ROWS: Final = 1024
 """Rows of each file that are read before training."""
 
-DARK: Final = 4096
+TWELVE_BITS: Final = 4096
 """Sensors of 12 bits have values below this, also in files of 16 bits."""
 
 LISTED: Final = 5
@@ -225,7 +225,7 @@ def _image_remarks(layer: LayerStatistics, folder: Path) -> Iterator[Remark]:
         if file.dtype.kind == "f" and not LOWEST_COLOUR <= file.low <= top <= HIGHEST_COLOUR:
             fault = f"holds floats from {file.low:.3g} to {file.high:.3g}, which are read as 0 to 1"
             yield Remark(file.path, Finding(fault, "divide them, or convert them to integers"))
-        elif file.dtype == np.uint16 and file.high < DARK:
+        elif file.dtype == np.uint16 and file.high < TWELVE_BITS:
             fault = f"holds values up to {file.high:.0f} of 65535, and is read as very dark"
             remedy = "stretch it to the whole range, with gdal_translate -scale for example"
             yield Remark(file.path, Finding(fault, remedy, severe=False))

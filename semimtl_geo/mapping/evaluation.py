@@ -25,7 +25,7 @@ from semimtl_geo.tasks import Task
 from tiles.datasets.rasters import raster_files
 from tiles.errors import InputError, MissingFileError, input_errors
 from tiles.grid import PixelGrid
-from tiles.reading.raster import BEYOND, Raster
+from tiles.reading.raster import UNKNOWN_MAGNITUDE, Raster
 from tiles.reading.vrt import warped_vrt
 from tiles.types import UNKNOWN_CLASS, BandSelection, ProgressCallback
 
@@ -145,7 +145,7 @@ def _refuse_faults(truth: Path, task: Task) -> None:
         shape = min(SAMPLED, source.height), min(SAMPLED, source.width)
         values = source.read(1, out_shape=shape).astype(np.float32)
         known = source.dataset_mask(out_shape=shape) > 0
-    sample = values[known & (np.abs(values) < BEYOND)]
+    sample = values[known & (np.abs(values) < UNKNOWN_MAGNITUDE)]
     if sample.size:
         for finding in task.label_findings(sample, float(sample.min())):
             if finding.severe:
@@ -243,5 +243,5 @@ def on_grid(labels: rasterio.DatasetReader, grid: PixelGrid | rasterio.DatasetRe
 def read_pixels(source: rasterio.DatasetReader, window: Window, task: Task) -> NDArray[np.generic]:
     """Read a window of a map or of labels as in a batch: 255 or NaN where a pixel is unknown."""
     data = source.read(1, window=window)
-    known = (source.dataset_mask(window=window) > 0) & (np.abs(data) < BEYOND)
+    known = (source.dataset_mask(window=window) > 0) & (np.abs(data) < UNKNOWN_MAGNITUDE)
     return task.mask_unknown(data, known)

@@ -24,7 +24,7 @@ from semimtl_geo.mapping.predictor import Predictor, map_layers
 from semimtl_geo.mapping.settings import MapSettings, Tiling
 from semimtl_geo.mapping.trained_network import TrainedNetwork
 from tiles.grid import BLOCK, PixelGrid
-from tiles.maps.layers import ClassMap, Layer, ProbabilityMap, bands
+from tiles.maps.layers import ClassMap, Layer, ProbabilityMap, band_count
 from tiles.mosaic.arrays import ArraySource, map_window, read_window
 from tiles.mosaic.tiling import TilingPlan, fit_tile
 from tiles.types import Span
@@ -149,7 +149,9 @@ def _delayed_chunk(
         # dask does not annotate this function.
         layer.name: da.from_delayed(  # type: ignore[no-untyped-call]
             maps[layer.name],
-            (bands(layer), height, width) if isinstance(layer, ProbabilityMap) else (height, width),
+            (band_count(layer), height, width)
+            if isinstance(layer, ProbabilityMap)
+            else (height, width),
             _dtype(layer),
         )
         for layer in layers

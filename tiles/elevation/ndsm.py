@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 
 from tiles.elevation.ground import Ground, GroundFilter
+from tiles.elevation.height_reference import HeightReferenceCheck
 from tiles.elevation.holes import FilledElevation
 from tiles.elevation.model import Elevation
 from tiles.elevation.terrain import Terrain
@@ -27,9 +28,6 @@ from tiles.settings import check_range
 from tiles.types import Float64Array, ProgressCallback, Span
 
 HEIGHT = ValueMap("height", unit="m", description="height above ground", high=30.0)
-# If half of the surface is this far (in metres) below its terrain, it is not below ground: the
-# two models are of different height references.
-BELOW = 2.0
 # If hardly any of the surface is this near to its terrain, they may be of different references,
 # such as heights above the ellipsoid and above the geoid: or all is forest.
 NEAR_GROUND, LEAST_GROUND = 5.0, 0.02
@@ -121,18 +119,18 @@ def heights_above_ground(
 
         writer = stack.enter_context(MapWriter(file, HEIGHT, surface.grid, tags))
         panel_file = stack.enter_context(writer.work_folder.panel_file(0))
-        known = deep = low = 0
+        reference, low = HeightReferenceCheck(), 0
         for rows, columns in windows:
             ground_heights, tolerance = below(rows, columns)
             heights = surface.heights(rows, columns) - ground_heights
             found = ~np.isnan(heights)
-            known, deep = known + int(found.sum()), deep + int((heights < -BELOW).sum())
+            reference.add(heights)
             low += int((heights < NEAR_GROUND).sum())
             heights[heights <= tolerance] = 0.0
             heights[~found] = HEIGHT.nodata
             panel_file.write(heights.astype(np.float32), rows[0], columns[0])
             step()
-        _check_sense(surface, dtm, known, deep, low)
+        _check_result(surface, dtm, reference, low)
         return writer.finish()
 
 
@@ -156,20 +154,24 @@ def _steps(total: int, progress: ProgressCallback | None) -> Callable[[], None]:
     return step
 
 
-def _check_sense(
-    surface: Elevation, dtm: str | PathLike[str] | None, known: int, deep: int, low: int
+def _check_result(
+    surface: Elevation,
+    dtm: str | PathLike[str] | None,
+    reference: HeightReferenceCheck,
+    low: int,
 ) -> None:
-    """Check that there is a result, and that it can be one."""
+    """Check that there is a result, and that the models have one height reference."""
+    known = reference.known
     if known == 0 and dtm is None:
         raise InputError(surface.name, "has no known pixel", "check its nodata value or mask")
     if known == 0:
         raise InputError(
             str(dtm), f"has no known pixel in common with {surface.name}", "check both"
         )
-    if dtm is not None and 2 * deep > known:
-        fault = f"lies {BELOW:g} m or more above {surface.name} in {deep / known:.0%} of its pixels"
-        raise InputError(str(dtm), fault, "bring both to one height reference and to metres")
-    if dtm is not None and low < LEAST_GROUND * known:
+    if dtm is None:
+        return
+    reference.refuse(surface.name, str(dtm))
+    if low < LEAST_GROUND * known:
         said = f"lies {NEAR_GROUND:g} m or more below {surface.name} in {1 - low / known:.0%}"
         remedy = "unless all is forest, bring both to one height reference"
         warnings.warn(f"{dtm}: {said} of its pixels; {remedy}", stacklevel=3)

@@ -17,7 +17,7 @@ from tiles.types import Float64Array, Span
 # Interval in pixels at which positions are transformed; between them they are interpolated.
 LATTICE = 32
 # Largest number of terrain pixels that are read at a time.
-MOST = 1 << 23
+MOST_TERRAIN_PIXELS = 1 << 23
 
 
 class Terrain:
@@ -113,7 +113,7 @@ class Terrain:
         if wanted is None:
             return np.full((len(y), len(x)), np.nan)
         (top, bottom), (left, right) = wanted
-        if (bottom - top) * (right - left) > MOST and len(y) * len(x) > 1:
+        if (bottom - top) * (right - left) > MOST_TERRAIN_PIXELS and len(y) * len(x) > 1:
             return self._halves(rows, columns)
         terrain = self._dtm.heights(*wanted)
         made = bilinear(terrain, row - top, column - left)

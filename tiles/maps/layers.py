@@ -231,7 +231,7 @@ Layer = ClassMap | ValueMap | PercentMap | ProbabilityMap
 """Any kind of map."""
 
 
-def bands(layer: Layer) -> int:
+def band_count(layer: Layer) -> int:
     """Return the number of bands of a map."""
     return len(layer.descriptions)
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from tiles.files import locked, write_errors
 from tiles.maps.panel_store import PanelProgress
-from tiles.maps.virtual_raster import write_raw_vrt
+from tiles.maps.panel_vrt import write_raw_vrt
 from tiles.settings import changed_settings, to_json
 
 # Seconds to wait for the lock of a panel file: a process that was killed may take a moment to die.

@@ -13,7 +13,7 @@ import numpy as np
 from tiles.errors import InputError
 from tiles.files import locked
 from tiles.maps.panel_file import REMEDY, PanelFile, disk_errors, has_settings, read_settings
-from tiles.maps.virtual_raster import write_column_vrt
+from tiles.maps.panel_vrt import write_column_vrt
 from tiles.settings import changed_settings
 from tiles.types import Span
 

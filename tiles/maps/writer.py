@@ -17,7 +17,7 @@ from tiles.errors import InputError
 from tiles.files import check_writable
 from tiles.grid import PixelGrid
 from tiles.maps.cog import CloudOptimizedGeoTiff
-from tiles.maps.layers import Layer, bands
+from tiles.maps.layers import Layer, band_count
 from tiles.maps.map_format import MapFormat
 from tiles.maps.work_folder import WorkFolder
 from tiles.types import RasterName, Span
@@ -78,7 +78,7 @@ class MapWriter:
             if sidecar.is_dir():
                 raise InputError(sidecar, "is a folder", "choose another name for the map")
         shape = grid.height, grid.width
-        self.work_folder = WorkFolder(path, shape, layer.dtype, panels, settings, bands(layer))
+        self.work_folder = WorkFolder(path, shape, layer.dtype, panels, settings, band_count(layer))
         self._file, self._published = self.work_folder.finished / path.name, False
 
     def convert(self) -> None:

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tiles.grid import PixelGrid
-from tiles.maps.layers import Layer, ProbabilityMap, bands
+from tiles.maps.layers import Layer, ProbabilityMap, band_count
 from tiles.maps.panel_store import PanelProgress
 from tiles.mosaic.batches import PixelSource
+from tiles.mosaic.blend_weights import DEFAULT_BLEND, find_blend_weights
 from tiles.mosaic.networks import Network
 from tiles.mosaic.panels import MosaicJob, WorkerContext, map_panel
 from tiles.mosaic.tiling import TilingPlan
-from tiles.mosaic.windows import DEFAULT_BLEND, find_window
 from tiles.reading.array_raster import known_values
 from tiles.reading.raster import grid_at_gsd
 from tiles.types import BoolArray, Span
@@ -122,7 +122,7 @@ def map_window(
     """
     height, width = plan.map_grid.height, plan.map_grid.width
     maps: dict[str, npt.NDArray[Any]] = {
-        layer.name: np.empty((height, bands(layer) * width), layer.dtype) for layer in layers
+        layer.name: np.empty((height, band_count(layer) * width), layer.dtype) for layer in layers
     }
     job = MosaicJob(
         rasters=(),
@@ -133,14 +133,14 @@ def map_window(
         panel_files=[{name: _ArrayPanel(pixels) for name, pixels in maps.items()}],
         batch_size=-(-plan.tile_count // -(-plan.tile_count // batch_size)),
         fill=np.asarray(fill, np.float32),
-        window_weights=find_window(DEFAULT_BLEND, plan.tile),
+        blend_weights=find_blend_weights(DEFAULT_BLEND, plan.tile),
         run_file=Path(),
     )
     with ThreadPoolExecutor(1) as reader:
         map_panel(job, 0, WorkerContext(source, reader), network)
     for layer in layers:
         if isinstance(layer, ProbabilityMap):
-            rows = maps[layer.name].reshape(height, bands(layer), width)
+            rows = maps[layer.name].reshape(height, band_count(layer), width)
             maps[layer.name] = rows.transpose(1, 0, 2)
     return maps
 

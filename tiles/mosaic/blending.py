@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tiles.maps.layers import Layer, ProbabilityMap, bands, encode
+from tiles.maps.layers import Layer, ProbabilityMap, band_count, encode
 from tiles.maps.panel_store import PanelProgress, PanelStore
 from tiles.mosaic.batches import RowBlock
+from tiles.mosaic.blend_weights import BlendWeights, axis_weights
 from tiles.mosaic.tiling import Panel, TilingPlan
-from tiles.mosaic.windows import WindowWeights, axis_weights
 from tiles.reading.resampling import resample
 from tiles.types import BoolArray, Span
 
@@ -71,7 +71,7 @@ class RollingBlend:
         progress: PanelProgress,
         layers: Sequence[Layer],
         panel_files: Mapping[str, PanelStore],
-        window: WindowWeights,
+        window: BlendWeights,
     ) -> None:
         self.progress = progress
         self._plan, self._panel, self._layers, self._panel_files = plan, panel, layers, panel_files
@@ -86,7 +86,7 @@ class RollingBlend:
             layer.name: torch.zeros(layer.channels, *size) for layer in layers if layer.channels
         }
         self._blocks: dict[str, npt.NDArray[Any]] = {
-            layer.name: np.empty((plan.block, bands(layer) * self._width), layer.dtype)
+            layer.name: np.empty((plan.block, band_count(layer) * self._width), layer.dtype)
             for layer in layers
         }
         self._known, self._network_known = KnownRows(), KnownRows()
@@ -180,7 +180,7 @@ class RollingBlend:
                     values[name] = self._on_target(self._sums[name], start, stop)
                 pixels = torch.from_numpy(target[rows])
                 if isinstance(layer, ProbabilityMap):
-                    pixels = pixels.view(stop - start, bands(layer), self._width)
+                    pixels = pixels.view(stop - start, band_count(layer), self._width)
                 encode(layer, values[name], unknown, pixels)
         if stop == min(first + self._plan.block, self._end):
             for layer in self._layers:

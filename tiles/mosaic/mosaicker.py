@@ -23,11 +23,11 @@ from tiles.maps.threads import run_interruptibly
 from tiles.maps.work_folder import NETWORK, PANEL_WIDTH, unfinished_panel_width
 from tiles.maps.writer import DEFAULT_FORMAT, MapWriter
 from tiles.mosaic.arguments import check_files, check_layers, fill_values, independent_of_folder
+from tiles.mosaic.blend_weights import DEFAULT_BLEND, Blend, find_blend_weights
 from tiles.mosaic.executors import run_cluster, run_here, run_processes
 from tiles.mosaic.networks import Network, TileNetwork
 from tiles.mosaic.panels import MosaicJob, WorkerContext
 from tiles.mosaic.tiling import PANEL_COLUMNS, TilingPlan, fit_tile
-from tiles.mosaic.windows import DEFAULT_BLEND, Blend, find_window
 from tiles.reading.addresses import resolve_addresses
 from tiles.reading.area import read_area
 from tiles.reading.array_raster import RasterImage, as_rasters
@@ -92,7 +92,7 @@ def mosaic(
         overlap: Least number of pixels that neighbouring tiles share; by default half of a tile,
             or of the smallest of a range.
         blend: Weights of a tile's pixels where tiles overlap: a key of
-            :data:`tiles.mosaic.windows.BLENDS`, or a function from `tile` to positive weights
+            :data:`tiles.mosaic.blend_weights.BLENDS`, or a function from `tile` to positive weights
             [tile].
         batch_size: Largest number of tiles per batch (B).
         bands: Numbers, from 1, or names of the bands to read (C of them); all but alpha by default.
@@ -153,7 +153,7 @@ def mosaic(
         wanted = None if area is None else read_area(area, target)
         window = None if wanted is None else wanted.window
         edge = fit_tile(network_grid, tile, overlap)
-        window_weights = find_window(blend, edge)
+        blend_weights = find_blend_weights(blend, edge)
         filling = fill_values(fill, len(source.bands))
         settings = {
             "sources": source.file_stats(),
@@ -162,7 +162,7 @@ def mosaic(
             "window": window,
             "tile": edge,
             "overlap": overlap,
-            "blend": window_weights.tolist(),
+            "blend": blend_weights.tolist(),
             "block": BLOCK,
             "batch_size": batch_size,
             "bands": source.bands,
@@ -212,7 +212,7 @@ def mosaic(
             # As few batches as possible, all of nearly the same size.
             batch_size=-(-plan.tile_count // -(-plan.tile_count // batch_size)),
             fill=filling,
-            window_weights=window_weights,
+            blend_weights=blend_weights,
             run_file=next(iter(writers.values())).work_folder.path / "run",
             area=wanted,
             network_area=(

@@ -15,10 +15,10 @@ import torch
 from tiles.maps.layers import Layer
 from tiles.maps.panel_store import PanelProgress, PanelStore, resume
 from tiles.mosaic.batches import Batch, PixelSource, RowBlock, TileBatches, prefetch
+from tiles.mosaic.blend_weights import BlendWeights
 from tiles.mosaic.blending import RollingBlend
 from tiles.mosaic.networks import Network, PendingScores
 from tiles.mosaic.tiling import TilingPlan
-from tiles.mosaic.windows import WindowWeights
 from tiles.reading.area import Area
 from tiles.reading.raster import GDAL_CACHE
 from tiles.reading.source import Source
@@ -51,7 +51,7 @@ class MosaicJob:
         panel_files: Files of the finished rows by layer name, for each panel.
         batch_size: Tiles per batch.
         fill: float32 [C], values of unknown pixels for the network.
-        window_weights: float64 [tile], weights by which tiles are blended.
+        blend_weights: float64 [tile], weights by which tiles are blended.
         run_file: File in which a run on a cluster shows that it still goes on.
         area: Part of the target grid that the map has; all if None.
         network_area: Part of the network's grid from which that is made.
@@ -67,7 +67,7 @@ class MosaicJob:
     panel_files: Sequence[dict[str, PanelStore]]
     batch_size: int
     fill: Float32Array
-    window_weights: WindowWeights
+    blend_weights: BlendWeights
     run_file: Path
     area: Area | None = None
     network_area: Area | None = None
@@ -127,7 +127,7 @@ def map_panel(
         start = history[-1] if history else first
         if start.row == bottom:
             return start.predicted
-        blend = RollingBlend(plan, panel, start, job.layers, files, job.window_weights)
+        blend = RollingBlend(plan, panel, start, job.layers, files, job.blend_weights)
         batches = TileBatches(
             context.source,
             plan,

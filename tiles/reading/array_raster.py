@@ -14,7 +14,7 @@ from tiles.errors import InputError
 from tiles.files import Closeable
 from tiles.grid import PixelGrid
 from tiles.reading.band_names import band_numbers
-from tiles.reading.raster import BEYOND, FileStats
+from tiles.reading.raster import UNKNOWN_MAGNITUDE, FileStats
 from tiles.types import BandSelection, BoolArray, RasterName, Span
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def known_values(values: Any, nodata: float | None) -> BoolArray:
     """
     known: BoolArray = np.ones(values.shape[1:], bool)
     if values.dtype.kind == "f":
-        known = (np.abs(values) < BEYOND).all(axis=0)  # also false for NaN
+        known = (np.abs(values) < UNKNOWN_MAGNITUDE).all(axis=0)  # also false for NaN
         if nodata is not None:
             known &= (values != nodata).all(axis=0)
     elif nodata is not None:

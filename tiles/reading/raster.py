@@ -32,9 +32,9 @@ HIGHEST_COLOUR: Final = 1.5
 LONGEST_SIDE: Final = 2**25
 """Largest number of rows or columns of a raster: 5 cm pixels over 1700 km."""
 
-BEYOND: Final = 1e30
-"""Values of floats from this on, in either direction, are unknown: files often have -3.4e38 or
-infinity where nothing was measured, without a nodata value that says so."""
+UNKNOWN_MAGNITUDE: Final = 1e30
+"""Floats of this magnitude or more, infinity included, are unknown: files often have -3.4e38 where
+nothing was measured, without declaring it."""
 
 FileStats = tuple[str, int, int]
 """Path, bytes and modification time (ns) of a file."""
@@ -257,7 +257,7 @@ class Raster(Closeable):
             fault = f"cannot be read in rows {top} to {bottom - 1} ({error.__cause__ or error})"
             raise InputError(self.name, fault, "check that the file is complete") from error
         if self.dtype.kind == "f":
-            known = known & (np.abs(values) < BEYOND).all(axis=0)  # also false for NaN
+            known = known & (np.abs(values) < UNKNOWN_MAGNITUDE).all(axis=0)  # also false for NaN
         if self._undeclared is not None:
             known = known & (values != self._undeclared).all(axis=0)
         return values, known

@@ -11,8 +11,8 @@ import numpy as np
 
 from semimtl_geo.prepare.own.schema import ElevationFiles, HeightSettings
 from tiles.elevation import FilledElevation
+from tiles.elevation.height_reference import HeightReferenceCheck
 from tiles.elevation.model import METRES, Elevation, band_units
-from tiles.elevation.ndsm import BELOW
 from tiles.elevation.terrain import Terrain
 from tiles.errors import InputError
 from tiles.files import Closeable
@@ -106,7 +106,7 @@ class HeightDifference(Closeable):
             self._files = stack.pop_all()
         self._terrain_name = ground.name
         self.name, self.grid = self._surface.name, self._surface.grid
-        self._known = self._deep = 0
+        self._check = HeightReferenceCheck()
 
     def read_heights(self, rows: Span, columns: Span) -> tuple[Any, BoolArray]:
         """Read a window.
@@ -118,9 +118,8 @@ class HeightDifference(Closeable):
             InputError: If a height of a model is impossible.
         """
         heights = self._surface.heights(rows, columns) - self._terrain.heights(rows, columns)
+        self._check.add(heights)
         known = ~np.isnan(heights)
-        self._known += int(known.sum())
-        self._deep += int((heights < -BELOW).sum())
         return np.where(known, np.maximum(heights, 0), 0)[None], known
 
     def check_order(self) -> None:
@@ -129,11 +128,7 @@ class HeightDifference(Closeable):
         Raises:
             InputError: If it does: the models have other height references or units.
         """
-        if 2 * self._deep > self._known:
-            share = self._deep / self._known
-            fault = f"lies {BELOW:g} m or more above {self.name} in {share:.0%} of its pixels"
-            remedy = "bring both to one height reference and to metres"
-            raise InputError(self._terrain_name, fault, remedy)
+        self._check.refuse(self.name, self._terrain_name)
 
     def close(self) -> None:
         """Close the files."""

@@ -219,7 +219,7 @@ def test_a_very_fine_terrain_is_read_in_pieces(
     dtm = save(tmp_path / "dtm.tif", values, town.gsd)
     dsm = save(tmp_path / "dsm.tif", town.dsm[::5, ::5], 5 * town.gsd)
     whole = load(heights_above_ground(dsm, tmp_path / "a.tif", dtm=dtm))
-    monkeypatch.setattr("tiles.elevation.terrain.MOST", 1000)
+    monkeypatch.setattr("tiles.elevation.terrain.MOST_TERRAIN_PIXELS", 1000)
     assert np.array_equal(load(heights_above_ground(dsm, tmp_path / "b.tif", dtm=dtm)), whole)
 
 

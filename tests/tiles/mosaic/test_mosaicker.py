@@ -26,8 +26,8 @@ import tiles.mosaic.blending
 from tiles.errors import InputError, InvalidValueError
 from tiles.grid import tile_starts
 from tiles.maps.layers import ClassMap, PercentMap, ProbabilityMap, ValueMap
+from tiles.mosaic.blend_weights import cosine_weights
 from tiles.mosaic.mosaicker import mosaic
-from tiles.mosaic.windows import cosine_window
 from tiles.reading.virtual_raster import stack_bands
 
 WHERE = Affine(0.05, 0, 389_999.95, 0, -0.05, 5_800_000.05)
@@ -236,7 +236,7 @@ def naive(values: np.ndarray, tile: int, overlap: int) -> tuple[np.ndarray, np.n
     image = np.pad(values.astype(np.float32), pad, mode="reflect")
     total = np.zeros((4, *image.shape[1:]))
     weights = np.zeros(image.shape[1:])
-    weight = cosine_window(tile)[:, None] * cosine_window(tile)
+    weight = cosine_weights(tile)[:, None] * cosine_weights(tile)
     for y in tile_starts(height, tile, overlap):
         for x in tile_starts(width, tile, overlap):
             window = (slice(y, y + tile), slice(x, x + tile))

@@ -1,4 +1,4 @@
-"""Windows: weights by which overlapping tiles are blended."""
+"""Weights by which overlapping tiles are blended."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tiles.types import Float32Array
 LARGEST_TILE: Final = 2**14
 """Bound of the edge of a tile: three bands of it take 3 GB."""
 
-WindowWeights = npt.NDArray[np.float64]
+BlendWeights = npt.NDArray[np.float64]
 """Weights of the pixels along one axis of a tile, float64 [tile], all positive."""
 
 Blend = str | Callable[[int], Sequence[float] | npt.NDArray[np.floating]]
-"""Name of a window in :data:`BLENDS`, or a function from the edge of a tile to its weights."""
+"""Name of weights in :data:`BLENDS`, or a function from the edge of a tile to its weights."""
 
 DEFAULT_BLEND: Final = "cosine"
 
 
-def cosine_window(tile: int) -> WindowWeights:
+def cosine_weights(tile: int) -> BlendWeights:
     """Return a Hann window (squared sine) over one tile, nowhere zero.
 
     Args:
@@ -32,42 +32,42 @@ def cosine_window(tile: int) -> WindowWeights:
     Returns:
         float64 [tile], symmetric; at 50 % overlap the weights of neighbours sum to 1.
     """
-    weight: WindowWeights = np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2
+    weight: BlendWeights = np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2
     return weight
 
 
-def linear_window(tile: int) -> WindowWeights:
+def linear_weights(tile: int) -> BlendWeights:
     """Return a triangle over one tile: weights fall linearly from the centre to the edge."""
     rising = np.arange(tile) + 0.5
-    weight: WindowWeights = np.minimum(rising, rising[::-1])
+    weight: BlendWeights = np.minimum(rising, rising[::-1])
     return weight
 
 
-def uniform_window(tile: int) -> WindowWeights:
+def uniform_weights(tile: int) -> BlendWeights:
     """Return equal weights: tiles that overlap are averaged."""
     return np.ones(tile)
 
 
-BLENDS: Final[dict[str, Callable[[int], WindowWeights]]] = {
-    "cosine": cosine_window,
-    "linear": linear_window,
-    "uniform": uniform_window,
+BLENDS: Final[dict[str, Callable[[int], BlendWeights]]] = {
+    "cosine": cosine_weights,
+    "linear": linear_weights,
+    "uniform": uniform_weights,
 }
-"""Windows by the names that the argument `blend` of the mosaicker takes."""
+"""Weights by the names that the argument `blend` of the mosaicker takes."""
 
 
-def find_window(blend: Blend, tile: int) -> WindowWeights:
-    """Return the window of a tile.
+def find_blend_weights(blend: Blend, tile: int) -> BlendWeights:
+    """Return the weights of a tile.
 
     Args:
-        blend: Name of a window, or a function.
+        blend: Name of weights, or a function.
         tile: Edge of the tile in pixels.
 
     Returns:
         float64 [tile].
 
     Raises:
-        InvalidValueError: If the tile is too large, no window has the name, or a weight is not
+        InvalidValueError: If the tile is too large, no weights have the name, or a weight is not
             positive.
     """
     if tile > LARGEST_TILE:
@@ -85,19 +85,19 @@ def find_window(blend: Blend, tile: int) -> WindowWeights:
     return weights
 
 
-def axis_weights(starts: Sequence[int], window: WindowWeights, length: int) -> Float32Array:
+def axis_weights(starts: Sequence[int], weights: BlendWeights, length: int) -> Float32Array:
     """Return the weights of all tiles along one axis, which sum to 1 in every pixel.
 
     Args:
         starts: First pixels of the tiles, which cover the axis.
-        window: float64 [tile], weights before normalisation.
+        weights: float64 [tile], before normalisation.
         length: Pixels along the axis; the last tile may extend beyond it.
 
     Returns:
         float32 [len(starts), tile]; exactly 1 where a pixel lies in one tile only.
     """
-    tile = len(window)
+    tile = len(weights)
     total = np.zeros(max(length, max(starts) + tile))
     for start in starts:
-        total[start : start + tile] += window
-    return np.stack([window / total[start : start + tile] for start in starts]).astype(np.float32)
+        total[start : start + tile] += weights
+    return np.stack([weights / total[start : start + tile] for start in starts]).astype(np.float32)
