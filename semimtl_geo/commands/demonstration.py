@@ -92,7 +92,7 @@ def _make(out: Path, iterations: int | None, seed: int, started: float) -> None:
     # The longest first, so that both processes end together.
     outcomes = run_all(runs[::-1], comparison, PARALLEL_RUNS)[::-1]
     rows, tasks = make_table(outcomes), predicted_tasks(outcomes)
-    panels = [
+    scenes = [
         p
         for p in example_scenes(comparison, rows, tasks)
         if p.image == comparison.shown(p.domain)[0]
@@ -112,7 +112,7 @@ def _make(out: Path, iterations: int | None, seed: int, started: float) -> None:
         curves={
             outcome.run.title: outcome.checkpoint.with_name("metrics.csv") for outcome in outcomes
         },
-        panels=panels,
+        scenes=scenes,
         tasks=tasks,
         findings=found,
         facts=collect_facts(
@@ -122,10 +122,10 @@ def _make(out: Path, iterations: int | None, seed: int, started: float) -> None:
                 "From start to report": f"{time.monotonic() - started:.0f} s",
             },
         ),
-        opening=[method_section(panels, tasks)],
+        opening=[method_section(scenes, tasks)],
         closing=[samples.section, ("Open the maps in QGIS", "", QGIS)],
     )
-    panel_figure(panels, tasks, out / "panels.png")
+    panel_figure(scenes, tasks, out / "panels.png")
     _gather(comparison, method, out / "maps")
     print(to_markdown(rows))
     for finding in found:

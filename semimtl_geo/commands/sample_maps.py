@@ -50,7 +50,7 @@ def map_samples(out: Path) -> SampleMaps:
         out.mkdir(parents=True)
     mapper = Mapper.load(MODEL)
     tasks, scenes = mapper.card.tasks, sample_scenes()
-    rows, panels = [], []
+    rows, shown = [], []
     with show_progress("map real orthophotos", "scenes") as progress:
         for done, scene in enumerate(scenes, start=1):
             with write_errors(out / scene.image.name):
@@ -58,7 +58,7 @@ def map_samples(out: Path) -> SampleMaps:
             place = scene.town.capitalize()
             rows.append(make_row(place, MODEL, evaluate(mapper, scene.folder, out)))
             maps = {task.name: out / f"{scene.image.stem}_{task.name}.tif" for task in tasks}
-            panels.append(ExampleScene(place, scene.image, scene.labels, {MODEL: maps}, hidden=()))
+            shown.append(ExampleScene(place, scene.image, scene.labels, {MODEL: maps}, hidden=()))
             progress(done, len(scenes))
     lines = [f"{scene.town.capitalize()}: {scene.attribution}." for scene in scenes]
     description = mapper.card.description
@@ -72,4 +72,4 @@ def map_samples(out: Path) -> SampleMaps:
     )
     if description is not None:
         text += f"</p><p><strong>Limits of the model.</strong> {escape(description.limits)}"
-    return SampleMaps(rows, scene_section(HEADING, text, rows, panels, tasks), lines)
+    return SampleMaps(rows, scene_section(HEADING, text, rows, shown, tasks), lines)

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from semimtl_geo.report.drawing import inline_svg, new_figure, page_color
-from semimtl_geo.report.thumbnails import humanize
+from semimtl_geo.report.example_scene import humanize
 from semimtl_geo.tasks import Task
 
 MOST_POINTS: Final = 400

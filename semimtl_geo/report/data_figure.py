@@ -10,7 +10,8 @@ import numpy as np
 
 from semimtl_geo.inspection import LayerStatistics, SplitInspection
 from semimtl_geo.report.drawing import INK, new_figure, show_classes, show_image, show_ramp
-from semimtl_geo.report.thumbnails import humanize, image_thumbnail, map_thumbnail
+from semimtl_geo.report.example_scene import humanize
+from semimtl_geo.report.thumbnails import image_thumbnail, map_thumbnail
 from semimtl_geo.tasks import Task, tasks_by_label
 from tiles.files import atomic_write, write_errors
 

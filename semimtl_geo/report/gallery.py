@@ -7,59 +7,49 @@ from html import escape
 from typing import Final
 
 from semimtl_geo.compare import Row
+from semimtl_geo.report.example_scene import EDGE, HIDDEN, ExampleScene, humanize, methods
 from semimtl_geo.report.scores import score_tables, swatch
-from semimtl_geo.report.thumbnails import (
-    HIDDEN,
-    ExampleScene,
-    data_uri,
-    humanize,
-    image_thumbnail,
-    map_thumbnail,
-    methods,
-    ramp_maxima,
-)
+from semimtl_geo.report.thumbnails import data_uri, image_thumbnail, map_thumbnail, ramp_maxima
 from semimtl_geo.tasks import Task
 
 Section = tuple[str, str, str]
 """Heading, text and body of a section of the page, in HTML."""
 
-EDGE: Final = 420
-"""The longer edge of a figure on the page, in pixels."""
 MOST_FIGURES: Final = 80
 """With more figures than this each is made smaller, so that the page stays below some 8 MB."""
 WIDEST: Final = 7
 """Figures side by side on the page."""
 
 
-def scene_gallery(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
+def scene_gallery(scenes: Sequence[ExampleScene], tasks: Sequence[Task]) -> str:
     """Return every scene as one row of images per task, in HTML.
 
     Args:
-        panels: The scenes.
+        scenes: The scenes.
         tasks: The mapped tasks.
     """
-    count = sum(1 + len(p.truth) + sum(map(len, p.maps.values())) for p in panels)
+    count = sum(1 + len(p.truth) + sum(map(len, p.maps.values())) for p in scenes)
     edge = round(EDGE * min(1.0, (MOST_FIGURES / count) ** 0.5))
-    high = ramp_maxima(panels, tasks)
-    columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
+    high = ramp_maxima(scenes, tasks)
+    columns = 2 + max((len(methods(scenes, task)) for task in tasks), default=0)
     columns = min(columns, WIDEST)
     parts = []
-    for panel in panels:
-        where = escape(humanize(panel.domain))
+    for scene in scenes:
+        where = escape(humanize(scene.domain))
         parts.append(
             f'<article class="panel card"><h3>{where}'
-            f'<span class="file">{escape(panel.image.stem)}</span></h3>'
+            f'<span class="file">{escape(scene.image.stem)}</span></h3>'
         )
         for number, task in enumerate(tasks):
-            unseen = task.name in panel.hidden
+            unseen = task.name in scene.hidden
             first = (
-                _figure(data_uri(image_thumbnail(panel.image, edge)), "image", f"{where}, image")
+                _figure(data_uri(image_thumbnail(scene.image, edge)), "image", f"{where}, image")
                 if number == 0
                 else _key(tasks, high)
             )
-            files = {"truth": panel.truth[task.name]} if task.name in panel.truth else {}
+            files = {"truth": scene.truth[task.name]} if task.name in scene.truth else {}
             files |= {
-                name: maps[task.name] for name, maps in panel.maps.items() if task.name in maps
+                name: maps[task.name] for name, maps in scene.maps.items() if task.name in maps
             }
             name = humanize(task.name)
             caption = f"{name[:1].upper()}{name[1:]}"
@@ -86,7 +76,7 @@ def scene_section(
     heading: str,
     text: str,
     rows: Sequence[Row],
-    panels: Sequence[ExampleScene],
+    scenes: Sequence[ExampleScene],
     tasks: Sequence[Task],
 ) -> Section:
     """Return a section with the maps of some scenes and their scores.
@@ -95,7 +85,7 @@ def scene_section(
         heading: Heading of the section, in HTML.
         text: Text below it, in HTML.
         rows: The scores.
-        panels: The scenes.
+        scenes: The scenes.
         tasks: The mapped tasks.
 
     Example:
@@ -106,9 +96,9 @@ def scene_section(
         >>> body.count("<img")
         2
     """
-    hidden = {panel.domain: frozenset(panel.hidden) for panel in panels}
+    hidden = {scene.domain: frozenset(scene.hidden) for scene in scenes}
     tables = f"<h3>Scores</h3>{score_tables(rows, tasks, hidden)}" if rows else ""
-    return heading, text, scene_gallery(panels, tasks) + tables
+    return heading, text, scene_gallery(scenes, tasks) + tables
 
 
 def _figure(uri: str, label: str, alt: str) -> str:

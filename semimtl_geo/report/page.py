@@ -10,9 +10,9 @@ from string import Template
 
 from semimtl_geo.compare import Row
 from semimtl_geo.report.curves import curves_section
+from semimtl_geo.report.example_scene import ExampleScene
 from semimtl_geo.report.gallery import Section, scene_gallery
 from semimtl_geo.report.scores import score_tables
-from semimtl_geo.report.thumbnails import ExampleScene
 from semimtl_geo.tasks import Task
 from tiles.files import write_errors, write_text
 from tiles.maps.qgis import RAMP
@@ -25,7 +25,7 @@ def write_report(
     lead: str,
     rows: Sequence[Row],
     curves: Mapping[str, Path],
-    panels: Sequence[ExampleScene],
+    scenes: Sequence[ExampleScene],
     tasks: Sequence[Task],
     findings: Sequence[str],
     facts: Mapping[str, str],
@@ -42,7 +42,7 @@ def write_report(
         lead: Introduction in HTML.
         rows: Scores; rows of one domain become one group, in the order of its first row.
         curves: Lightning's ``metrics.csv`` by the title of its system.
-        panels: Scenes to show. Their ``hidden`` also marks scores of domains with the same name.
+        scenes: Scenes to show. Their ``hidden`` also marks scores of domains with the same name.
         tasks: The mapped tasks.
         findings: Sentences that state the main results.
         facts: Facts on the comparison, such as versions, seeds and seconds.
@@ -51,7 +51,7 @@ def write_report(
 
     Example:
         >>> write_report(
-        ...     Path("report.html"), title="Heights", lead="", rows=[], curves={}, panels=[],
+        ...     Path("report.html"), title="Heights", lead="", rows=[], curves={}, scenes=[],
         ...     tasks=[], findings=["Small differences may be chance."], facts={"seed": "0"},
         ... )
         >>> "chance" in Path("report.html").read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def write_report(
     """
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = {panel.domain: frozenset(panel.hidden) for panel in panels}
+    hidden = {scene.domain: frozenset(scene.hidden) for scene in scenes}
     sections = list(opening)
     if rows:
         text = (
@@ -68,9 +68,9 @@ def write_report(
             '<span class="tint">tinted</span>.'
         )
         sections.append(("Scores", text, score_tables(rows, tasks, hidden)))
-    if panels:
+    if scenes:
         text = "Image, labels, and the map of each method."
-        sections.append(("Maps", text, scene_gallery(panels, tasks)))
+        sections.append(("Maps", text, scene_gallery(scenes, tasks)))
     if charts := curves_section(curves, tasks):
         sections.append(("Training", "", charts))
     if facts:

@@ -11,23 +11,14 @@ from PIL import Image
 
 from semimtl_geo.report.drawing import INK, new_figure, show_classes, show_image, show_ramp
 from semimtl_geo.report.error_maps import error_map
-from semimtl_geo.report.thumbnails import (
-    HIDDEN,
-    ExampleScene,
-    humanize,
-    image_thumbnail,
-    map_thumbnail,
-    methods,
-    ramp_maxima,
-)
+from semimtl_geo.report.example_scene import EDGE, HIDDEN, ExampleScene, humanize, methods
+from semimtl_geo.report.thumbnails import image_thumbnail, map_thumbnail, ramp_maxima
 from semimtl_geo.tasks import Task
 from tiles.files import atomic_write, write_errors
 
 DPI: Final = 120
 CELL: Final = 2.1
 """Width of an image and its margins in inches."""
-EDGE: Final = 420
-"""Longest edge of an image in pixels."""
 ROW: Final = 2.6
 """Height of a row in inches."""
 HEAD: Final = 0.4
@@ -39,14 +30,14 @@ FEW: Final = 10
 
 
 def panel_figure(
-    panels: Sequence[ExampleScene], tasks: Sequence[Task], path: Path, *, errors: bool = False
+    scenes: Sequence[ExampleScene], tasks: Sequence[Task], path: Path, *, errors: bool = False
 ) -> None:
     """Write a figure of example scenes as PNG.
 
     Each scene has one row per task: image or legend, labels, and the map of each method.
 
     Args:
-        panels: The scenes.
+        scenes: The scenes.
         tasks: The mapped tasks.
         path: The PNG, which is written atomically.
         errors: Show the errors of each map instead of the map.
@@ -58,16 +49,16 @@ def panel_figure(
         >>> scene = ExampleScene("city_a", Path("ortho.tif"), {}, maps, hidden=["height"])
         >>> panel_figure([scene], [Depth()], Path("panels.png"))
     """
-    columns = 2 + max((len(methods(panels, task)) for task in tasks), default=0)
-    width, height = SIDE + columns * CELL, len(panels) * (HEAD + len(tasks) * ROW)
+    columns = 2 + max((len(methods(scenes, task)) for task in tasks), default=0)
+    width, height = SIDE + columns * CELL, len(scenes) * (HEAD + len(tasks) * ROW)
     figure = new_figure(width, height, DPI)
-    top_values = ramp_maxima(panels, tasks)
-    scenes = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
-    for panel, scene in zip(panels, scenes, strict=True):
-        scene.suptitle(humanize(panel.domain), x=0.01, ha="left", size=15, weight="bold", color=INK)
-        rows = scene.subfigures(len(tasks), 1, squeeze=False)[:, 0]
+    top_values = ramp_maxima(scenes, tasks)
+    parts = figure.subfigures(len(scenes), 1, squeeze=False)[:, 0]
+    for scene, part in zip(scenes, parts, strict=True):
+        part.suptitle(humanize(scene.domain), x=0.01, ha="left", size=15, weight="bold", color=INK)
+        rows = part.subfigures(len(tasks), 1, squeeze=False)[:, 0]
         for number, (task, row) in enumerate(zip(tasks, rows, strict=True)):
-            hidden = task.name in panel.hidden
+            hidden = task.name in scene.hidden
             row.set_facecolor("#fdf1dc" if hidden else "#f3f4f4")
             side, *cells = row.subplots(1, 1 + columns, width_ratios=[SIDE] + columns * [CELL])
             for axes in (side, *cells):
@@ -78,15 +69,15 @@ def panel_figure(
             for text in (name, note):
                 text.set_in_layout(False)
             if number == 0:
-                _show(cells[0], "image", image_thumbnail(panel.image, EDGE))
+                _show(cells[0], "image", image_thumbnail(scene.image, EDGE))
             elif number == 1:
                 _legend(row, cells[0], tasks, top_values, errors)
             high = top_values.get(task.name)
-            truth = panel.truth.get(task.name)
+            truth = scene.truth.get(task.name)
             if truth:
                 _show(cells[1], "truth", map_thumbnail(truth, task, high, EDGE))
-            for axes, method in zip(cells[2:], methods(panels, task), strict=False):
-                file = panel.maps.get(method, {}).get(task.name)
+            for axes, method in zip(cells[2:], methods(scenes, task), strict=False):
+                file = scene.maps.get(method, {}).get(task.name)
                 if file and errors and truth:
                     _show(axes, method, error_map(file, truth, task, high, EDGE))
                 elif file and not errors:

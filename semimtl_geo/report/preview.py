@@ -23,7 +23,8 @@ from semimtl_geo.report.drawing import (
     show_image,
     show_ramp,
 )
-from semimtl_geo.report.thumbnails import humanize, map_thumbnail
+from semimtl_geo.report.example_scene import humanize
+from semimtl_geo.report.thumbnails import map_thumbnail
 from semimtl_geo.tasks import Task
 from tiles.files import atomic_write, write_errors
 from tiles.grid import PixelGrid

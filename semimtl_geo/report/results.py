@@ -43,7 +43,7 @@ def example_scenes(
     comparison: Comparison, rows: Sequence[Row], tasks: Sequence[Task]
 ) -> list[ExampleScene]:
     """Return the scenes that the figures show, each with its labels and all maps that were kept."""
-    panels = []
+    found = []
     for domain in dict.fromkeys(row.domain for row in rows):
         scenes = comparison.scenario.scenes(comparison.data, domain)
         for image in comparison.shown(domain):
@@ -53,7 +53,7 @@ def example_scenes(
                 folder = comparison.maps(method, comparison.seeds[0], domain)
                 files = {task.name: _file(folder, f"{image.stem}_{task.name}") for task in tasks}
                 maps[method] = {name: file for name, file in files.items() if file}
-            panels.append(
+            found.append(
                 ExampleScene(
                     domain,
                     image,
@@ -62,7 +62,7 @@ def example_scenes(
                     comparison.scenario.hidden(domain),
                 )
             )
-    return panels
+    return found
 
 
 def write_results(
@@ -83,7 +83,7 @@ def write_results(
     """
     scenario = comparison.scenario
     rows, tasks = make_table(outcomes), predicted_tasks(outcomes)
-    panels = example_scenes(comparison, rows, tasks)
+    scenes = example_scenes(comparison, rows, tasks)
     paper = None if scenario.table is None else TABLES.get(scenario.table)
     notes = _notes(comparison, rows)
     files = {
@@ -95,8 +95,8 @@ def write_results(
         with write_errors(comparison.out / name):
             write_text(comparison.out / name, text)
     made = [comparison.out / name for name in files]
-    for domain in dict.fromkeys(panel.domain for panel in panels):
-        shown = [panel for panel in panels if panel.domain == domain]
+    for domain in dict.fromkeys(scene.domain for scene in scenes):
+        shown = [scene for scene in scenes if scene.domain == domain]
         for name, errors in (("panels", False), ("errors", True)):
             made.append(comparison.out / f"{name}_{domain}.png")
             panel_figure(shown, tasks, made[-1], errors=errors)
@@ -109,7 +109,7 @@ def write_results(
         lead=LEAD,
         rows=rows,
         curves={title: file for title, file in curves.items() if file.is_file()},
-        panels=panels,
+        scenes=scenes,
         tasks=tasks,
         findings=[],
         facts=facts,

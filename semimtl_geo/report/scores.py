@@ -9,7 +9,7 @@ from typing import Final
 
 from semimtl_geo.compare.table import BASELINES, FURTHER, SCORES, Row
 from semimtl_geo.learning.systems import SYSTEMS
-from semimtl_geo.report.thumbnails import HIDDEN, humanize
+from semimtl_geo.report.example_scene import HIDDEN, humanize
 from semimtl_geo.tasks import Score, Task
 from tiles.types import LabelKind
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -15,49 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.enums import Resampling
 
+from semimtl_geo.report.example_scene import EDGE, ExampleScene
 from semimtl_geo.tasks import Task
 from semimtl_geo.tasks.coloring import TRANSPARENT, IndexedColors, round_up
-
-HIDDEN: Final = "labels that the scenario hides"
-
-
-@dataclass(frozen=True)
-class ExampleScene:
-    """Scene of a figure, with its labels and its maps.
-
-    Attributes:
-        domain: Domain of the scene.
-        image: The orthophoto.
-        truth: Label rasters, by task name.
-        maps: Map rasters, by method and task name.
-        hidden: Names of the tasks whose labels the training never saw in this domain.
-
-    Example:
-        >>> maps = {"SemiMTL": {"height": Path("height.tif")}}
-        >>> scene = ExampleScene("city_a", Path("ortho.tif"), {}, maps, hidden=["height"])
-        >>> humanize(scene.domain)
-        'City A'
-    """
-
-    domain: str
-    image: Path
-    truth: Mapping[str, Path]
-    maps: Mapping[str, Mapping[str, Path]]
-    hidden: Sequence[str]
-
-
-def humanize(name: str) -> str:
-    """Return a name as in running text: ``city_a`` is City A, ``landcover`` is land cover."""
-    if name == "landcover":
-        return "land cover"
-    words = name.split("_")
-    return " ".join(map(str.capitalize, words)) if len(words) > 1 and name.islower() else name
-
-
-def methods(panels: Sequence[ExampleScene], task: Task) -> list[str]:
-    """Return the methods that mapped a task in any scene, in the order of their first scene."""
-    found = (name for panel in panels for name, maps in panel.maps.items() if task.name in maps)
-    return list(dict.fromkeys(found))
 
 
 def image_thumbnail(path: Path, edge: int) -> Image.Image:
@@ -105,14 +64,14 @@ def paletted(colors: IndexedColors) -> Image.Image:
     return made
 
 
-def ramp_maxima(panels: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, float]:
+def ramp_maxima(scenes: Sequence[ExampleScene], tasks: Sequence[Task]) -> dict[str, float]:
     """Return the maximum of each real-valued task's colour ramp, shared by all scenes."""
     result: dict[str, float] = {}
     for task in tasks:
         if task.full_scale is not None:
             pairs = [
-                read_small(p.truth[task.name], 420, Resampling.average)
-                for p in panels
+                read_small(p.truth[task.name], EDGE, Resampling.average)
+                for p in scenes
                 if task.name in p.truth
             ]
             # A percentile, so that single tall objects do not compress the colour range.

@@ -98,7 +98,7 @@ def test_a_toy_mode_and_a_toy_task(run: Run, tmp_path: Path) -> None:
         lead="",
         rows=[row],
         curves={"Toy": checkpoint.with_name("metrics.csv")},
-        panels=[ExampleScene("city_b", image, {}, {"Toy": maps}, ["landcover"])],
+        scenes=[ExampleScene("city_b", image, {}, {"Toy": maps}, ["landcover"])],
         tasks=mapper.card.tasks,
         findings=[],
         facts={},

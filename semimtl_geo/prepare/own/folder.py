@@ -57,7 +57,7 @@ from semimtl_geo.prepare.own.images import ImageStack, target_grid
 from semimtl_geo.prepare.own.matching import Layers, match_files
 from semimtl_geo.prepare.own.patterns import is_polygons
 from semimtl_geo.prepare.own.schema import EXAMPLE, FolderSettings, read_settings
-from semimtl_geo.prepare.own.unplaced import place
+from semimtl_geo.prepare.own.unplaced import give_artificial_georeference
 from semimtl_geo.prepare.rasters.resampling import class_layers, value_layers
 from semimtl_geo.prepare.rasters.scene_writer import REMARK, write_height, write_landcover
 from semimtl_geo.prepare.splits import assign_splits
@@ -164,7 +164,9 @@ class Folder:
             placed = dict(
                 zip(
                     rasters,
-                    place(rasters, number, gsd, self._settings.crs, Path(folder)),
+                    give_artificial_georeference(
+                        rasters, number, gsd, self._settings.crs, Path(folder)
+                    ),
                     strict=True,
                 )
             )

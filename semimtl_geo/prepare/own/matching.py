@@ -125,7 +125,7 @@ def _match_by_name(
 def _match_by_place(
     found: Mapping[str, Mapping[str, RawFile]], images: Mapping[str, RawFile], layer: str | None
 ) -> dict[str, dict[str, Sequence[RawFile]]]:
-    places = {name: _Places(list(files.values()), layer) for name, files in found.items()}
+    places = {name: _FileExtents(list(files.values()), layer) for name, files in found.items()}
     scenes: dict[str, dict[str, Sequence[RawFile]]] = {}
     for name, file in images.items():
         with Raster(file.file) as image:
@@ -134,7 +134,7 @@ def _match_by_place(
     return scenes
 
 
-class _Places:
+class _FileExtents:
     """Extents of files, for finding those that overlap an orthophoto.
 
     Args:

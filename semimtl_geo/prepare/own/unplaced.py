@@ -38,7 +38,7 @@ def is_unplaced(path: Path) -> bool:
             return file.crs is None and file.transform.is_identity
 
 
-def place(
+def give_artificial_georeference(
     paths: Sequence[Path], number: int, gsd: float, crs: str | None, folder: Path
 ) -> list[Path]:
     """Give the files of a scene a made-up place.

@@ -9,7 +9,7 @@ from scipy import ndimage, signal
 
 from semimtl_geo.class_schemes import TOWNS
 from semimtl_geo.prepare.points.cells import Cells
-from semimtl_geo.prepare.points.picture import Picture
+from semimtl_geo.prepare.points.scene_image import SceneImage
 from tiles.types import UNKNOWN_CLASS, BoolArray, Float32Array, Float64Array, UInt8Array
 
 IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, _, WATER = range(len(TOWNS.names))
@@ -50,7 +50,7 @@ LEVEL: Final = 0.003
 """Slope in metres per metre below which ground is level."""
 
 
-def vegetation_ratio(cells: Cells, picture: Picture) -> Float64Array:
+def vegetation_ratio(cells: Cells, image: SceneImage) -> Float64Array:
     """Return the logarithm of near infrared over red, averaged over 3 x 3 cells.
 
     Like the NDVI, a function of the same ratio, it is high for vegetation. Without a near infrared
@@ -59,13 +59,13 @@ def vegetation_ratio(cells: Cells, picture: Picture) -> Float64Array:
 
     Args:
         cells: The cells.
-        picture: The image in the same cells.
+        image: The image in the same cells.
 
     Returns:
         float64 [H, W], NaN where unknown.
     """
-    near = picture.band("nir") if "nir" in picture.bands else cells.intensity
-    logarithms = (np.log(np.maximum(_mean(band, 3), 0.5)) for band in (near, picture.band("red")))
+    near = image.band("nir") if "nir" in image.bands else cells.intensity
+    logarithms = (np.log(np.maximum(_mean(band, 3), 0.5)) for band in (near, image.band("red")))
     infrared, red = logarithms
     return np.asarray(infrared - red)
 
@@ -100,7 +100,7 @@ def classify(
     heights: Float32Array,
     closed: Float32Array,
     terrain: Float32Array,
-    picture: Picture,
+    image: SceneImage,
     threshold: float,
     coded: bool,
     gsd: float,
@@ -112,7 +112,7 @@ def classify(
         heights: Heights above ground in metres, float32 [H, W].
         closed: Heights without the pits of crowns, float32 [H, W]. A pit in a tree is a tree.
         terrain: Terrain in metres, float32 [H, W].
-        picture: The image in the same cells.
+        image: The image in the same cells.
         threshold: Value of :func:`vegetation_ratio` above which low ground is vegetation.
         coded: Whether the programme classifies vegetation or buildings. If it does, its classes
             decide on what is raised; else roughness, later returns and greenness do.
@@ -123,7 +123,7 @@ def classify(
     """
     classes = np.full(heights.shape, UNKNOWN_CLASS, np.uint8)
     low = heights < LOW
-    ratio = vegetation_ratio(cells, picture)
+    ratio = vegetation_ratio(cells, image)
     classes[low & (ratio > threshold + MARGIN)] = LOW_VEGETATION
     classes[low & (ratio < threshold - MARGIN)] = IMPERVIOUS
     classes[low & _is_level(terrain, gsd)] = WATER
@@ -135,7 +135,7 @@ def classify(
         classes[low & (codes == VEGETATION_CODES[0])] = LOW_VEGETATION
         classes[codes == WATER_CODE] = WATER
     else:
-        building = raised & ~_are_trees(cells, heights, picture, ratio > threshold, gsd)
+        building = raised & ~_are_trees(cells, heights, image, ratio > threshold, gsd)
         classes[raised] = TREE
         classes[building] = BUILDING
     crowns = ndimage.binary_closing(classes == TREE, iterations=max(1, round(1 / gsd)))
@@ -146,7 +146,7 @@ def classify(
 def _are_trees(
     cells: Cells,
     heights: Float32Array,
-    picture: Picture,
+    image: SceneImage,
     vegetation: BoolArray,
     gsd: float,
 ) -> BoolArray:
@@ -155,8 +155,8 @@ def _are_trees(
     returns = ndimage.uniform_filter(cells.returns.astype(np.float64), 9)
     later = ndimage.uniform_filter(cells.later.astype(np.float64), 9)
     score += 8 * (later / np.maximum(returns, 1e-6) - LATER)
-    if "green" in picture.bands:
-        score += 0.5 * np.nan_to_num(_greenness(picture, heights < LOW, vegetation))
+    if "green" in image.bands:
+        score += 0.5 * np.nan_to_num(_greenness(image, heights < LOW, vegetation))
     raised = heights > RAISED
     votes = ndimage.uniform_filter((raised & (score > 0)).astype(np.float64), 5)
     trees: BoolArray = raised & (votes > 0.5 * ndimage.uniform_filter(raised.astype(float), 5))
@@ -179,9 +179,9 @@ def _roughness(heights: Float32Array) -> Float64Array:
     return ndimage.median_filter(np.sqrt(np.maximum(variance, 0)), 7)
 
 
-def _greenness(picture: Picture, low: BoolArray, vegetation: BoolArray) -> Float64Array:
+def _greenness(image: SceneImage, low: BoolArray, vegetation: BoolArray) -> Float64Array:
     """Return green against red, scaled so that low vegetation has 0.5 and other ground -0.5."""
-    red, green = (picture.band(name).astype(np.float64) for name in ("red", "green"))
+    red, green = (image.band(name).astype(np.float64) for name in ("red", "green"))
     index = _mean((green - red) / (green + red + 1), 5)
     known = low & np.isfinite(index)
     if not ((known & vegetation).any() and (known & ~vegetation).any()):

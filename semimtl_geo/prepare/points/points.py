@@ -18,8 +18,8 @@ from semimtl_geo.class_schemes import TOWNS
 from semimtl_geo.prepare.adapter import Item
 from semimtl_geo.prepare.archive import RawFile, RawFolder
 from semimtl_geo.prepare.options import option, options_of, parse_names
-from semimtl_geo.prepare.points.picture import Orthophotos
 from semimtl_geo.prepare.points.point_file import PointFile, metric_crs
+from semimtl_geo.prepare.points.scene_image import Orthophotos
 from semimtl_geo.prepare.points.survey import Survey
 from semimtl_geo.prepare.rasters.resampling import class_layers, value_layers
 from semimtl_geo.prepare.rasters.scene_writer import (
@@ -182,14 +182,14 @@ class Points:
         )
         heights = place.heights[None], np.isfinite(place.heights)
         write_height(targets["height"], _layers(item.name, grid, *heights), grid, tags)
-        picture = place.picture
+        image = place.image
         write_image(
             targets["image"],
-            _layers(item.name, grid, picture.values, picture.known),
+            _layers(item.name, grid, image.values, image.known),
             grid,
-            picture.dtype,
-            picture.names,
-            not picture.known.all(),
+            image.dtype,
+            image.names,
+            not image.known.all(),
             {**tags, REMARK: _remark(place.offset, self.gsd)},
         )
 

@@ -26,9 +26,9 @@ from semimtl_geo.prepare.points.land_cover import (
     vegetation_ratio,
     vegetation_threshold,
 )
-from semimtl_geo.prepare.points.picture import Orthophotos, Picture, index_bands
 from semimtl_geo.prepare.points.point_file import PointFile, overlap
 from semimtl_geo.prepare.points.registration import measure_offset
+from semimtl_geo.prepare.points.scene_image import Orthophotos, SceneImage, index_bands
 from tiles.errors import InputError
 from tiles.grid import PixelGrid
 from tiles.types import Float32Array, UInt8Array
@@ -38,18 +38,18 @@ SAMPLES: Final = 4
 
 
 @dataclass(frozen=True)
-class Place:
+class SceneLayers:
     """The layers of a scene.
 
     Attributes:
-        picture: The image.
+        image: The image.
         land_cover: Indices of the classes, uint8 [H, W]; 255 where unknown.
         heights: Heights above ground in metres, float32 [H, W]; NaN where unknown.
         offset: Metres eastward and northward by which the laser must be moved to lie on the image;
             None if the scene does not show it.
     """
 
-    picture: Picture
+    image: SceneImage
     land_cover: UInt8Array
     heights: Float32Array
     offset: tuple[float, float] | None
@@ -68,7 +68,7 @@ class _Measured:
     """Elevations, returns and image in the cells of a place."""
 
     cells: Cells
-    picture: Picture
+    image: SceneImage
     surface: Float32Array
     terrain: Float32Array
 
@@ -106,7 +106,7 @@ class Survey:
         self._margin = round(reach / gsd)
         self._measure = lru_cache(maxsize=1)(self._measure_place)
 
-    def read(self, scene: PixelGrid) -> Place:
+    def read(self, scene: PixelGrid) -> SceneLayers:
         """Make the layers of a scene; its neighbours are read, too, so that there are no seams.
 
         Raises:
@@ -120,7 +120,7 @@ class Survey:
             heights,
             closed,
             measured.terrain,
-            measured.picture,
+            measured.image,
             rules.threshold,
             rules.coded,
             self._gsd,
@@ -128,19 +128,19 @@ class Survey:
         # Closing everywhere would fill narrow streets.
         heights = np.where(classes == TREE, closed, without_masts(heights, self._gsd))
         offset = measure_offset(
-            cells.intensity, measured.picture.band("red"), measured.heights < LOW, self._gsd
+            cells.intensity, measured.image.band("red"), measured.heights < LOW, self._gsd
         )
         start = self._margin
         inside = slice(start, start + scene.height), slice(start, start + scene.width)
-        picture = measured.picture
-        cropped = Picture(
-            picture.values[:, *inside],
-            picture.known[inside],
-            picture.names,
-            picture.dtype,
-            picture.bands,
+        image = measured.image
+        cropped = SceneImage(
+            image.values[:, *inside],
+            image.known[inside],
+            image.names,
+            image.dtype,
+            image.bands,
         )
-        return Place(cropped, classes[inside], heights[inside], offset)
+        return SceneLayers(cropped, classes[inside], heights[inside], offset)
 
     @cached_property
     def _rules(self) -> _Rules:
@@ -150,7 +150,7 @@ class Survey:
         ratios, coded = [], False
         for scene in chosen:
             measured = self._measure(scene)
-            ratio = vegetation_ratio(measured.cells, measured.picture)
+            ratio = vegetation_ratio(measured.cells, measured.image)
             ratios.append(ratio[(measured.heights < LOW) & np.isfinite(ratio)])
             codes = (*VEGETATION_CODES, BUILDING_CODE)
             coded = coded or bool(np.isin(measured.cells.classes, codes).any())
@@ -165,31 +165,31 @@ class Survey:
         bounds = west - reach, south - reach, east + reach, north + reach
         crs = pyproj.CRS.from_user_input(grid.crs)
         files = [file for file in self._files if overlap(file.bounds_in(crs), bounds)]
-        picture = self._orthophotos.read(grid)
-        bands = files[0].bands if picture is None else ()
-        if picture is None and any(file.bands != bands for file in files):
+        image = self._orthophotos.read(grid)
+        bands = files[0].bands if image is None else ()
+        if image is None and any(file.bands != bands for file in files):
             fault = f"has other colours than {files[0].path.name}"
             odd = next(file for file in files if file.bands != bands)
             raise InputError(odd.path, fault, "put orthophotos beside the points")
         chunks = (chunk for file in files for chunk in file.read(crs, bounds))
         cells = gather(chunks, grid, len(bands), self._shift)
-        if picture is None:
-            picture = _colors(files[0], cells, self._gsd)
+        if image is None:
+            image = _colors(files[0], cells, self._gsd)
         return _Measured(
             cells,
-            picture,
+            image,
             fill_gaps(cells.surface, self._gsd),
             terrain_under(cells.ground, self._gsd, self._reach),
         )
 
 
-def _colors(file: PointFile, cells: Cells, gsd: float) -> Picture:
+def _colors(file: PointFile, cells: Cells, gsd: float) -> SceneImage:
     """Return the colours of the returns as an image."""
     if not file.bands:
         fault = "has no colours, and no orthophoto lies there"
         raise InputError(file.path, fault, "put an orthophoto into the folder")
     values = fill_gaps(cells.colors, gsd)
     known = np.isfinite(values[0])
-    return Picture(
+    return SceneImage(
         np.where(known, values, 0), known, file.bands, np.dtype(np.uint8), index_bands(file.bands)
     )

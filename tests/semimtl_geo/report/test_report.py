@@ -84,7 +84,7 @@ def write_metrics(path: Path, columns: dict[str, Sequence[float | None]]) -> Pat
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of two cities with names that want escaping."""
     folder = tmp_path_factory.mktemp("report")
-    panels = [
+    scenes = [
         make_panel(folder, "city_a", ["height"], "JTL", "A < B & C"),
         make_panel(folder, "city_b", ["landcover"], "JTL", "A < B & C"),
     ]
@@ -118,11 +118,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lead="<strong>Cities</strong>",
         rows=rows,
         curves=curves,
-        panels=panels,
+        scenes=scenes,
         tasks=TASKS,
         findings=["It is < 5 m & good."],
         facts={"Seeds": "0 & 1"},
-        opening=[method_section(panels, TASKS)],
+        opening=[method_section(scenes, TASKS)],
         closing=[("The end", "", "<p>of it</p>")],
     )
     return path
@@ -194,7 +194,7 @@ def test_a_gain_is_best_among_those_that_can_gain(tmp_path: Path) -> None:
     ]
     page = tmp_path / "index.html"
     write_report(
-        page, title="", lead="", rows=rows, curves={}, panels=[], tasks=TASKS, findings=[], facts={}
+        page, title="", lead="", rows=rows, curves={}, scenes=[], tasks=TASKS, findings=[], facts={}
     )
     for domain, (given, best) in enumerate([(gains, ["SemiMTL"]), (few, [])]):
         last = {method: cells(page, domain, method)[-1] for method, _ in given}
@@ -224,9 +224,9 @@ def test_text_is_escaped(page: Path) -> None:
 
 
 def test_panel_picture_shows_truth_and_maps(tmp_path: Path) -> None:
-    panels = [make_panel(tmp_path, "a", ["height"], "JTL", "price in $ and $")]
+    scenes = [make_panel(tmp_path, "a", ["height"], "JTL", "price in $ and $")]
     path = tmp_path / "panels.png"
-    panel_figure(panels, TASKS, path)
+    panel_figure(scenes, TASKS, path)
     with Image.open(path) as made:
         pixels = np.asarray(made.convert("RGB"))
     # Height 5 m is the top of the ramp, in the truth, in two maps and in the legend.
@@ -257,7 +257,7 @@ def test_nothing_to_show_is_still_a_page(tmp_path: Path) -> None:
         lead="",
         rows=[],
         curves={},
-        panels=[],
+        scenes=[],
         tasks=TASKS,
         findings=[],
         facts={},
@@ -322,9 +322,9 @@ def test_errors_of_frames_without_a_georeference(tmp_path: Path) -> None:
 
 def test_panels_of_errors(tmp_path: Path) -> None:
     """Where maps are the truth all is right, and the figure another than that of the maps."""
-    panels = [make_panel(tmp_path, "a", ["height"], "JTL")]
+    scenes = [make_panel(tmp_path, "a", ["height"], "JTL")]
     for name, errors in (("maps", False), ("errors", True)):
-        panel_figure(panels, TASKS, tmp_path / f"{name}.png", errors=errors)
+        panel_figure(scenes, TASKS, tmp_path / f"{name}.png", errors=errors)
     with Image.open(tmp_path / "maps.png") as maps, Image.open(tmp_path / "errors.png") as errors:
         assert maps.size == errors.size
         assert (np.asarray(maps) != np.asarray(errors)).any()
@@ -377,6 +377,6 @@ def test_photo_keeps_bytes_and_hides_the_unknown(tmp_path: Path) -> None:
 
 
 def test_scale_is_the_same_in_all_panels(tmp_path: Path) -> None:
-    panels = [make_panel(tmp_path, "a", []), make_panel(tmp_path, "b", [])]
-    write_raster(panels[1].truth["height"], np.full((1, 9, 9), 17.3, np.float32), -9999)
-    assert ramp_maxima(panels, TASKS) == {"height": 18.0}
+    scenes = [make_panel(tmp_path, "a", []), make_panel(tmp_path, "b", [])]
+    write_raster(scenes[1].truth["height"], np.full((1, 9, 9), 17.3, np.float32), -9999)
+    assert ramp_maxima(scenes, TASKS) == {"height": 18.0}

@@ -186,7 +186,7 @@ def test_faults_of_addresses_are_one_line(tmp_path: Path, served: str) -> None:
     for kind, make, says in (
         (InvalidValueError, lambda: resolve_addresses([tiles], gsd=1.0), "give an area"),
         (InvalidValueError, lambda: resolve_addresses([tiles], area=area), "sampling distance"),
-        (InvalidValueError, lambda: open_tile_service(tiles, area, 0.0), "must be > 0 m"),
+        (InvalidValueError, lambda: open_tile_service(tiles, area, 0.0), "gsd: must be > 0"),
         (InputError, lambda: open_tile_service(tiles, tmp_path / "no.gpkg", 1.0), "not exist"),
         (InputError, lambda: open_tile_service(tiles, bad, 1.0), "pole.gpkg: "),
         (InputError, lambda: open_tile_service(f"{tiles}{{s}}", area, 1.0), "{s} to be filled in"),

@@ -195,7 +195,7 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
 @settings(max_examples=10, deadline=None)
 @given(st.integers(-3, 3), st.integers(-3, 3), st.integers(120, 150), st.integers(120, 150))
 def test_offsets_are_measured(south: int, east: int, rows: int, columns: int) -> None:
-    """A picture moved by whole cells, with its contrast reversed, is moved back."""
+    """An image moved by whole cells, with its contrast reversed, is moved back."""
     photo = np.random.default_rng(1).random((rows, columns)).astype(np.float32)
     laser = -np.roll(photo, (south, east), (0, 1))
     everywhere = np.ones(photo.shape, bool)

@@ -25,7 +25,7 @@ USED: Final = ("red", "green", "nir")
 
 
 @dataclass(frozen=True)
-class Picture:
+class SceneImage:
     """An image on the grid of a place.
 
     Attributes:
@@ -68,7 +68,7 @@ class Orthophotos:
                     raise InputError(file, fault, "remove it from the folder")
                 self._grids[file] = raster.grid
 
-    def read(self, grid: PixelGrid) -> Picture | None:
+    def read(self, grid: PixelGrid) -> SceneImage | None:
         """Read the orthophotos of a place.
 
         Returns:
@@ -93,7 +93,7 @@ class Orthophotos:
             for rows, columns in windows(grid):
                 place = slice(*rows), slice(*columns)
                 values[:, *place], known[place] = to_values(read(rows, columns))
-            return Picture(values, known, names, source.dtype, bands)
+            return SceneImage(values, known, names, source.dtype, bands)
 
     def _bands_of(self, path: Path) -> tuple[tuple[str, ...], dict[str, int]]:
         """Return the names of the bands, and the indices of those that are used."""
