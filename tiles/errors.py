@@ -122,6 +122,26 @@ check the path
         raise kind(source, text, remedy) from error
 
 
+@contextmanager
+def errors_of(name: str) -> Iterator[None]:
+    """Raise input errors about a part of a file, such as its geotransform, as errors of the file.
+
+    Args:
+        name: Name of the file.
+
+    Example:
+        >>> with errors_of("ortho.tif"):
+        ...     raise InputError("geotransform", "is rotated", "warp the raster")
+        Traceback (most recent call last):
+        tiles.errors.InputError: ortho.tif: its geotransform is rotated; warp the raster
+    """
+    try:
+        yield
+    except InputError as error:
+        fault = f"its {error.source} {error.fault}"
+        raise type(error)(name, fault, error.remedy) from error
+
+
 def unmarked_nodata(values: str, lowest: float) -> tuple[str, str]:
     """Return fault and remedy of a raster with values that stand for unknown pixels.
 

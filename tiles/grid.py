@@ -15,6 +15,8 @@ from tiles.errors import InputError, InvalidValueError
 
 # Pixels along each side of the square blocks of maps; panels begin at block borders.
 BLOCK = 512
+# Places that differ by less than this part of a pixel are the same.
+PIXEL_TOLERANCE = 0.01
 # Bounds of the size of a pixel and of coordinates, in units of any CRS.
 SMALLEST, FARTHEST = 1e-10, 1e12
 # Bound of the rows and columns of a grid at another ground sampling distance.

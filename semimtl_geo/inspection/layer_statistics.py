@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from shapely import Polygon, box, prepare, unary_union
 from shapely.geometry.base import BaseGeometry
 
-from tiles.errors import InputError
+from tiles.errors import InputError, errors_of
 from tiles.grid import MOST_PIXELS, PixelGrid
 from tiles.reading.crs import extent_in, transformer
 from tiles.reading.raster import UNKNOWN_MAGNITUDE, Raster
@@ -63,7 +63,8 @@ class FileStatistics:
     @property
     def hectares(self) -> float:
         """Area of the raster, from the size of its pixels in metres."""
-        width, height = self.grid.pixel_size
+        with errors_of(str(self.path)):
+            width, height = self.grid.pixel_size
         return self.grid.width * width * self.grid.height * height / 1e4
 
 

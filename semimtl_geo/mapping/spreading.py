@@ -12,18 +12,15 @@ from uuid import uuid4
 
 from semimtl_geo.mapping.predictor import Predictor
 from semimtl_geo.mapping.requests import MapRequest
-from tiles.errors import InputError
 from tiles.grid import BLOCK
-from tiles.mosaic.processes import POLL_SECONDS, Send, StoppedError, run_in_processes
+from tiles.mosaic.clusters import STOP_SECONDS, completed
+from tiles.mosaic.processes import Send, StoppedError, run_in_processes
 
 PlaceProgress = Callable[[str, int, int], None]
 """Called with the name of a place, its pixels done, and its pixels in all."""
 
 REPORT_SECONDS = 1.0
 """Time between two reports of a worker of a cluster."""
-
-STOP_SECONDS = 10.0
-"""Time that a run which ends early waits for the workers of a cluster to notice."""
 
 
 def write_all(
@@ -118,22 +115,16 @@ def _on_cluster(
         for request in requests
     }
     futures = list(running)
+
+    def report(done: Sequence[Any]) -> None:
+        for future, request in running.items():
+            made, total = reports.get(request.place.name, (0, 0))
+            if total:
+                progress(request.place.name, total if future in done else made, total)
+
     try:
-        while running:
-            with suppress(TimeoutError), client.as_current():
-                distributed.wait(list(running), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
-            done = [future for future in running if future.done()]
-            for future, request in running.items():
-                made, total = reports.get(request.place.name, (0, 0))
-                if total:
-                    progress(request.place.name, total if future in done else made, total)
-            for future in done:
-                request = running.pop(future)
-                future.result()  # raises the error of the worker
-                yield request
-    except distributed.KilledWorker as error:
-        fault = f"lost its workers ({error})"
-        raise InputError("cluster", fault, "give them more memory, and start again") from error
+        for future in completed(client, futures, report):
+            yield running.pop(future)
     finally:
         with suppress(TimeoutError, OSError, distributed.CancelledError), client.as_current():
             if running:

@@ -17,8 +17,9 @@ from tiles.reading.resampling import ResamplingWeights, resample, weights_at
 from tiles.reading.source import Source
 from tiles.types import BoolArray, Span
 
-TOUCH = 1e-3
-"""Places that differ by less than this part of a pixel are the same."""
+CHIP_TOLERANCE = 1e-3
+"""Places of chips that differ by less than this part of a pixel are the same. It is finer than that
+of rasters: a chip of a thousand pixels must not shift within itself."""
 
 OPEN_FILES = 64
 """Files that one reader holds open: a process may not open many more than a thousand."""
@@ -61,7 +62,7 @@ class ChipAxis:
     """
 
     def __init__(self, start: float, count: int, extent: float, size: int) -> None:
-        self.on_pixels = abs(start - round(start)) < TOUCH
+        self.on_pixels = abs(start - round(start)) < CHIP_TOLERANCE
         self._start = start = round(start) if self.on_pixels else start
         self._size, self._step = size, size / extent
         first = max(0, math.ceil(-start - 0.5))
@@ -81,7 +82,10 @@ class ChipAxis:
     def own(self) -> Span | None:
         """Return the file's rows that equal the chip's; None if they need resampling."""
         first = self.first * self._step
-        if abs(self._step - 1) * self.count < TOUCH and abs(first - round(first)) < TOUCH:
+        if (
+            abs(self._step - 1) * self.count < CHIP_TOLERANCE
+            and abs(first - round(first)) < CHIP_TOLERANCE
+        ):
             return round(first), round(first) + self.count
         return None
 

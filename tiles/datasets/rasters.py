@@ -24,7 +24,7 @@ from rasterio.errors import RasterioError
 from torch import Tensor
 from torchgeo.datasets import RasterDataset
 
-from tiles.datasets.chip_reader import TOUCH, ChipReader
+from tiles.datasets.chip_reader import CHIP_TOLERANCE, ChipReader
 from tiles.errors import (
     GDAL_ERRORS,
     InputError,
@@ -133,7 +133,7 @@ class _Rasters(RasterDataset):
 
     def _at(self, x: slice, y: slice) -> list[str]:
         left, bottom, right, top = self._extents.T
-        margin = TOUCH * self.res[0]
+        margin = CHIP_TOLERANCE * self.res[0]
         hit = (
             (left < x.stop - margin)
             & (right > x.start + margin)

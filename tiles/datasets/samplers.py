@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 from torchgeo.datasets import GeoDataset
 
-from tiles.datasets.chip_reader import TOUCH
+from tiles.datasets.chip_reader import CHIP_TOLERANCE
 from tiles.errors import InputError
 from tiles.grid import tile_starts
 
@@ -32,7 +32,7 @@ class _Chips(Sampler[Query]):
     def __init__(self, dataset: GeoDataset, size: int) -> None:
         self.size = size
         self.res = dataset.res
-        margin = TOUCH * self.res[0]
+        margin = CHIP_TOLERANCE * self.res[0]
         extents, times = [], []
         index = dataset.index
         # Scenes of the same place at another time are scenes of their own.
@@ -93,7 +93,7 @@ class RandomChips(_Chips):
         magnification: tuple[float, float] = (1.0, 1.0),
     ) -> None:
         super().__init__(dataset, size)
-        whole = [[int(n + TOUCH) for n in self.pixels(i)] for i in range(len(self.scenes))]
+        whole = [[int(n + CHIP_TOLERANCE) for n in self.pixels(i)] for i in range(len(self.scenes))]
         # Whole rows and columns of the scenes that are large enough.
         self.shapes = {scene: shape for scene, shape in enumerate(whole) if min(shape) >= size}
         if not self.shapes:

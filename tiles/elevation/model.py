@@ -9,7 +9,7 @@ from os import PathLike
 import numpy as np
 import pyproj
 
-from tiles.errors import InputError
+from tiles.errors import InputError, errors_of
 from tiles.grid import MOST_PIXELS
 from tiles.reading.raster import Raster
 from tiles.reading.source import Source
@@ -79,11 +79,8 @@ class Elevation(Source):
         Raises:
             InputError: If pixels have no size in metres.
         """
-        try:
+        with errors_of(self.name):
             size = self.grid.pixel_size
-        except InputError as error:
-            fault = f"its {error.source} {error.fault}"
-            raise InputError(self.name, fault, error.remedy) from error
         if not all(0 < side < math.inf for side in size):
             fault = "has coordinates outside the domain of its CRS"
             raise InputError(self.name, fault, "assign the right one")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
-from tiles.errors import InputError
 from tiles.files import write_errors
+from tiles.mosaic.clusters import STOP_SECONDS, completed
 from tiles.mosaic.networks import Network
 from tiles.mosaic.panels import MosaicJob, WorkerContext, map_panel
-from tiles.mosaic.processes import POLL_SECONDS, Send, run_in_processes
+from tiles.mosaic.processes import Send, run_in_processes
 from tiles.types import ProgressCallback
-
-STOP_SECONDS: Final = 10.0
-"""Time that an interrupted run waits for the workers of a cluster to stop."""
 
 
 def run_here(
@@ -96,21 +93,14 @@ def run_cluster(
         client.submit(_work_remotely, job, number, remote_network, run, pure=False)
         for number in range(len(job.plan.panels))
     ]
+
+    def report(_: Sequence[Any]) -> None:
+        if progress is not None:
+            progress(sum(map(job.finished_pixels, range(len(futures)))), job.total)
+
     try:
-        pending = set(futures)
-        while pending:
-            with suppress(TimeoutError), client.as_current():
-                distributed.wait(pending, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
-            for future in [future for future in pending if future.done()]:
-                future.result()  # Raises the error of the worker.
-                pending.discard(future)
-            if progress is not None:
-                finished = map(job.finished_pixels, range(len(futures)))
-                progress(sum(finished), job.total)
-        return any(client.gather(futures))
-    except distributed.KilledWorker as error:
-        fault = f"lost its workers ({error})"
-        raise InputError("cluster", fault, "give them more memory, and start again") from error
+        made = [future.result() for future in completed(client, futures, report)]
+        return any(made)
     finally:
         job.run_file.unlink(missing_ok=True)
         # Workers stop when the file is gone; the files may be deleted when all have stopped.

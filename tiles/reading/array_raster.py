@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from rasterio.enums import ColorInterp
 
-from tiles.errors import InputError
+from tiles.errors import InputError, errors_of
 from tiles.files import Closeable
-from tiles.grid import PixelGrid
+from tiles.grid import PIXEL_TOLERANCE, PixelGrid
 from tiles.reading.band_names import band_numbers
 from tiles.reading.raster import UNKNOWN_MAGNITUDE, FileStats
 from tiles.types import BandSelection, BoolArray, RasterName, Span
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 RasterImage: TypeAlias = "RasterName | xarray.DataArray"
 """A file, anything else that GDAL opens, or an image that xarray holds."""
-
-SAME_GRID: Final = 0.01
-"""Pixels by which coordinates and geotransform of an image may differ and still mean one grid."""
 
 
 class ArrayRaster(Closeable, PathLike[str]):
@@ -221,8 +218,9 @@ def _grid(name: str, image: xarray.DataArray) -> PixelGrid:
         derived = image.rio.transform(recalc=True)
         corners = [(0, 0), (width, height)]
         shifts = [np.subtract(~derived * (transform * corner), corner) for corner in corners]
-        if np.abs(shifts).max() > SAME_GRID:
+        if np.abs(shifts).max() > PIXEL_TOLERANCE:
             transform = derived
     if transform.is_identity:
         raise InputError(name, "has no coordinates", "assign them, or .rio.write_transform")
-    return PixelGrid(image.rio.crs, transform, width, height)
+    with errors_of(name):
+        return PixelGrid(image.rio.crs, transform, width, height)

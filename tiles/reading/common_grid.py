@@ -11,10 +11,9 @@ from rasterio.crs import CRS
 from rasterio.warp import calculate_default_transform
 
 from tiles.errors import InputError
-from tiles.grid import PixelGrid
+from tiles.grid import PIXEL_TOLERANCE, PixelGrid
 from tiles.reading.crs import extent_in_pixels
 from tiles.reading.open_files import SourceFile
-from tiles.reading.warp import PIXEL_TOLERANCE
 from tiles.types import Span
 
 # Files are of different places if their common extent is both this many times their area and this

@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from tiles.errors import InputError, InvalidValueError, MissingFileError, input_errors
+from tiles.errors import InputError, InvalidValueError, MissingFileError, errors_of, input_errors
 from tiles.files import Closeable, path_errors
 from tiles.grid import PixelGrid
 from tiles.reading.band_names import band_numbers
@@ -169,10 +169,8 @@ class Raster(Closeable):
             raise InputError(self.name, fault, "cut it, with gdal_translate for example")
         if any(np.dtype(dtype).kind == "c" for dtype in file.dtypes):
             raise InputError(self.name, "has complex values", "convert them to real ones")
-        try:
+        with errors_of(self.name):
             return PixelGrid.of(file)
-        except InputError as error:
-            raise InputError(self.name, f"its geotransform {error.fault}", error.remedy) from error
 
     def _select(self, bands: BandSelection | None) -> tuple[int, ...]:
         file = self._file

@@ -13,7 +13,7 @@ import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
-from tiles.errors import InputError, input_errors
+from tiles.errors import InputError, errors_of, input_errors
 from tiles.files import absolute_if_file
 from tiles.grid import PixelGrid
 from tiles.types import RasterName, Span
@@ -109,7 +109,8 @@ def cut_window(name: str, raster: RasterName, window: Window) -> VirtualRaster:
         (30, 20)
     """
     with rasterio.open(raster) as file:
-        grid = PixelGrid.of(file)
+        with errors_of(display_name(raster)):
+            grid = PixelGrid.of(file)
         sources = [
             _band_source(file, fspath(raster), number, file.descriptions[number - 1] or "")
             for number in file.indexes
@@ -156,7 +157,8 @@ def _open_band(path: RasterName, number: int, title: str) -> _OpenedBand:
         if file.crs is None:
             remedy = "assign one, such as with gdal_edit -a_srs"
             raise InputError(name, "has no coordinate reference system", remedy)
-        grid = PixelGrid.of(file)
+        with errors_of(name):
+            grid = PixelGrid.of(file)
         source = _band_source(file, fspath(path), number, title)
         return _OpenedBand(source, grid, MaskFlags.per_dataset in file.mask_flag_enums[number - 1])
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tiles.grid import PixelGrid
+from tiles.grid import PIXEL_TOLERANCE, PixelGrid
 from tiles.reading.crs import middle_longitude, near_longitude, transformer
 from tiles.reading.overlay import Overlay
 from tiles.reading.resampling import resample, resampling_weights
@@ -26,8 +26,6 @@ NODE_SPACING = 16
 CHUNK = 512
 # Pixels are averaged if those of the grid are larger than the raster's by more than this factor.
 COARSER_RATIO = 1.05
-# Positions that differ by less than this part of a pixel are taken to be the same.
-PIXEL_TOLERANCE = 0.01
 
 
 class WarpedOverlay:

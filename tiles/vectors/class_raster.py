@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 
-from tiles.errors import InputError, unmarked_nodata
+from tiles.errors import InputError, errors_of, unmarked_nodata
 from tiles.files import Closeable
-from tiles.grid import PixelGrid
+from tiles.grid import PIXEL_TOLERANCE, PixelGrid
 from tiles.reading.raster import Raster
 from tiles.types import LOWEST_HEIGHT, UNKNOWN_CLASS, RasterName, Span
 
@@ -47,7 +47,8 @@ class ClassRaster(Closeable):
             if kind != np.uint8:
                 self._refuse(f"has values of type {kind}")
             self.names = list(classes) if classes is not None else category_names(path)
-            width, height = self.grid.pixel_size
+            with errors_of(self.name):
+                width, height = self.grid.pixel_size
         except BaseException:
             self._raster.close()
             raise
@@ -176,13 +177,13 @@ def heights_on(path: RasterName, source: ClassRaster) -> Generator[Any, None, No
 
 
 def _difference(one: PixelGrid, other: PixelGrid) -> str | None:
-    """Describe the difference of two grids; a hundredth of a pixel does not count."""
+    """Describe the difference of two grids, if there is one."""
     if one.crs != other.crs:
         return "has another coordinate reference system"
     if (one.width, one.height) != (other.width, other.height):
         return f"has another size ({one.width} x {one.height} px)"
     ends = zip(_ends(one), _ends(other), 2 * (other.transform.a, other.transform.e), strict=True)
-    if any(abs(a - b) > 0.01 * abs(size) for a, b, size in ends):
+    if any(abs(a - b) > PIXEL_TOLERANCE * abs(size) for a, b, size in ends):
         return "has its pixels at other places"
     return None
 

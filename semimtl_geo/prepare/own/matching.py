@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -14,16 +14,13 @@ from semimtl_geo.prepare.own.class_polygons import polygon_layers
 from semimtl_geo.prepare.own.patterns import is_polygons, layer_files
 from semimtl_geo.prepare.own.schema import FolderSettings
 from tiles.errors import InputError, MissingFileError
-from tiles.grid import PixelGrid
+from tiles.grid import PIXEL_TOLERANCE, PixelGrid
 from tiles.reading.crs import extent_in
 from tiles.reading.raster import Raster
 
 Layers = Mapping[str, Sequence[RawFile]]
 """Files of a scene by layer: ``image``, ``stack0``, ..., ``landcover``, ``height``, ``surface`` and
 ``terrain``; a layer without files is left out."""
-
-OVERLAP: Final = 0.01
-"""Pixels of an orthophoto by which a file must reach into it; less is a rounding error."""
 
 
 def match_files(raw: RawFolder, settings: FolderSettings) -> dict[str, Layers]:
@@ -160,7 +157,10 @@ class _FileExtents:
     def at(self, grid: PixelGrid) -> list[RawFile]:
         """Return the files that overlap a grid, in their own order."""
         west, south, east, north = grid.bounds
-        across, down = OVERLAP * abs(grid.transform.a), OVERLAP * abs(grid.transform.e)
+        # A file that reaches less into the image touches it, with a rounding error.
+        across, down = (
+            PIXEL_TOLERANCE * abs(side) for side in (grid.transform.a, grid.transform.e)
+        )
         inner = west + across, south + down, east - across, north - down
         found: set[int] = set()
         for crs, numbers, tree in self._trees:

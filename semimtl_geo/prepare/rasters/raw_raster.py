@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from tiles.errors import InputError, input_errors
+from tiles.errors import InputError, errors_of, input_errors
 from tiles.files import Closeable
 from tiles.grid import PixelGrid
 from tiles.types import BoolArray, Span
@@ -149,11 +149,8 @@ def find_grid(
         if world_file is None:
             return None
         transform = read_world_file(*world_file)
-    try:
+    with errors_of(orthophoto.name):
         return PixelGrid(crs, transform, orthophoto.width, orthophoto.height)
-    except InputError as error:
-        fault = f"its {error.source} {error.fault}"
-        raise InputError(orthophoto.name, fault, error.remedy) from error
 
 
 def read_world_file(path: Path, name: str) -> Affine:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tiles.grid import PixelGrid
+from tiles.grid import PIXEL_TOLERANCE, PixelGrid
 from tiles.reading.overlay import Overlay, Placement
 from tiles.reading.resampling import resample, resampling_weights
 from tiles.reading.warp import WarpedOverlay
@@ -131,7 +131,9 @@ def resampled(source: Overlay, grid: PixelGrid) -> Callable[[Span, Span], Float3
 
 
 def _same_extent(one: PixelGrid, other: PixelGrid) -> bool:
-    close = np.allclose(one.bounds, other.bounds, rtol=0, atol=0.01 * abs(one.transform.a))
+    close = np.allclose(
+        one.bounds, other.bounds, rtol=0, atol=PIXEL_TOLERANCE * abs(one.transform.a)
+    )
     aligned = one.transform.a * other.transform.a > 0 and one.transform.e * other.transform.e > 0
     return one.crs == other.crs and close and aligned
 
