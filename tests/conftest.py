@@ -82,7 +82,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "--trainer.log_every_n_steps=1",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
-        "--trainer.limit_val_batches=1",
         "--checkpoint.tiles=false",
     )
     train([*args, "--checkpoint.tiles=true", f"--out={folder / 'out'}"])

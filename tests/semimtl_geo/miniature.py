@@ -23,7 +23,6 @@ TINY = (
     "--trainer.accelerator=cpu",
     "--trainer.log_every_n_steps=1",
     "--trainer.check_val_every_n_epoch=1",
-    "--trainer.limit_val_batches=1",
     "--data.crop=32",
     "--data.batch_size=2",
     "--data.iterations=1",

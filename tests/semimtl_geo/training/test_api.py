@@ -29,7 +29,6 @@ QUIET: dict[str, Any] = {
     "num_sanity_val_steps": 0,
     "enable_progress_bar": False,
     "enable_model_summary": False,
-    "limit_val_batches": 1,
 }
 
 
