@@ -75,6 +75,6 @@ def read_shared_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dic
         raise InputError(path, "has a model card without entries", FETCH)
     for name, value in tensors.items():
         if value.dtype not in DTYPES or not bool(torch.isfinite(value).all()):
-            fault = f"has weights that are no finite numbers ({name[:100]})"
+            fault = f"has weights that are not finite numbers ({name[:100]})"
             raise InputError(path, fault, FETCH)
     return tensors, card, texts

@@ -43,9 +43,7 @@ SEED: Final = "semimtl_geo_seed"
 
 
 class SemiMTL(AdversarialOptimisation):
-    """Generator, discriminators, and their training.
-
-    Use :meth:`for_data` to make one from Python.
+    """Generator, discriminators, and their training; :meth:`for_data` makes one from Python.
 
     Args:
         tasks: The tasks; some systems train only some of them.

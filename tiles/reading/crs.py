@@ -103,7 +103,9 @@ def extent_in(
 
     Example:
         >>> fiji = pyproj.Transformer.from_crs("EPSG:3460", "EPSG:4326", always_xy=True)
-        >>> [part.bounds[::2] for part in extent_in((2.07e6, 3.9e6, 2.08e6, 3.91e6), fiji).geoms]
+        >>> extent = extent_in((2132e3, 3999e3, 2134e3, 4001e3), fiji)
+        >>> [[round(x, 2) for x in part.bounds[::2]] for part in extent.geoms]
+        [[179.99, 180.0], [-180.0, -179.99]]
     """
     try:
         west, south, east, north = to_crs.transform_bounds(*bounds, densify_pts=21)

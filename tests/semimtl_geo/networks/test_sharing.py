@@ -208,11 +208,11 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "not a number": (
         lambda tensors, _, __: tensors[_first(tensors)].fill_(torch.nan),
-        "weights that float16 cannot represent",
+        "weights that are not finite numbers",
     ),
     "complex numbers": (
         lambda tensors, _, __: tensors.update({_first(tensors): torch.zeros(1).double()}),
-        "weights that float16 cannot represent",
+        "weights that are not finite numbers",
     ),
 }
 

@@ -214,7 +214,7 @@ def test_layers_without_training_labels_are_marked(page: Path) -> None:
     hidden = ["hidden" in str(layer.get("class")) for layer in layers]
     assert hidden == [False, True, True, False]
     for layer, unseen in zip(layers, hidden, strict=True):
-        assert ("never seen" in "".join(layer[0].itertext())) == unseen
+        assert ("scenario hides" in "".join(layer[0].itertext())) == unseen
 
 
 def test_text_is_escaped(page: Path) -> None:
@@ -236,9 +236,9 @@ def test_panel_picture_shows_truth_and_maps(tmp_path: Path) -> None:
 def test_missing_columns_are_missing_lines(page: Path) -> None:
     titles = [b.text for b in parse(page).findall(".//figure/b")]
     assert titles == [
-        "City A: land cover",
-        "Land cover: alignment",
-        "Land cover: discriminator",
+        "City A: land cover, loss",
+        "Land cover: alignment, loss",
+        "Land cover: discriminator, loss",
         "City A: land cover, mIoU, %",
     ]
 
