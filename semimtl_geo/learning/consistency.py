@@ -70,8 +70,8 @@ class Consistency:
         where = "model.consistency"
         if not isinstance(landcover, Segmentation) or not isinstance(height, Depth):
             fault = (
-                f"needs the tasks {self.landcover} and {self.height}, but only "
-                f"{', '.join(sorted(named))} are trained"
+                f"needs the tasks {self.landcover} and {self.height}, but the trained tasks are "
+                f"{', '.join(sorted(named))}"
             )
             raise InputError(where, fault, "leave it out, or name a task of classes and a height")
         if height.unit != "m":

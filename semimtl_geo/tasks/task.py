@@ -62,8 +62,8 @@ class Task(ABC):
         Raises:
             InvalidValueError: If one is negative or not finite.
         """
-        check_range(f"task {self.name}: weight", self.weight, 0, 1e6)
-        check_range(f"task {self.name}: adversarial_weight", self.adversarial_weight, 0, 1e6)
+        check_range(f"task {self.name}: weight", self.weight, 0)
+        check_range(f"task {self.name}: adversarial_weight", self.adversarial_weight, 0)
 
     @property
     @abstractmethod

@@ -256,24 +256,24 @@ def test_an_iteration_with_it(make_model: Callable[..., SemiMTL]) -> None:
         (
             {"heights": PRIOR.heights, "weight": -1.0},
             "jtl",
-            ".weight: -1.0 is negative; give 0 or more",
+            ".weight: must be >= 0 and finite, got -1.0; correct the setting",
         ),
         (
             {"heights": PRIOR.heights, "tolerance": math.nan},
             "jtl",
-            ".tolerance: nan is negative; give 0 or more",
+            ".tolerance: must be >= 0 and finite, got nan; correct the setting",
         ),
         (
             {"heights": {}},
             "stl_seg",
-            ": needs landcover and height, trained are ['landcover']; leave it out, or name a task "
-            "of classes and a height",
+            ": needs the tasks landcover and height, but the trained tasks are landcover; "
+            "leave it out, or name a task of classes and a height",
         ),
         (
             {"heights": {}, "height": "depth"},
             "jtl",
-            ": needs landcover and depth, trained are ['height', 'landcover']; leave it out, or "
-            "name a task of classes and a height",
+            ": needs the tasks landcover and depth, but the trained tasks are height, "
+            "landcover; leave it out, or name a task of classes and a height",
         ),
     ],
 )
@@ -290,8 +290,8 @@ def test_street_views_have_no_ground(make_model: Callable[..., SemiMTL]) -> None
     with pytest.raises(InputError) as caught:
         make_model(tasks=tasks, consistency=PRIOR)
     assert str(caught.value) == (
-        "model.consistency: needs heights in m, height is in 1/m; leave it out: street views have "
-        "no ground"
+        "model.consistency: needs heights in m, height is in 1/m; give heights in metres, or leave "
+        "it out (street views have none)"
     )
 
 
