@@ -25,6 +25,17 @@ LONGEST_EDGE = 2**24
 MOST_PIXELS = 2**40
 
 
+def is_rotated(transform: Affine) -> bool:
+    """Return whether a geotransform rotates by more than a rounding error.
+
+    Example:
+        >>> is_rotated(Affine(0.5, 1e-17, 4e5, 0, -0.5, 5e6)), is_rotated(Affine.rotation(1.0))
+        (False, True)
+    """
+    t = transform
+    return not (abs(t.b) <= 1e-9 * abs(t.a) and abs(t.d) <= 1e-9 * abs(t.e))
+
+
 def tile_starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
     """Compute where overlapping tiles along one axis start.
 
@@ -88,7 +99,7 @@ class PixelGrid:
         if self.width < 1 or self.height < 1:
             raise ValueError(f"grid of {self.width} x {self.height} pixels is empty")
         t = self.transform
-        if t.a == 0 or t.e == 0 or abs(t.b) > 1e-9 * abs(t.a) or abs(t.d) > 1e-9 * abs(t.e):
+        if t.a == 0 or t.e == 0 or is_rotated(t):
             raise InputError(
                 "geotransform", "is rotated or degenerate", "warp the raster to a north-up grid"
             )

@@ -96,10 +96,10 @@ def resolve_places(
         InputError: If a server does not answer, or an address lacks what it needs.
     """
     rasters = [raster for files in places.values() for raster in files]
-    if settings.resolution is not None and not any(map(is_address, rasters)):
-        fault = "applies only to tile services, and none is given"
-        raise InvalidValueError("resolution", fault, "leave it out")
     if settings.resolution is not None:
+        if not any(map(is_address, rasters)):
+            fault = "applies only to tile services, and none is given"
+            raise InvalidValueError("resolution", fault, "leave it out")
         check_range("resolution", settings.resolution, 0, above=True)
     gsd = card.gsd if settings.resolution is None else settings.resolution
     bands = card.bands if settings.bands is None else settings.bands

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from os.path import relpath
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pystac
@@ -25,10 +25,8 @@ from shapely.geometry.base import BaseGeometry
 from semimtl_geo.mapping.provenance import read_tags
 from tiles.files import write_errors, write_text
 from tiles.maps.layers import ClassMap, Layer
+from tiles.reading.addresses import URL
 from tiles.types import Color
-
-URL: Final = re.compile(r"(?:/vsi\w+/)*(https?://.+)")
-"""A URL, with or without GDAL's /vsi prefixes."""
 
 
 def write_maps_item(

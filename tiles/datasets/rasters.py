@@ -32,6 +32,7 @@ from tiles.errors import (
     MissingFileError,
     input_errors,
 )
+from tiles.grid import is_rotated
 from tiles.types import UNKNOWN_CLASS
 
 Sample = dict[str, Any]
@@ -215,6 +216,5 @@ def _check_file(file: Path) -> None:
         raise InputError(file, "cannot be read as a raster", "replace or remove it") from error
     if crs is None:
         raise InputError(file, "has no CRS", "assign one, with gdal_edit -a_srs for example")
-    level = abs(transform.b) <= 1e-9 * transform.a and abs(transform.d) <= -1e-9 * transform.e
-    if not (level and transform.a > 0 > transform.e):
+    if is_rotated(transform) or not transform.a > 0 > transform.e:
         raise InputError(file, "is rotated or not north-up", "warp it, with gdalwarp for example")

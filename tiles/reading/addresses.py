@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from os import fspath
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tiles.errors import InvalidValueError
@@ -14,6 +15,9 @@ from tiles.reading.stac_item import is_item, open_item
 from tiles.reading.tile_service import is_tile_service, open_tile_service, service_name
 from tiles.reading.virtual_raster import VirtualRaster, display_name
 from tiles.types import BandSelection, RasterName
+
+URL: Final = re.compile(r"(?:/vsi\w+/)*(https?://.+)")
+"""A URL, with or without GDAL's /vsi prefixes."""
 
 
 def is_address(raster: RasterName) -> bool:
@@ -114,6 +118,5 @@ def public_name(raster: RasterName) -> str:
 
 def _path_of_url(name: str) -> str | None:
     """Return the path of a URL, which may have GDAL's prefixes; None if it is none."""
-    if re.match(r"(/vsi\w+/)*https?://", name) and not is_tile_service(name):
-        return unquote(urlsplit(name[name.index("http") :]).path)
-    return None
+    url = URL.fullmatch(name)
+    return None if url is None or is_tile_service(name) else unquote(urlsplit(url[1]).path)
