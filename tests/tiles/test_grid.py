@@ -102,7 +102,24 @@ def test_panels_divide_the_map_at_blocks(
             if start < part.network[1] and start + tile > part.network[0]
         ]
         assert list(part.tiles) == wanted
-    assert plan.tile_count == len(plan.rows) * sum(len(part.tiles) for part in plan.panels)
+
+
+@given(st.integers(1, 400), st.integers(1, 12), st.data())
+def test_batches_have_one_size_in_every_part_of_a_map(
+    width: int, most: int, data: st.DataObject
+) -> None:
+    """Convolutions may round differently in batches of another size."""
+    tile = data.draw(st.integers(8, 48))
+    left = data.draw(st.integers(0, width - 1))
+    source = grid(width, 100)
+    whole = TilingPlan(source, source, tile, tile // 2)
+    part = TilingPlan(source, source, tile, tile // 2, 16, 16, window=((20, 90), (left, width)))
+    size, tiles = whole.batch_size(most), len(whole.rows) * len(whole.columns)
+    assert part.batch_size(most) == size
+    # No fewer batches would do, and smaller ones would be more.
+    assert 1 <= size <= most
+    assert -(-tiles // size) == -(-tiles // most)
+    assert size == 1 or -(-tiles // (size - 1)) > -(-tiles // most)
 
 
 def test_a_panel_without_width_is_refused() -> None:

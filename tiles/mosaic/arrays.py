@@ -131,7 +131,7 @@ def map_window(
         plan=plan,
         layers=layers,
         panel_files=[{name: _ArrayPanel(pixels) for name, pixels in maps.items()}],
-        batch_size=-(-plan.tile_count // -(-plan.tile_count // batch_size)),
+        batch_size=plan.batch_size(batch_size),
         fill=np.asarray(fill, np.float32),
         blend_weights=find_blend_weights(DEFAULT_BLEND, plan.tile),
         run_file=Path(),

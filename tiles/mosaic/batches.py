@@ -100,14 +100,14 @@ class TileBatches:
         self._source, self._plan, self._panel, self._size = source, plan, panel, size
         self._first = first or (plan.tile_rows[0], panel.tiles[0])
         self._inside, self._network_inside = inside, network_inside
-        self._fill = torch.from_numpy(fill.copy())[:, None, None]
+        self._fill = fill[:, None, None]
         last = min(plan.columns[panel.tiles[-1]] + plan.tile, plan.network.width)
         self._columns = (plan.columns[panel.tiles[0]], last)
 
     def __iter__(self) -> Iterator[RowBlock | Batch]:
         """Yield each block of rows before the tiles that end in it; all batches are full."""
         plan, (left, right) = self._plan, self._columns
-        waiting: list[tuple[torch.Tensor, tuple[int, int]]] = []
+        waiting: list[tuple[npt.NDArray[Any], tuple[int, int]]] = []
         values: Any = None
         known: BoolArray = np.zeros((0, right - left), bool)
         top = bottom = seen = plan.rows[self._first[0]]
@@ -179,24 +179,24 @@ class TileBatches:
         block = RowBlock(_copy(target_known), _copy(network_known), (seen, start))
         return values, known, block, end
 
-    def _image(self, values: Any, known: BoolArray) -> torch.Tensor:
+    def _image(self, values: npt.NDArray[Any], known: BoolArray) -> npt.NDArray[Any]:
         """Return a tile [C, S, S], in the type of the raster if all of it is known."""
-        image = torch.from_numpy(values)
-        if not known.all():
-            image = torch.where(torch.from_numpy(known), image.to(torch.float32), self._fill)
+        image = values if known.all() else np.where(known, values, self._fill)
         height, width = known.shape
         if (height, width) != (self._plan.tile, self._plan.tile):
             overhang = ((0, 0), (0, self._plan.tile - height), (0, self._plan.tile - width))
-            image = torch.from_numpy(np.pad(image.numpy(), overhang, mode="reflect"))
+            image = np.pad(image, overhang, mode="reflect")
         return image
 
-    def _batch(self, waiting: list[tuple[torch.Tensor, tuple[int, int]]]) -> Batch:
+    def _batch(self, waiting: list[tuple[npt.NDArray[Any], tuple[int, int]]]) -> Batch:
         first, _ = waiting[0]
         # A convolution of few channels is up to 27 times as fast on a CPU with channels last.
         images = torch.empty(self._size, *first.shape, memory_format=torch.channels_last)
-        for number, target in enumerate(images):
+        # PyTorch would copy with several threads, which slow down those of the network.
+        for number, target in enumerate(images.numpy()):
             image, _ = waiting[min(number, len(waiting) - 1)]
-            target.copy_(image)
+            for channel, pixels in zip(target, image, strict=True):
+                channel[:] = pixels
         return Batch(images, tuple(tile for _, tile in waiting))
 
 

@@ -209,8 +209,7 @@ def mosaic(
                 {name: writer.work_folder.panel_file(number) for name, writer in writers.items()}
                 for number in range(len(columns))
             ],
-            # As few batches as possible, all of nearly the same size.
-            batch_size=-(-plan.tile_count // -(-plan.tile_count // batch_size)),
+            batch_size=plan.batch_size(batch_size),
             fill=filling,
             blend_weights=blend_weights,
             run_file=next(iter(writers.values())).work_folder.path / "run",

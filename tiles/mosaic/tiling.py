@@ -157,10 +157,17 @@ class TilingPlan:
             ]
             yield Panel(number, start, stop, network, range(touching[0], touching[-1] + 1))
 
-    @property
-    def tile_count(self) -> int:
-        """Number of tiles; those that touch two panels count twice."""
-        return len(self.tile_rows) * sum(len(panel.tiles) for panel in self.panels)
+    def batch_size(self, most: int) -> int:
+        """Return the number of tiles per batch: as few batches as possible, of nearly one size.
+
+        It depends on neither the panels nor the window, since convolutions may round differently in
+        batches of another size.
+
+        Args:
+            most: Largest number of tiles per batch.
+        """
+        count = len(self.rows) * len(self.columns)
+        return -(-count // -(-count // most))
 
 
 def fit_tile(grid: PixelGrid, tile: int | range, overlap: int) -> int:
