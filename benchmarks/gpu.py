@@ -1,10 +1,10 @@
-"""Images per second of JTL and SemiMTL on a GPU, peak memory, and what the trainer costs.
+"""Training and mapping on a GPU: images and pixels per second, and peak memory.
 
     python benchmarks/gpu.py [--encoder resnet101] [--crop 384] [--batch 4] [--steps 30]
                              [--precision bf16-mixed] [--rounds 3] [--plain] [--device cuda]
-                             [--warm-up 5] [--write]
+                             [--warm-up 5] [--map-size 10240] [--write]
 
-Prints a Markdown table, from one run in one precision with chips in memory:
+Prints two Markdown tables. The first, from one run in one precision with chips in memory:
 
 - forward and backward: the generator alone on the same chips, which are on the GPU already, domain
   by domain: supervised losses and their gradients; no optimiser, discriminators or Lightning;
@@ -15,6 +15,14 @@ Prints a Markdown table, from one run in one precision with chips in memory:
 - share: images per second divided by those of forward and backward;
 - over JTL: time per step divided by that of JTL;
 - peak memory: the most that torch had allocated on the GPU.
+
+The second, of a network with the same encoder and random weights, in tiles of two crops that
+overlap by an eighth of one, in the precision that is measured to be fastest:
+
+- pass: the network alone, once over each pixel of tiles that do not overlap, copies from the CPU
+  included;
+- map: `Mapper.map`, from the orthophoto's file to both maps as finished Cloud Optimized GeoTIFFs;
+- share: pixels per second divided by those of the pass. Least seconds of all rounds.
 
 Without a GPU it says so and exits with status 2; --device cpu runs it anyway, to see that it works:
 --device cpu --precision 32-true --encoder resnet18 --crop 64 --batch 2 --steps 2.
@@ -30,6 +38,7 @@ from typing import Any
 
 import lightning
 import torch
+from map_time import papers_network, time_map
 from measuring import made_on, make_parser, publish, quiet, say, table
 from stopwatch import now
 from torch import Tensor
@@ -159,7 +168,7 @@ def forward_and_backward(chips: Chips, args: argparse.Namespace) -> float:
 
 
 def measure(args: argparse.Namespace) -> list[str]:
-    """Measure all three in turns; returns the lines of the table."""
+    """Measure training; all three take turns. Returns the lines of the table."""
     chips = make_chips(args.batch, args.crop)
     images = args.batch * len(SUPERVISED)
     work: dict[str, Callable[[], float]] = {
@@ -192,17 +201,37 @@ def measure(args: argparse.Namespace) -> list[str]:
         )
         for name, median in medians.items()
     ]
-    device = torch.cuda.get_device_name() if args.device == "cuda" else "CPU"
     head = ("", "ms per step", "images per second", "share", "over JTL", "peak GiB")
     return [
-        f"{device}: {args.encoder}, crop {args.crop}, {args.batch} + {args.batch} images, "
-        f"{args.precision}, "
+        f"{device_name(args)}: {args.encoder}, crop {args.crop}, "
+        f"{args.batch} + {args.batch} images, {args.precision}, "
         f"{'no augmentation' if args.plain else 'augmentation on the device'}, medians of "
         f"{args.rounds} rounds of {args.steps} steps",
         "",
         *table(head, rows),
         "",
-        made_on(["lightning", "segmentation-models-pytorch", "kornia"]),
+    ]
+
+
+def device_name(args: argparse.Namespace) -> str:
+    return torch.cuda.get_device_name() if args.device == "cuda" else "CPU"
+
+
+def measure_mapping(args: argparse.Namespace) -> list[str]:
+    """Measure a map; returns the lines of the table."""
+    size, tile, overlap = args.map_size, 2 * args.crop, args.crop // 8
+    network = papers_network(args.encoder, args.crop, tile, overlap, args.device)
+    seconds = time_map("map", network, size, args.rounds)
+    rows = [
+        (name, f"{taken:.2f}", f"{size**2 / 1e6 / taken:.1f}", f"{seconds.bare / taken:.2f}")
+        for name, taken in (("pass", seconds.bare), ("map", seconds.map))
+    ]
+    return [
+        f"{device_name(args)}: {args.encoder}, {size} x {size} px, tiles of {tile} px that overlap "
+        f"by {overlap}, {seconds.precision}",
+        "",
+        *table(("", "s", "million pixels per second", "share"), rows),
+        "",
     ]
 
 
@@ -219,11 +248,16 @@ def main() -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16-mixed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", action="store_true", help="without augmentation")
+    parser.add_argument(
+        "--map-size", type=int, default=10240, help="edge of the map: a multiple of 512 px"
+    )
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.exit(2, "benchmarks/gpu.py: this machine has no GPU that torch can use\n")
     quiet()
-    publish("Training on a GPU", measure(args), args.write)
+    lines = [*measure(args), *measure_mapping(args)]
+    lines.append(made_on(["lightning", "segmentation-models-pytorch", "kornia"]))
+    publish("Training and mapping on a GPU", lines, args.write)
 
 
 if __name__ == "__main__":

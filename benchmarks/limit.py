@@ -22,93 +22,42 @@ its tiles has never seen, and the same share of predicted pixels for each way to
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import rasterio
-import torch
+from map_time import TILE, papers_network, time_map
 from measuring import made_on, make_parser, publish, say, table
-from networks import paper_card
 from rasterio import Affine
 from rasterio.crs import CRS
-from rasters import write_dense
 from seam import train_shortly
-from torch import Tensor
 
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.mapping.mapper import Mapper
-from semimtl_geo.mapping.predictor import Predictor
-from semimtl_geo.mapping.settings import BATCH_PIXELS, MapSettings, Tiling
-from semimtl_geo.networks.model_card import ModelCard
+from semimtl_geo.mapping.settings import MapSettings, Tiling
 from semimtl_geo.synthetic import write_cities
 from tiles.grid import PixelGrid, tile_starts
 from tiles.mosaic.tiling import fit_tile
 
 SEED = 7
 SCENE = 1024
-TILE = 512
+CROP = 384
+"""Edge of a training crop of the networks with the paper's decoders."""
 CITIES = ("city_a", "city_b")
 
 
-def papers_network(encoder: str, like: ModelCard) -> Mapper:
-    """A network of random weights with the paper's decoders, and tiles in the same proportions."""
-    torch.manual_seed(0)
-    tiling, crop = MapSettings().tiling(like), 384
-    card = replace(
-        paper_card(encoder),
-        batchnorm="mixed",
-        crop=crop,
-        pooling="crop",
-        tile=tiling.tile * crop // like.crop,
-        overlap=tiling.overlap * crop // like.crop,
-    )
-    return Mapper(card, card.build_generator())
-
-
-def read_batches(raster: Path) -> Iterator[Tensor]:
-    """Batches of tiles that do not overlap."""
-    with rasterio.open(raster) as file:
-        values = torch.from_numpy(file.read())
-    starts = range(0, values.shape[1], TILE)
-    tiles = [values[:, y : y + TILE, x : x + TILE].float() for y in starts for x in starts]
-    size = BATCH_PIXELS // TILE**2
-    for start in range(0, len(tiles), size):
-        batch = torch.stack(tiles[start : start + size])
-        yield batch.contiguous(memory_format=torch.channels_last)
-
-
-def measure(
-    title: str, mapper: Mapper, domain: str | None, folder: Path, size: int, rounds: int
-) -> list[str]:
+def measure(title: str, mapper: Mapper, size: int, rounds: int) -> list[str]:
     """Measure one network; returns a row of the table."""
     tiling = MapSettings().tiling(mapper.card)
-    raster = folder / "raster.tif"
-    write_dense(raster, size, mapper.card.gsd or 0.1)  # on the network's grid
-    chosen = mapper if domain is None else mapper.for_domain(domain)
-    precision = chosen.precision_on()
-    predict = Predictor(chosen.card, chosen.generator, None, chosen.device, 255.0, precision)
-    batches = list(read_batches(raster))
-    maps, passes = [], []
-    predict(batches[0])
-    for number in range(rounds):
-        start = time.perf_counter()
-        for batch in batches:
-            predict(batch)
-        passes.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        chosen.map(raster, folder / "maps")
-        maps.append(time.perf_counter() - start)
-        say(f"{title}, round {number + 1}: pass {passes[-1]:.2f} s, map {maps[-1]:.2f} s")
+    seconds = time_map(title, mapper, size, rounds)
     return [
         title,
         f"{tiling.tile} / {tiling.overlap}",
-        precision,
+        seconds.precision,
         f"{size}",
-        f"{min(maps):.2f}",
-        f"{min(passes):.2f}",
-        f"{min(maps) / min(passes):.2f}",
+        f"{seconds.map:.2f}",
+        f"{seconds.bare:.2f}",
+        f"{seconds.map / seconds.bare:.2f}",
         f"{predicted(size, tiling):.2f}",
     ]
 
@@ -125,7 +74,7 @@ def score(mapper: Mapper, folder: Path) -> Iterator[list[str]]:
     write_cities(folder / "fresh", seed=SEED, scenes=8, size=SCENE)
     crop, chosen = mapper.card.crop, MapSettings().tiling(mapper.card)
     ways = [(chosen.tile, chosen.overlap), (crop, crop // 2), (crop, crop // 8)]
-    ways += [(count * crop, crop // part) for count in (2, 4) for part in (8, 4, 2)]
+    ways += [(count * crop, crop // part) for count in (2, 3, 4) for part in (8, 4, 2)]
     for pooling in ("crop", "image"):
         for tile, overlap in dict.fromkeys(ways):
             card = replace(mapper.card, tile=tile, overlap=overlap, pooling=pooling)
@@ -151,10 +100,11 @@ def limit(checkpoint: Path | None, iterations: int, size: int, rounds: int) -> l
         folder = Path(temporary)
         configs = ("base", "recommended")
         mapper = Mapper.load(checkpoint or train_shortly(folder, iterations, 20, configs))
-        rows = [measure("cities", mapper, CITIES[0], folder, size, rounds)]
+        rows = [measure("cities", mapper.for_domain(CITIES[0]), size, rounds)]
+        tiling = MapSettings().tiling(mapper.card)
+        edges = [edge * CROP // mapper.card.crop for edge in (tiling.tile, tiling.overlap)]
         for encoder in ("resnet18", "resnet101"):
-            network = papers_network(encoder, mapper.card)
-            rows.append(measure(encoder, network, None, folder, size, rounds))
+            rows.append(measure(encoder, papers_network(encoder, CROP, *edges), size, rounds))
         scores = list(score(mapper, folder))
     trained = checkpoint.name if checkpoint else f"recommended after {iterations} iterations"
     times = ("network", "tile / overlap", "precision", "px", "map s", "pass s", "map / pass")

@@ -4,9 +4,10 @@
 
 Prints a Markdown table per case (encoder, crop, chips per domain), with the paper's decoders and
 discriminators, training on the synthetic cities as `semimtl-geo train` does: milliseconds per
-iteration of JTL, of SemiMTL, and of SemiMTL whose discriminators see blocks of 2 x 2 and of 4 x 4
-pixels (model.adversarial.stride). The systems take turns in one run, so that a machine whose speed
-drifts affects all. Each row is a median, so that the parts need not add up to the row "step"; the
+iteration of JTL, of SemiMTL, and of SemiMTL whose discriminators see blocks of 2 x 2 pixels
+(model.adversarial.stride), also with half of the paper's width (model.discriminator_width), or see
+blocks of 4 x 4 pixels. The systems take turns in one run, so that a machine whose speed drifts
+affects all. Each row is a median, so that the parts need not add up to the row "step"; the
 last line is "step" divided by JTL's:
 
 - data: from the end of a step to the next batch: chips read, put together, checked, moved. With
@@ -44,13 +45,14 @@ from semimtl_geo.tasks import Depth, Segmentation
 from semimtl_geo.training.module import SemiMTL
 
 SUPERVISED = {"city_a": ["landcover"], "city_b": ["height"]}
-RUNS: dict[str, tuple[SystemName, int]] = {
-    "JTL": ("jtl", 1),
-    "SemiMTL": ("semimtl", 1),
-    "stride 2": ("semimtl", 2),
-    "stride 4": ("semimtl", 4),
+RUNS: dict[str, tuple[SystemName, int, int]] = {
+    "JTL": ("jtl", 1, 64),
+    "SemiMTL": ("semimtl", 1, 64),
+    "stride 2": ("semimtl", 2, 64),
+    "stride 2, width 32": ("semimtl", 2, 32),
+    "stride 4": ("semimtl", 4, 64),
 }
-"""System and stride of the discriminators."""
+"""System, and stride and width of the discriminators."""
 STEPS = 6
 FIRST = 3
 """Warm-up steps that are not measured: they are slower, above all SemiMTL's."""
@@ -135,7 +137,7 @@ class Parts(lightning.Callback):
 
 
 def measure(
-    system: SystemName, stride: int, case: Case, root: Path, workers: int
+    system: SystemName, stride: int, width: int, case: Case, root: Path, workers: int
 ) -> list[dict[str, float]]:
     """Train for some steps; returns the seconds of the parts of each that counts."""
     lightning.seed_everything(0, verbose=False)
@@ -154,6 +156,7 @@ def measure(
         [Segmentation(), Depth()],
         system,
         encoder=encoder,
+        discriminator_width=width,
         adversarial=AdversarialSettings(stride=stride),
     )
     parts = Parts()

@@ -31,8 +31,11 @@ from tiles.types import BandSelection, Span
 OVERLAPS: Final = (8, 4)
 """Candidate overlaps, as divisors of the training crop, cheapest first."""
 
-TILES: Final = (4, 2)
+TILES: Final = (4, 3, 2)
 """Candidate edges of larger tiles, in training crops, cheapest first."""
+
+SMALLEST_SCENE: Final = 0.75
+"""Smallest edge of a scene that can tell about tiles, in edges of a tile."""
 
 LARGEST: Final = 6
 """Edge of the part of a scene that is mapped, in training crops."""
@@ -43,7 +46,7 @@ SCENES: Final = 3
 PARTS: Final = 2
 """Parts of a scene along each axis, over which scores vary."""
 
-LEAST: Final = 0.005
+LEAST: Final = 0.01
 """Differences of scores below this share do not count."""
 
 
@@ -90,10 +93,11 @@ def choose_tiles(network: TrainedNetwork, scenes: Sequence[LabelledScene]) -> Ti
     """Find the cheapest tiles whose scores are within the noise of those of the densest.
 
     The densest are those of training crops that overlap by half. The noise of a difference is its
-    jackknife error over parts of the scenes.
+    jackknife error over parts of the scenes, or a hundredth of the score if that is more.
 
     The overlap is chosen with tiles of a training crop, which have the most borders. Larger tiles
-    are then tried with this overlap, as far as scenes are that large.
+    are then tried with this overlap, if the scenes fill at least three quarters of their edges; the
+    rest is padded by reflection, as it is in maps.
 
     Args:
         network: The network.
@@ -129,7 +133,7 @@ def choose_tiles(network: TrainedNetwork, scenes: Sequence[LabelledScene]) -> Ti
             break
     for count in TILES:
         tiling = _tiling(network, count * crop, chosen.overlap)
-        if tiling.tile <= side and suffices(tiling):
+        if SMALLEST_SCENE * tiling.tile <= side and suffices(tiling):
             return TileChoice(tiling, densest)
     return TileChoice(chosen, densest)
 

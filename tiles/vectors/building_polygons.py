@@ -17,11 +17,13 @@ from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
 from tiles.vectors.building_styles import blocks_style, footprints_style
-from tiles.vectors.class_raster import ClassRaster, class_number, heights_on, metres_per_unit
+from tiles.vectors.class_raster import ClassRaster, class_number
 from tiles.vectors.components import Samples
 from tiles.vectors.footprints import block, right_angled
 from tiles.vectors.geopackage import GeoPackage
+from tiles.vectors.height_raster import heights_on
 from tiles.vectors.labelling import Sweep
+from tiles.vectors.map_units import metres_per_unit
 from tiles.vectors.regions import check_sizes, found_regions, right_angle_tolerance
 
 

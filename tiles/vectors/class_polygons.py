@@ -14,10 +14,11 @@ from tiles.files import output_path
 from tiles.grid import BLOCK
 from tiles.reading.raster import GDAL_CACHE
 from tiles.types import UNKNOWN_CLASS, ProgressCallback, RasterName
-from tiles.vectors.class_raster import ClassRaster, find_class, metres_per_unit
+from tiles.vectors.class_raster import ClassRaster, find_class
 from tiles.vectors.footprints import right_angled
 from tiles.vectors.geopackage import GeoPackage
 from tiles.vectors.labelling import Sweep
+from tiles.vectors.map_units import metres_per_unit
 from tiles.vectors.regions import check_sizes, found_regions, right_angle_tolerance
 
 

@@ -1,26 +1,18 @@
-"""Reading of maps: classes with their names, and heights on the same grid."""
+"""Reading of a map of classes, and of their names."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 
-from tiles.errors import InputError, errors_of, unmarked_nodata
+from tiles.errors import InputError, errors_of
 from tiles.files import Closeable
-from tiles.grid import PIXEL_TOLERANCE, PixelGrid
 from tiles.reading.raster import Raster
-from tiles.types import LOWEST_HEIGHT, UNKNOWN_CLASS, RasterName, Span
-
-# Greatest relative difference of areas on the map from those on the ground.
-_AREA_ERROR = 0.02
+from tiles.types import UNKNOWN_CLASS, RasterName, Span
 
 
 class ClassRaster(Closeable):
@@ -116,79 +108,3 @@ def find_class(source: ClassRaster, name: str) -> int | None:
     """Return the number of a class by its name in any case, None if there is none."""
     folded = [known.casefold() for known in source.names or ()]
     return folded.index(name.casefold()) if name.casefold() in folded else None
-
-
-def metres_per_unit(grid: PixelGrid, name: str) -> float:
-    """Return the metres per unit of the map's CRS, which must preserve areas within 2 %.
-
-    Raises:
-        InputError: If it does not, or its unit is the degree.
-    """
-    west, south, east, north = grid.bounds
-    crs = pyproj.CRS.from_user_input(grid.crs)
-    fault = None
-    longitude, latitude = (west + east) / 2, (south + north) / 2
-    if crs.is_geographic:
-        fault = "has coordinates in degrees, in which areas cannot be measured"
-    elif crs.is_projected:
-        project = pyproj.Proj(crs)
-        longitude, latitude = project(longitude, latitude, inverse=True)
-        scale = float(project.get_factors(longitude, latitude).areal_scale)
-        if not abs(scale - 1) <= _AREA_ERROR:  # also if it is NaN
-            fault = f"has a projection that shows areas {scale:.3g} times as large"
-    if fault and not (math.isfinite(longitude) and math.isfinite(latitude)):
-        fault = "has coordinates outside the domain of its CRS"
-        raise InputError(name, fault, "assign the right one")
-    if fault:
-        zone = min(60, max(1, int((longitude + 180) // 6) + 1))
-        utm = f"EPSG:{32600 + zone if latitude >= 0 else 32700 + zone}"
-        raise InputError(name, fault, f"warp it, for example with gdalwarp -t_srs {utm} -r near")
-    return float(grid.pixel_size[0] / abs(grid.transform.a))
-
-
-@contextmanager
-def heights_on(path: RasterName, source: ClassRaster) -> Generator[Any, None, None]:
-    """Open heights that lie on the grid of a map.
-
-    Yields:
-        A function from rows and columns to float32 [H, W], NaN where unknown.
-
-    Raises:
-        InputError: There are several bands, or the grids differ.
-    """
-    with Raster(path) as raster:
-        if len(raster.bands) != 1:
-            fault = f"has {len(raster.bands)} bands, but a map of heights has one"
-            raise InputError(raster.name, fault, "give one band of heights in metres")
-        if difference := _difference(raster.grid, source.grid):
-            fault = f"{difference} than {source.name}"
-            raise InputError(raster.name, fault, "warp it to the very same grid")
-
-        def read(rows: Span, columns: Span) -> npt.NDArray[np.float32]:
-            values, known = raster.read(rows, columns)
-            heights: npt.NDArray[np.float32] = values[0].astype(np.float32)
-            lowest = float(heights[known].min(initial=0))
-            if lowest < LOWEST_HEIGHT:
-                faulty = unmarked_nodata(f"heights of {lowest:g} m", lowest)
-                raise InputError(raster.name, *faulty)
-            return np.where(known, heights, np.float32(np.nan))
-
-        yield read
-
-
-def _difference(one: PixelGrid, other: PixelGrid) -> str | None:
-    """Describe the difference of two grids, if there is one."""
-    if one.crs != other.crs:
-        return "has another coordinate reference system"
-    if (one.width, one.height) != (other.width, other.height):
-        return f"has another size ({one.width} x {one.height} px)"
-    ends = zip(_ends(one), _ends(other), 2 * (other.transform.a, other.transform.e), strict=True)
-    if any(abs(a - b) > PIXEL_TOLERANCE * abs(size) for a, b, size in ends):
-        return "has its pixels at other places"
-    return None
-
-
-def _ends(grid: PixelGrid) -> tuple[float, float, float, float]:
-    """Return the coordinates of the outer corners of the first and of the last pixel."""
-    t = grid.transform
-    return t.c, t.f, t.c + grid.width * t.a, t.f + grid.height * t.e

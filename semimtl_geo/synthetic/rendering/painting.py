@@ -6,11 +6,10 @@ import numpy as np
 
 from semimtl_geo.synthetic.rendering.canvas import Canvas
 from semimtl_geo.synthetic.town.geometry import Rect
+from semimtl_geo.synthetic.town.land_cover import BUILDING, CAR, TREE
 from semimtl_geo.synthetic.town.materials import GLASS
 from semimtl_geo.synthetic.town.objects import Box, Car, Mound, Patch, SceneObjects, Tree, Wing
 from tiles.types import Float32Array
-
-BUILDING, TREE, CAR = 1, 3, 4
 
 
 def paint_objects(canvas: Canvas, objects: SceneObjects, rng: np.random.Generator) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 from semimtl_geo.synthetic.rendering.canvas import Canvas
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.city_style import CityStyle
+from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW
 from semimtl_geo.synthetic.town.street_network import StreetNetwork
 from tiles.types import Float32Array
 
-IMPERVIOUS, LOW = 0, 2
 EVERYWHERE = (slice(None), slice(None))
 
 

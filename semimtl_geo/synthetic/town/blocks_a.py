@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from semimtl_geo.synthetic.town import materials as m
+from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW, WATER
 from semimtl_geo.synthetic.town.objects import Roof
-from semimtl_geo.synthetic.town.site import IMPERVIOUS, LOW, WATER, Site
+from semimtl_geo.synthetic.town.site import Site
 
 STOREY = 3.2
 PITCHED = (m.TILE_NEW, m.TILE_OLD, m.TILE_BROWN, m.SLATE)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.geometry import Rect
+from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW, WATER
 from semimtl_geo.synthetic.town.objects import Roof
-from semimtl_geo.synthetic.town.site import IMPERVIOUS, LOW, WATER, Site
+from semimtl_geo.synthetic.town.site import Site
 
 PAVED = (m.ASPHALT, m.PAVING, m.GRAVEL)
 GREEN = (m.MEADOW, m.LAWN, m.CROP)

@@ -10,9 +10,10 @@ import numpy as np
 from semimtl_geo.synthetic.town import blocks_a, blocks_b, blocks_open
 from semimtl_geo.synthetic.town.city_style import CityStyle
 from semimtl_geo.synthetic.town.geometry import Rect
+from semimtl_geo.synthetic.town.land_cover import LOW
 from semimtl_geo.synthetic.town.materials import LAWN
 from semimtl_geo.synthetic.town.objects import SceneObjects
-from semimtl_geo.synthetic.town.site import LOW, Site
+from semimtl_geo.synthetic.town.site import Site
 from semimtl_geo.synthetic.town.street_network import (
     Block,
     Street,

@@ -10,6 +10,7 @@ import numpy as np
 
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.geometry import Rect
+from semimtl_geo.synthetic.town.land_cover import BUILDING, CLUTTER, IMPERVIOUS, TREE
 from semimtl_geo.synthetic.town.materials import Material
 from semimtl_geo.synthetic.town.objects import (
     Box,
@@ -23,7 +24,6 @@ from semimtl_geo.synthetic.town.objects import (
 )
 from semimtl_geo.synthetic.town.street_network import Block, StreetNetwork
 
-IMPERVIOUS, BUILDING, LOW, TREE, CLUTTER, WATER = 0, 1, 2, 3, 5, 6
 Item = TypeVar("Item")
 
 

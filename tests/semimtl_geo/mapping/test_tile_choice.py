@@ -105,6 +105,17 @@ def test_the_cheapest_tiles_that_do_no_harm(
     assert str(choice).endswith(f"for {share:.0f} % of the pixels")
 
 
+@pytest.mark.parametrize(("size", "tile"), [(24, 32), (32, 32), (36, 48), (44, 48), (48, 64)])
+def test_scenes_that_fill_most_of_a_tile_tell_about_it(
+    card: ModelCard, tmp_path: Path, size: int, tile: int
+) -> None:
+    """Tiles of 2, 3 and 4 crops, of which scenes must fill three quarters."""
+    network = Mapper(card, Oracle(nowhere), precision="float32")  # type: ignore[arg-type]
+    choice = choose_tiles(network, scenes(tmp_path, size))
+    assert choice is not None
+    assert choice.tiling.tile == tile
+
+
 def test_scenes_that_are_too_small_choose_nothing(card: ModelCard, tmp_path: Path) -> None:
     network = Mapper(card, Oracle(nowhere), precision="float32")  # type: ignore[arg-type]
     assert choose_tiles(network, scenes(tmp_path, 20)) is None
