@@ -21,8 +21,6 @@ from typing import Any
 
 import rasterio
 
-from semimtl_geo.compare.environment import processor_name
-
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
     """A command line that shows a script's docstring and knows --write."""
@@ -100,6 +98,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 def made_on(packages: Sequence[str]) -> str:
     """When, on what and with what this ran."""
+    # Processes whose memory is measured import this module, but should not import Lightning.
+    from semimtl_geo.compare.environment import processor_name
+
     numbers = []
     for name in ["torch", "numpy", "rasterio", *packages]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # an optional peer
