@@ -49,7 +49,27 @@ def humanize(name: str) -> str:
     return " ".join(map(str.capitalize, words)) if len(words) > 1 and name.islower() else name
 
 
-def methods(panels: Sequence[ExampleScene], task: Task) -> list[str]:
-    """Return the methods that mapped a task in any scene, in the order of their first scene."""
-    found = (name for panel in panels for name, maps in panel.maps.items() if task.name in maps)
-    return list(dict.fromkeys(found))
+def methods(scenes: Sequence[ExampleScene], task: Task) -> list[str]:
+    """Return the methods that mapped a task in any scene.
+
+    A method that a later scene adds follows the one that it follows there, so that the columns of
+    figures agree.
+
+    Example:
+        >>> from semimtl_geo.tasks import Depth
+        >>> maps = {"height": Path("height.tif")}
+        >>> scenes = [
+        ...     ExampleScene(domain, Path("ortho.tif"), {}, dict.fromkeys(names, maps), [])
+        ...     for domain, names in {"a": ("STL", "JTL"), "b": ("STL", "DA", "JTL")}.items()
+        ... ]
+        >>> methods(scenes, Depth())
+        ['STL', 'DA', 'JTL']
+    """
+    found: list[str] = []
+    for scene in scenes:
+        place = 0
+        for name in (name for name, maps in scene.maps.items() if task.name in maps):
+            if name not in found:
+                found.insert(place, name)
+            place = found.index(name) + 1
+    return found
