@@ -30,7 +30,7 @@ from map_time import TILE, papers_network, time_map
 from measuring import made_on, make_parser, publish, say, table
 from rasterio import Affine
 from rasterio.crs import CRS
-from seam import train_shortly
+from seam import add_network, train_shortly
 
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.mapping.mapper import Mapper
@@ -122,13 +122,7 @@ def limit(checkpoint: Path | None, iterations: int, size: int, rounds: int) -> l
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="a network of the synthetic cities")
-    parser.add_argument(
-        "--iterations",
-        type=int,
-        default=300,
-        help="iterations of training if no --checkpoint is given",
-    )
+    add_network(parser, iterations=300)
     parser.add_argument(
         "--size", type=int, default=2560, help=f"edge of the raster: a multiple of {TILE} px"
     )

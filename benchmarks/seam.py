@@ -25,6 +25,7 @@ Tiles are those of the model card, and of 512 px.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,17 @@ def measure_scene(
     return found
 
 
+def add_network(parser: argparse.ArgumentParser, iterations: int) -> None:
+    """Let the command line name a network, or say how long one is trained."""
+    parser.add_argument("--checkpoint", type=Path, help="a network of the synthetic cities")
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=iterations,
+        help="iterations of training if no --checkpoint is given",
+    )
+
+
 def train_shortly(
     folder: Path, iterations: int, scenes: int = 12, configs: tuple[str, ...] = ("base",)
 ) -> Path:
@@ -225,13 +237,7 @@ def seam(checkpoint: Path | None, iterations: int, scenes: int, size: int) -> li
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="a SemiMTL network of the synthetic cities")
-    parser.add_argument(
-        "--iterations",
-        type=int,
-        default=200,
-        help="iterations of training if no --checkpoint is given",
-    )
+    add_network(parser, iterations=200)
     parser.add_argument("--scenes", type=int, default=8, help="per city")
     parser.add_argument("--size", type=int, default=1536, help=f"a multiple of {PAPER} px")
     args = parser.parse_args()
