@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -44,13 +45,24 @@ class ResizedChips(Dataset[dict[str, Tensor]]):
         magnification = self.size / read
         # Nearest neighbours mix no label with another, nor with an unknown one.
         nearest = ((torch.arange(self.size) + 0.5) / magnification).long()
-        weights = resampling_weights(read, self.size)
+        weights = _weights(read, self.size)
         known = ~sample["image"].isnan().any(dim=0)
         image, _ = resample(sample["image"], known, weights, weights)
-        resized = {"image": torch.where(known[nearest][:, nearest], image, torch.nan)}
+        if not known.all():
+            image = torch.where(_take(known, nearest), image, torch.nan)
+        resized = {"image": image}
         for key, label in sample.items():
             if isinstance(label, Tensor) and key != "image":
                 scaled = self.scales_values and label.is_floating_point()
-                label = label[nearest][:, nearest]
+                label = _take(label, nearest)
                 resized[key] = label * magnification if scaled else label
         return resized
+
+
+# Chips have few sizes, whose weights take as long to compute as to apply.
+_weights = lru_cache(maxsize=256)(resampling_weights)
+
+
+def _take(pixels: Tensor, numbers: Tensor) -> Tensor:
+    """Return some rows and columns [N, N]; faster than pixels[numbers][:, numbers]."""
+    return pixels.index_select(0, numbers).index_select(1, numbers)
