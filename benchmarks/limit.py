@@ -35,6 +35,7 @@ from seam import add_network, train_shortly
 from semimtl_geo.mapping.evaluation import evaluate
 from semimtl_geo.mapping.mapper import Mapper
 from semimtl_geo.mapping.settings import MapSettings, Tiling
+from semimtl_geo.mapping.tile_choice import OVERLAPS, TILES
 from semimtl_geo.synthetic import write_cities
 from tiles.grid import PixelGrid, tile_starts
 from tiles.mosaic.tiling import fit_tile
@@ -74,7 +75,7 @@ def score(mapper: Mapper, folder: Path) -> Iterator[list[str]]:
     write_cities(folder / "fresh", seed=SEED, scenes=8, size=SCENE)
     crop, chosen = mapper.card.crop, MapSettings().tiling(mapper.card)
     ways = [(chosen.tile, chosen.overlap), (crop, crop // 2), (crop, crop // 8)]
-    ways += [(count * crop, crop // part) for count in (2, 3, 4) for part in (8, 4, 2)]
+    ways += [(count * crop, crop // part) for count in reversed(TILES) for part in (*OVERLAPS, 2)]
     for pooling in ("crop", "image"):
         for tile, overlap in dict.fromkeys(ways):
             card = replace(mapper.card, tile=tile, overlap=overlap, pooling=pooling)

@@ -25,7 +25,7 @@ TILE = 512
 
 @dataclass(frozen=True)
 class MapTime:
-    """What was measured.
+    """Seconds of a whole map and of one pass of its network, and the precision of both.
 
     Attributes:
         map: Seconds of `Mapper.map`, from the orthophoto's file to all maps as finished files.

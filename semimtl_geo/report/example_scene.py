@@ -68,7 +68,9 @@ def methods(scenes: Sequence[ExampleScene], task: Task) -> list[str]:
     found: list[str] = []
     for scene in scenes:
         place = 0
-        for name in (name for name, maps in scene.maps.items() if task.name in maps):
+        for name, maps in scene.maps.items():
+            if task.name not in maps:
+                continue
             if name not in found:
                 found.insert(place, name)
             place = found.index(name) + 1

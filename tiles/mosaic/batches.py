@@ -192,7 +192,8 @@ class TileBatches:
         first, _ = waiting[0]
         # A convolution of few channels is up to 27 times as fast on a CPU with channels last.
         images = torch.empty(self._size, *first.shape, memory_format=torch.channels_last)
-        # PyTorch would copy with several threads, which slow down those of the network.
+        # PyTorch would copy with several threads, which slow down those of the network. NumPy
+        # copies channel by channel in a third of the time, since the target has its channels last.
         for number, target in enumerate(images.numpy()):
             image, _ = waiting[min(number, len(waiting) - 1)]
             for channel, pixels in zip(target, image, strict=True):

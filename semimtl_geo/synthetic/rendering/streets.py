@@ -7,7 +7,7 @@ import numpy as np
 from semimtl_geo.synthetic.rendering.canvas import Canvas
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.city_style import CityStyle
-from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW
+from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW_VEGETATION
 from semimtl_geo.synthetic.town.street_network import StreetNetwork
 from tiles.types import Float32Array
 
@@ -25,7 +25,7 @@ def paint_ground(
         style: The city.
         rng: Source of randomness.
     """
-    canvas.landcover[...] = LOW
+    canvas.landcover[...] = LOW_VEGETATION
     canvas.colour[...] = canvas.reflectance(m.LAWN, EVERYWHERE)
     u, v = streets.coordinates.to_uv(canvas.xs[None, :], canvas.ys[:, None])
     u, v = np.broadcast_arrays(u, v)

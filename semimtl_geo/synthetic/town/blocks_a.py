@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semimtl_geo.synthetic.town import materials as m
-from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW, WATER
+from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW_VEGETATION, WATER
 from semimtl_geo.synthetic.town.objects import Roof
 from semimtl_geo.synthetic.town.site import Site
 
@@ -184,7 +184,7 @@ def park(site: Site) -> None:
     site.add_ground(pond, m.WATER, WATER, ragged=2.0)
     site.objects.occupy(pond)
     site.add_ground(
-        site.rect(u - wide * 0.25, v + long * 0.25, 1, 14, 9), m.MEADOW, LOW, ragged=2.0
+        site.rect(u - wide * 0.25, v + long * 0.25, 1, 14, 9), m.MEADOW, LOW_VEGETATION, ragged=2.0
     )
     site.add_playground(site.rect(u - wide * 0.25, v - long * 0.25, 1, 12, 8))
     site.add_trees(36, (2.0, 4.6), 0.2)

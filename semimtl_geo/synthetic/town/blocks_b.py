@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semimtl_geo.synthetic.town import materials as m
-from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW, WATER
+from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW_VEGETATION, WATER
 from semimtl_geo.synthetic.town.objects import Roof
 from semimtl_geo.synthetic.town.site import Site
 
@@ -81,7 +81,7 @@ def _lot(site: Site, side: int, at: float, width: float, half: float) -> None:
             site.add_building(shed, "gable", 2.1, 0.4, m.TILE_BROWN)
     if site.chance(0.3):
         bed = site.rect(edge - side * (half - 3.0), v, 1, site.uniform(3, 5), 2.5)
-        site.add_ground(bed, m.CROP, LOW)
+        site.add_ground(bed, m.CROP, LOW_VEGETATION)
     if site.chance(0.7):
         site.add_hedge(edge - side * (half + front) / 2, at, 0, half - front)
     if site.chance(0.4):
@@ -166,7 +166,7 @@ def green(site: Site) -> None:
     u, v = (block.u0 + block.u1) / 2, (block.v0 + block.v1) / 2
     wide, long = block.u1 - block.u0, block.v1 - block.v0
     ground = site.rect(u, v, 1, long - 4, wide - 3)
-    site.add_ground(ground, m.MEADOW, LOW, ragged=1.0)
+    site.add_ground(ground, m.MEADOW, LOW_VEGETATION, ragged=1.0)
     kind = site.choice(("orchard", "fields", "pond"))
     if kind == "orchard":
         step = site.uniform(5.0, 6.5)
@@ -182,12 +182,14 @@ def green(site: Site) -> None:
             tone = site.uniform(0.8, 1.2)
             at_u = block.u0 + (strip + 0.5) * wide / strips
             crop = site.choice((m.CROP, m.LAWN, m.MEADOW)).toned(tone)
-            site.add_ground(site.rect(at_u, v, 1, long - 5, wide / strips - 0.4), crop, LOW)
+            site.add_ground(
+                site.rect(at_u, v, 1, long - 5, wide / strips - 0.4), crop, LOW_VEGETATION
+            )
             if site.chance(0.3):
                 site.add_hedge(at_u, v, 1, long * 0.6)
     else:
         pond = site.rect(u, v - long * 0.1, 1, long * 0.45, wide * 0.55)
-        site.add_ground(pond.expanded(1.5), m.CROP, LOW, ragged=2.0)
+        site.add_ground(pond.expanded(1.5), m.CROP, LOW_VEGETATION, ragged=2.0)
         site.add_ground(pond, m.WATER, WATER, ragged=2.0)
         site.objects.occupy(pond)
     site.add_trees(30, (1.4, 3.6), 0.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from semimtl_geo.synthetic.town import materials as m
 from semimtl_geo.synthetic.town.geometry import Rect
-from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW, WATER
+from semimtl_geo.synthetic.town.land_cover import IMPERVIOUS, LOW_VEGETATION, WATER
 from semimtl_geo.synthetic.town.objects import Roof
 from semimtl_geo.synthetic.town.site import Site
 
@@ -15,7 +15,7 @@ GREEN = (m.MEADOW, m.LAWN, m.CROP)
 def woods(site: Site) -> None:
     """Fill the block with trees."""
     ground = _ground(site)
-    site.add_ground(ground, m.MEADOW, LOW)
+    site.add_ground(ground, m.MEADOW, LOW_VEGETATION)
     groups = int(ground.length * ground.width * site.uniform(0.01, 0.05))
     site.add_trees(groups, (1.5, site.uniform(3.0, 6.5)), site.uniform(0, 0.9))
 
@@ -24,10 +24,10 @@ def field(site: Site) -> None:
     """Lay out a meadow or a sports ground, with paths and few trees."""
     ground = _ground(site)
     surface = site.choice(GREEN).toned(site.uniform(0.7, 1.4))
-    site.add_ground(ground, surface, LOW, ragged=site.choice((0.0, 2.0)))
+    site.add_ground(ground, surface, LOW_VEGETATION, ragged=site.choice((0.0, 2.0)))
     if site.chance(0.3):
         pitch = ground.part(0, 0, ground.length * 0.7, ground.width * 0.6)
-        site.add_ground(pitch, m.LAWN.toned(1.2), LOW)
+        site.add_ground(pitch, m.LAWN.toned(1.2), LOW_VEGETATION)
     for _ in range(int(site.rng.integers(0, 3))):
         across = site.uniform(-0.4, 0.4) * ground.width
         path = ground.part(0, across, ground.length, site.uniform(1, 4))
@@ -48,7 +48,7 @@ def car_park(site: Site) -> None:
             site.add_parking(ground.part(0, across + shift, length, 5.0), filled, surface)
         if not planted:
             continue
-        site.add_ground(ground.part(0, across + 8, length, 2.0), m.LAWN, LOW)
+        site.add_ground(ground.part(0, across + 8, length, 2.0), m.LAWN, LOW_VEGETATION)
         u, v = site.block.u0 + 16 * (row + 1), site.block.v0 + 8
         for tree in range(int(length // 9)):
             site.add_tree(u, v + 9 * tree, site.uniform(1.2, 3.2), 0.0)

@@ -1,14 +1,8 @@
-"""Class numbers of drawn land cover: those of ISPRS, and water."""
+"""Class numbers of drawn land cover: those of ISPRS, and water after them."""
 
 from __future__ import annotations
 
-from typing import Final
+from semimtl_geo.class_schemes import ISPRS
 
-IMPERVIOUS: Final = 0
-BUILDING: Final = 1
-LOW: Final = 2
-"""Low vegetation."""
-TREE: Final = 3
-CAR: Final = 4
-CLUTTER: Final = 5
-WATER: Final = 6
+IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, CAR, CLUTTER = range(len(ISPRS.names))
+WATER = len(ISPRS.names)

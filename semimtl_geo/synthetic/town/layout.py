@@ -10,7 +10,7 @@ import numpy as np
 from semimtl_geo.synthetic.town import blocks_a, blocks_b, blocks_open
 from semimtl_geo.synthetic.town.city_style import CityStyle
 from semimtl_geo.synthetic.town.geometry import Rect
-from semimtl_geo.synthetic.town.land_cover import LOW
+from semimtl_geo.synthetic.town.land_cover import LOW_VEGETATION
 from semimtl_geo.synthetic.town.materials import LAWN
 from semimtl_geo.synthetic.town.objects import SceneObjects
 from semimtl_geo.synthetic.town.site import Site
@@ -101,7 +101,7 @@ def _furnish_street(site: Site, style: CityStyle, street: Street) -> None:
                 u, v = (at, stem) if street.axis == 0 else (stem, at)
                 pit = site.rect(u, v, street.axis, 2.4, 1.3)
                 if site.add_tree(u, v, site.uniform(1.7, 2.9), 0.0):
-                    site.add_ground(pit, LAWN, LOW)
+                    site.add_ground(pit, LAWN, LOW_VEGETATION)
 
 
 def _car_place(site: Site, street: Street, across: float, along: float) -> Rect:
